@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The verbs. Each family has its file; main.c puts them into one tree.
+ */
+
+#include "client/client.h"
+
+extern const Command config_commands[];
+extern const Command image_commands[];
+extern const Command network_commands[];
+extern const Command operation_commands[];
+extern const Command profile_commands[];
+extern const Command storage_commands[];
+
+extern const Option create_options[];
+extern const Option delete_options[];
+extern const Option exec_options[];
+extern const Option info_options[];
+extern const Option list_options[];
+extern const Option monitor_options[];
+extern const Option rename_options[];
+extern const Option restart_options[];
+extern const Option start_options[];
+extern const Option stop_options[];
+
+int run_init(Client *c, Error *ret_error);
+int run_launch(Client *c, Error *ret_error);
+int run_start(Client *c, Error *ret_error);
+int run_stop(Client *c, Error *ret_error);
+int run_restart(Client *c, Error *ret_error);
+int run_pause(Client *c, Error *ret_error);
+int run_delete(Client *c, Error *ret_error);
+int run_rename(Client *c, Error *ret_error);
+int run_list(Client *c, Error *ret_error);
+int run_info(Client *c, Error *ret_error);
+int run_exec(Client *c, Error *ret_error);
+int run_shell(Client *c, Error *ret_error);
+int run_monitor(Client *c, Error *ret_error);
+/* Prints the candidates for the last of the words, for shells. */
+int run_complete(Client *c, Error *ret_error);

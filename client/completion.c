@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include "client/commands.h"
+#include "client/format.h"
+#include "client/help.h"
+#include "client/image-record.h"
+#include "service/util/cleanup.h"
+
+static void offer(const char *candidate, const char *word) {
+        g_autofree char *shown = NULL;
+
+        if (!g_str_has_prefix(candidate, word))
+                return;
+        shown = format_printable(candidate);
+        puts(shown);
+}
+
+static void offer_options(const Option *options, const char *word) {
+        for (const Option *o = options; o && o->name; o++) {
+                g_autofree char *text = g_strconcat("--", o->name, o->argument ? "=" : "", NULL);
+
+                if (o->help)
+                        offer(text, word);
+        }
+}
+
+static void offer_commands(const Command *commands, const char *word) {
+        for (const Command *c = commands; c->name; c++)
+                if (c->help)
+                        offer(c->name, word);
+}
+
+static ObjectKind kind_of_letter(char letter) {
+        switch (letter) {
+        case 'c':
+                return OBJECT_CONTAINER;
+        case 'i':
+                return OBJECT_IMAGE;
+        case 'j':
+                return OBJECT_JOB;
+        case 'n':
+                return OBJECT_NETWORK;
+        case 'p':
+                return OBJECT_PROFILE;
+        case 's':
+                return OBJECT_POOL;
+        default:
+                return _OBJECT_KIND_INVALID;
+        }
+}
+
+static int offer_objects(Client *c, ObjectKind kind, const char *word, Error *ret_error) {
+        g_autoptr(GPtrArray) objects = NULL;
+        g_autoptr(GVariant) managed = NULL;
+        int r;
+
+        r = client_get_managed(c, &managed, ret_error);
+        if (r < 0)
+                return r;
+        objects = objects_select(managed, kind);
+        for (size_t i = 0; i < objects->len; i++) {
+                const Object *o = g_ptr_array_index(objects, i);
+                g_autoptr(GPtrArray) aliases = NULL;
+
+                if (kind != OBJECT_IMAGE) {
+                        offer(o->name, word);
+                        continue;
+                }
+                aliases = image_aliases(o);
+                for (size_t j = 0; j < aliases->len; j++)
+                        offer(g_ptr_array_index(aliases, j), word);
+                if (aliases->len == 0 || *word)
+                        offer(o->name, word);
+        }
+        return 0;
+}
+
+/* The option that takes a value and that `word` is, if any. */
+static const Option *option_with_value(const Option *options, const char *word) {
+        for (const Option *o = options; o && o->name; o++) {
+                if (!o->argument)
+                        continue;
+                if (g_str_has_prefix(word, "--") && g_str_equal(word + 2, o->name))
+                        return o;
+                if (o->letter && word[0] == '-' && word[1] == o->letter && !word[2])
+                        return o;
+        }
+        return NULL;
+}
+
+static int offer_argument(Client *c, const Command *command, size_t index, const char *word,
+                          Error *ret_error) {
+        const char *letters = command->complete ?: "-";
+        ObjectKind kind = kind_of_letter(letters[MIN(index, strlen(letters) - 1)]);
+
+        return kind < 0 ? 0 : offer_objects(c, kind, word, ret_error);
+}
+
+int run_complete(Client *c, Error *ret_error) {
+        const Command *command = c->root;
+        size_t n = client_n_arguments(c), n_seen = 0;
+        const char *word = n > 0 ? client_argument(c, n - 1) : "";
+        const Option *pending = NULL;
+
+        for (size_t i = 0; i + 1 < n; i++) {
+                const char *before = client_argument(c, i);
+                const Command *child = NULL;
+
+                if (pending) {
+                        pending = NULL;
+                        continue;
+                }
+                if (before[0] == '-' && before[1]) {
+                        pending = option_with_value(command->options, before);
+                        continue;
+                }
+                if (command->children)
+                        child = command_find(command->children, before);
+                if (child)
+                        command = child;
+                else if (command->children)
+                        return 0;
+                else
+                        n_seen++;
+        }
+        if (pending) {
+                /* Options whose values are objects. */
+                if (g_str_equal(pending->name, "profile"))
+                        return offer_objects(c, OBJECT_PROFILE, word, ret_error);
+                if (g_str_equal(pending->name, "network"))
+                        return offer_objects(c, OBJECT_NETWORK, word, ret_error);
+                if (g_str_equal(pending->name, "storage"))
+                        return offer_objects(c, OBJECT_POOL, word, ret_error);
+                return 0;
+        }
+        if (*word == '-') {
+                offer_options(command->options, word);
+                offer_options(client_global_options, word);
+                return 0;
+        }
+        if (command->children) {
+                offer_commands(command->children, word);
+                return 0;
+        }
+        return offer_argument(c, command, n_seen, word, ret_error);
+}

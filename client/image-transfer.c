@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "client/commands.h"
+#include "client/format.h"
+#include "client/image.h"
+#include "client/job.h"
+#include "client/streams.h"
+#include "client/variant.h"
+#include "service/util/cleanup.h"
+
+static int open_archive(const char *name, int *ret, Error *ret_error) {
+        g_autofree char *shown = format_printable(name);
+        _cleanup_close_ int fd = -EBADF;
+        struct stat st;
+
+        if (strstr(name, "://"))
+                return error_set(ret_error, ERROR_NOT_SUPPORTED,
+                                 "Cannot import '%s': download it first, for instance 'curl -L "
+                                 "URL | berth image import -'",
+                                 shown);
+        if (g_str_equal(name, "-")) {
+                if (isatty(STDIN_FILENO))
+                        return client_usage_error(ret_error,
+                                                  "Cannot import an image from a terminal");
+                fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+        } else
+                fd = open(name, O_RDONLY | O_CLOEXEC);
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return error_set_errno(ret_error, errno, "Cannot open '%s'", shown);
+        if (S_ISDIR(st.st_mode))
+                return error_set(ret_error, ERROR_NOT_SUPPORTED,
+                                 "'%s' is a directory; pack it first: tar --numeric-owner -C '%s' "
+                                 "-cf - . | berth image import -",
+                                 shown, shown);
+        *ret = TAKE_FD(fd);
+        return 0;
+}
+
+/* The service takes files and pipes; anything else is copied through a pipe. */
+static int pass_archive(int fd, Relay *relay, int *ret, Error *ret_error) {
+        struct stat st;
+
+        if (fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode))) {
+                *ret = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+                return *ret < 0 ? error_set_errno(ret_error, errno, "Cannot copy an fd") : 0;
+        }
+        return stream_open_pipe(fd, STREAM_INPUT, relay, ret, ret_error);
+}
+
+static int import_properties(Client *c, GVariant **ret, Error *ret_error) {
+        GVariantBuilder b;
+
+        g_variant_builder_init(&b, G_VARIANT_TYPE("a{ss}"));
+        for (size_t i = 1; i < client_n_arguments(c); i++) {
+                g_autofree char *key = NULL, *value = NULL;
+                const char *text = client_argument(c, i);
+
+                if (parse_assignment(text, &key, &value) < 0) {
+                        g_autofree char *shown = format_printable(text);
+
+                        g_variant_builder_clear(&b);
+                        return error_set(ret_error, ERROR_NOT_SUPPORTED,
+                                         "'%s' is not KEY=VALUE, and images of two archives are "
+                                         "not supported",
+                                         shown);
+                }
+                if (!g_utf8_validate(text, -1, NULL)) {
+                        g_variant_builder_clear(&b);
+                        return client_usage_error(ret_error, "Argument %zu is not valid UTF-8",
+                                                  i + 1);
+                }
+                g_variant_builder_add(&b, "{ss}", key, value);
+        }
+        *ret = variant_seal(g_variant_builder_end(&b));
+        return 0;
+}
+
+static GVariant *import_options(Client *c, const char *name, GVariant *properties) {
+        g_autoptr(GPtrArray) aliases = client_options(c, "alias");
+        g_autofree char *base = g_path_get_basename(name);
+        GVariantDict options;
+
+        g_variant_dict_init(&options, NULL);
+        if (aliases->len > 0)
+                g_variant_dict_insert_value(
+                        &options, "aliases",
+                        g_variant_new_strv((const char *const *) aliases->pdata, aliases->len));
+        if (client_flag(c, "public"))
+                g_variant_dict_insert(&options, "public", "b", TRUE);
+        if (g_variant_n_children(properties) > 0)
+                g_variant_dict_insert_value(&options, "properties", properties);
+        if (!g_str_equal(name, "-") && g_utf8_validate(base, -1, NULL))
+                g_variant_dict_insert(&options, "filename", "s", base);
+        return g_variant_dict_end(&options);
+}
+
+int run_image_import(Client *c, Error *ret_error) {
+        g_autoptr(GVariant) properties = NULL, objects = NULL;
+        _cleanup_close_ int archive = -EBADF, fd = -EBADF;
+        g_autoptr(Relay) relay = relay_new();
+        g_autoptr(GPtrArray) names = NULL;
+        const char *name = client_argument(c, 0);
+        g_autoptr(Job) job = NULL;
+        int r;
+
+        r = import_properties(c, &properties, ret_error);
+        if (r >= 0)
+                r = open_archive(name, &archive, ret_error);
+        if (r >= 0)
+                r = pass_archive(archive, relay, &fd, ret_error);
+        if (r < 0)
+                return r;
+        r = job_start(c, OBJECT_MANAGER, BERTH_ROOT_PATH, "ImportImage",
+                      g_variant_new("(h@a{sv})", fd, import_options(c, name, properties)), &job,
+                      ret_error);
+        fd = fd_close(fd);
+        if (r < 0)
+                return r;
+        job_set_relay(job, relay);
+        r = job_wait(job, ret_error);
+        if (r >= 0)
+                r = job_get_objects(job, &objects, ret_error);
+        if (r < 0)
+                return r;
+        names = object_names(objects);
+        if (names->len == 0)
+                return error_set(ret_error, ERROR_FAILED, "The service did not say what it made");
+        client_say(c, "Image imported with fingerprint: %s",
+                   (char *) g_ptr_array_index(names, 0));
+        return 0;
+}
+
+/* What makes an archive of that name recognizable, such as "tar.xz"; NULL when it has nothing. */
+static const char *archive_extension(const char *filename) {
+        static const char *const extensions[] = {
+                "tar", "tar.gz", "tgz", "tar.bz2", "tbz2", "tar.xz", "txz", "tar.zst", "tar.lzma",
+                "tar.lz4", "squashfs",
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(extensions); i++) {
+                g_autofree char *suffix = g_strconcat(".", extensions[i], NULL);
+
+                if (g_str_has_suffix(filename, suffix))
+                        return extensions[i];
+        }
+        return NULL;
+}
+
+/* Where the archive goes: into a directory under its fingerprint, or to the name given, each with
+ * the extension that says what it is. */
+static char *export_path(const char *target, const Object *image) {
+        const char *extension = archive_extension(object_get_string(image, "Filename"));
+        g_autofree char *base = NULL, *suffix = NULL;
+
+        if (!target)
+                base = g_strdup(image->name);
+        else if (g_file_test(target, G_FILE_TEST_IS_DIR))
+                base = g_build_filename(target, image->name, NULL);
+        else
+                base = g_strdup(target);
+        suffix = g_strconcat(".", extension ?: "tar", NULL);
+        if (!extension || g_str_has_suffix(base, suffix))
+                return g_strdup(base);
+        return g_strconcat(base, suffix, NULL);
+}
+
+static int export_to_fd(Client *c, const char *image, int fd, Relay *relay, Error *ret_error) {
+        _cleanup_close_ int theirs = -EBADF;
+        g_autoptr(Job) job = NULL;
+        struct stat st;
+        int r;
+
+        if (fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode)))
+                theirs = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        else {
+                r = stream_open_pipe(fd, STREAM_OUTPUT, relay, &theirs, ret_error);
+                if (r < 0)
+                        return r;
+        }
+        if (theirs < 0)
+                return error_set_errno(ret_error, errno, "Cannot copy an fd");
+        r = job_start(c, OBJECT_IMAGE, image, "Export",
+                      g_variant_new("(ha{sv})", theirs, NULL), &job, ret_error);
+        theirs = fd_close(theirs);
+        if (r < 0)
+                return r;
+        job_set_relay(job, relay);
+        r = job_wait(job, ret_error);
+        if (r < 0)
+                return r;
+        relay_drain(relay);
+        if (relay_get_error(relay) < 0)
+                return error_set_errno(ret_error, -relay_get_error(relay),
+                                       "Cannot write the archive");
+        return 0;
+}
+
+/* The archive appears under its name only when it is complete. */
+static int export_to_file(Client *c, const char *image, const char *path, Error *ret_error) {
+        g_autofree char *shown = format_printable(path);
+        g_autofree char *temporary = g_strconcat(path, ".part-XXXXXX", NULL);
+        g_autoptr(Relay) relay = relay_new();
+        _cleanup_close_ int fd = -EBADF;
+        mode_t mask;
+        int r;
+
+        fd = g_mkstemp_full(temporary, O_WRONLY | O_CLOEXEC, 0600);
+        if (fd < 0)
+                return error_set_errno(ret_error, errno, "Cannot create '%s'", shown);
+        r = export_to_fd(c, image, fd, relay, ret_error);
+        if (r >= 0) {
+                mask = umask(0);
+                (void) umask(mask);
+                if (fchmod(fd, 0666 & ~mask) < 0 || rename(temporary, path) < 0)
+                        r = error_set_errno(ret_error, errno, "Cannot put '%s' into place", shown);
+        }
+        if (r < 0)
+                (void) unlink(temporary);
+        return r;
+}
+
+int run_image_export(Client *c, Error *ret_error) {
+        g_autofree char *image = NULL, *path = NULL;
+        const char *target = client_argument(c, 1);
+        g_autoptr(Relay) relay = relay_new();
+        g_autoptr(Object) o = NULL;
+        int r;
+
+        r = client_get_image_path(c, client_argument(c, 0), &image, ret_error);
+        if (r < 0)
+                return r;
+        if (target && g_str_equal(target, "-")) {
+                if (isatty(STDOUT_FILENO))
+                        return client_usage_error(ret_error,
+                                                  "Cannot export an image to a terminal");
+                return export_to_fd(c, image, STDOUT_FILENO, relay, ret_error);
+        }
+        r = client_get_object(c, OBJECT_IMAGE, image, &o, ret_error);
+        if (r < 0)
+                return r;
+        path = export_path(target, o);
+        r = export_to_file(c, image, path, ret_error);
+        if (r < 0)
+                return r;
+        client_say(c, "Image exported successfully!");
+        return 0;
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client/commands.h"
+#include "client/format.h"
+#include "client/help.h"
+#include "service/util/cleanup.h"
+
+static int run_version(Client *c, Error *ret_error) {
+        g_autoptr(Object) manager = NULL;
+        g_auto(Error) e = ERROR_INIT;
+        g_autofree char *version = NULL;
+
+        printf("Client version: %s\n", BERTH_VERSION);
+        if (client_get_object(c, OBJECT_MANAGER, BERTH_ROOT_PATH, &manager, &e) < 0) {
+                printf("Server version: unreachable\n");
+                if (c->verbose)
+                        fprintf(stderr, "%s\n", e.message);
+                return 0;
+        }
+        version = format_printable(object_get_string(manager, "Version"));
+        printf("Server version: %s\n", version);
+        return 0;
+}
+
+static int run_help(Client *c, Error *ret_error) {
+        g_autofree char *path = g_strdup(c->root->name);
+        const Command *command = c->root;
+
+        for (size_t i = 0; i < client_n_arguments(c); i++) {
+                const char *word = client_argument(c, i);
+                const Command *child = command->children ? command_find(command->children, word)
+                                                         : NULL;
+                char *longer;
+
+                if (!child)
+                        return client_usage_error(ret_error, "'%s' has no command '%s'", path,
+                                                  word);
+                command = child;
+                longer = g_strconcat(path, " ", child->name, NULL);
+                g_free(path);
+                path = longer;
+        }
+        help_print(command, path);
+        return 0;
+}
+
+/* Verbs of LXD that there are none of: what to do instead. */
+static int run_refused(Client *c, Error *ret_error) {
+        static const struct {
+                const char *verb, *reason;
+        } reasons[] = {
+                { "alias", "use an alias of your shell" },
+                { "cluster", "berth works on this machine only" },
+                { "console", "there is no console yet; use 'berth exec'" },
+                { "copy", "containers cannot be copied yet" },
+                { "export", "containers cannot be exported yet" },
+                { "file", "files cannot be pushed or pulled yet; use 'berth exec' with tar" },
+                { "import", "containers cannot be imported yet; for images see "
+                            "'berth image import'" },
+                { "project", "berth has no projects: every user owns his containers" },
+                { "publish", "containers cannot be published yet" },
+                { "query", "the service speaks D-Bus: use berth-call" },
+                { "remote", "berth works on this machine only, which is 'local:'" },
+                { "restore", "there are no snapshots yet" },
+                { "snapshot", "there are no snapshots yet" },
+                { "warning", "the service has no warnings" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(reasons); i++)
+                if (g_str_equal(reasons[i].verb, c->command->name))
+                        return error_set(ret_error, ERROR_NOT_SUPPORTED,
+                                         "'%s' is not supported: %s", c->command_path,
+                                         reasons[i].reason);
+        g_assert_not_reached();
+}
+
+#define REFUSED(_name) \
+        { .name = _name, .max_arguments = -1, .tail_after = 1, .run = run_refused }
+
+static const Command commands[] = {
+        { "config", NULL, NULL, "Manage the configuration of containers",
+          .children = config_commands },
+        { "delete", "rm", "<container>...", "Delete containers", delete_options, "c", 1, -1,
+          .run = run_delete },
+        { "exec", NULL, "<container> [--] <program> [<argument>...]",
+          "Run a program in a container", exec_options, "c-", 2, -1, 1, .run = run_exec },
+        { "help", NULL, "[<command>...]", "Print help on a command", NULL, "-", 0, -1,
+          .run = run_help },
+        { "image", NULL, NULL, "Manage images", .children = image_commands },
+        { "info", NULL, "[<container>]", "Show a container, or the service", info_options, "c-", 0,
+          1, .run = run_info },
+        { "init", NULL, "<image> [<container>]", "Create a container from an image",
+          create_options, "i-", 1, 2, .run = run_init },
+        { "launch", NULL, "<image> [<container>]", "Create and start a container", create_options,
+          "i-", 1, 2, .run = run_launch },
+        { "list", "ls", "[<filter>...]", "List containers", list_options, "c", 0, -1,
+          .run = run_list },
+        { "monitor", NULL, "", "Print what happens as it happens", monitor_options, "-", 0, 1,
+          .run = run_monitor },
+        { "move", "mv", "<container> <new name>", "Rename a container", rename_options, "c-", 2, 2,
+          .run = run_rename },
+        { "network", NULL, NULL, "Manage networks", .children = network_commands },
+        { "operation", NULL, NULL, "Manage jobs of the service",
+          .children = operation_commands },
+        { "pause", NULL, "<container>...", "Freeze containers", start_options, "c", 0, -1,
+          .run = run_pause },
+        { "profile", NULL, NULL, "Manage profiles", .children = profile_commands },
+        { "rename", NULL, "<container> <new name>", "Rename a container", rename_options, "c-", 2,
+          2, .run = run_rename },
+        { "restart", NULL, "<container>...", "Restart containers", restart_options, "c", 0, -1,
+          .run = run_restart },
+        { "shell", NULL, "<container>", "Log in to a container as root", exec_options, "c-", 1, 1,
+          .run = run_shell },
+        { "start", NULL, "<container>...", "Start containers", start_options, "c", 0, -1,
+          .run = run_start },
+        { "stop", NULL, "<container>...", "Stop containers", stop_options, "c", 0, -1,
+          .run = run_stop },
+        { "storage", NULL, NULL, "Manage storage pools", .children = storage_commands },
+        { "version", NULL, "", "Print the versions of client and service", NULL, "-", 0, 1,
+          .run = run_version },
+        REFUSED("alias"),
+        REFUSED("cluster"),
+        REFUSED("console"),
+        { .name = "copy", .aliases = "cp", .max_arguments = -1, .run = run_refused },
+        REFUSED("export"),
+        REFUSED("file"),
+        REFUSED("import"),
+        REFUSED("project"),
+        REFUSED("publish"),
+        REFUSED("query"),
+        REFUSED("remote"),
+        REFUSED("restore"),
+        REFUSED("snapshot"),
+        REFUSED("warning"),
+        { NULL },
+};
+
+static const Command root = {
+        .name = "berth",
+        .help = "System containers over D-Bus",
+        .children = commands,
+};
+
+/* For the scripts of the shells: `berth --complete WORD...` with the words after "berth" up to the
+ * cursor, whatever they look like. */
+static const Command complete = { .name = "--complete", .max_arguments = -1,
+                                  .run = run_complete };
+
+static const char *hint_for(const Client *c, const Error *e) {
+        switch ((int) e->code) {
+        case ERROR_ACCESS_DENIED:
+                return "polkit decides who may do this; see berth-polkit(7) or ask your "
+                       "administrator";
+        case ERROR_AUTH_REQUIRED:
+                if (c->no_ask_password)
+                        return "without --no-ask-password you would be asked for a password";
+                return "run this on a terminal, with pkttyagent installed, to be asked for a "
+                       "password";
+        case ERROR_ALREADY_RUNNING:
+                if (c->command && g_str_equal(c->command->name, "delete"))
+                        return "stop it first, or use --force";
+                return NULL;
+        case ERROR_CONFLICT:
+                return "somebody else changed it at the same time; look at it and try again";
+        case ERROR_TIMED_OUT:
+                if (c->command && (g_str_equal(c->command->name, "stop") ||
+                                   g_str_equal(c->command->name, "restart")))
+                        return "use --force to kill it";
+                return NULL;
+        default:
+                return NULL;
+        }
+}
+
+/* Returns the exit status. */
+static int report(const Client *c, const Error *e, bool usage) {
+        g_autofree char *line = NULL;
+        const char *hint;
+
+        fprintf(stderr, "Error: %s\n", e->message);
+        if (usage && c->command != c->root) {
+                line = help_usage(c->command, c->command_path);
+                fprintf(stderr, "%s\n", line);
+        }
+        hint = hint_for(c, e);
+        if (hint)
+                fprintf(stderr, "Hint: %s\n", hint);
+        return error_code_to_exit_status(e->code);
+}
+
+/* What was printed counts only when it has arrived. */
+static int flush_output(int status) {
+        if (fflush(stdout) == 0 && !ferror(stdout))
+                return status;
+        if (errno != EPIPE)
+                fprintf(stderr, "Error: Cannot write to standard output: %s\n", strerror(errno));
+        return status != 0 ? status : EXIT_FAILURE;
+}
+
+int main(int argc, char **argv) {
+        g_autoptr(Client) c = client_new(&root);
+        g_auto(Error) e = ERROR_INIT;
+        int r;
+
+        (void) setlocale(LC_ALL, "");
+        if (argc > 1 && g_str_equal(argv[1], complete.name)) {
+                c->command = &complete;
+                for (int i = 2; i < argc; i++)
+                        g_ptr_array_add(c->arguments, argv[i]);
+                /* A shell has no use for errors. */
+                (void) run_complete(c, NULL);
+                return flush_output(EXIT_SUCCESS);
+        }
+        r = client_parse(c, argc, argv, &e);
+        if (r == 0)
+                return flush_output(EXIT_SUCCESS);
+        if (r < 0)
+                return report(c, &e, e.code == ERROR_INVALID_ARGS);
+        r = c->command->run(c, &e);
+        if (r < 0)
+                return flush_output(report(c, &e, false));
+        return flush_output(r);
+}

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/bus/call.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "service/bus/message.h"
+#include "service/bus/path.h"
+#include "service/util/cleanup.h"
+#include "service/util/log.h"
+
+#define SENDER_UNKNOWN "The bus does not say who is calling"
+
+BusCall *bus_call_free(BusCall *call) {
+        if (!call)
+                return NULL;
+
+        if (call->polkit_slot)
+                bus_call_withdraw(call);
+        if (call->sender)
+                g_ptr_array_remove(call->sender->calls, call);
+        g_ptr_array_remove(call->bus->waiting, call);
+        sd_bus_message_unref(call->message);
+        g_clear_pointer(&call->args, g_variant_unref);
+        g_clear_pointer(&call->options, g_variant_unref);
+        g_clear_pointer(&call->asked_details, g_variant_unref);
+        if (call->reply)
+                g_variant_unref(g_variant_ref_sink(call->reply));
+        g_clear_pointer(&call->fds, g_array_unref);
+        for (size_t i = 0; i < call->n_reply_fds; i++)
+                fd_close(call->reply_fds[i]);
+        g_free(call->asked_action);
+        g_free(call->cancellation_id);
+        g_free(call->waits_for);
+        g_free(call);
+        return NULL;
+}
+
+/* --- the end of a call --- */
+
+void bus_call_reply(BusCall *call, GVariant *reply) {
+        g_autoptr(sd_bus_message) message = NULL;
+        g_autoptr(GVariant) tuple = reply ? g_variant_ref_sink(reply) : NULL;
+        int r;
+
+        call->reply = NULL;
+        r = sd_bus_message_new_method_return(call->message, &message);
+        if (r >= 0 && tuple)
+                r = message_append_body(message, tuple, call->reply_fds);
+        if (r >= 0)
+                r = sd_bus_send(NULL, message, NULL);
+        if (r < 0)
+                log_warning("Cannot reply to %s: %s", call->method->name, g_strerror(-r));
+        (void) bus_call_free(call);
+}
+
+void bus_call_fail(BusCall *call, const Error *error) {
+        g_auto(sd_bus_error) e = SD_BUS_ERROR_NULL;
+
+        (void) sd_bus_error_set(&e, error_code_to_name(error->code), error->message);
+        (void) sd_bus_reply_method_error(call->message, &e);
+        (void) bus_call_free(call);
+}
+
+gint32 bus_call_add_fd(BusCall *call, int fd) {
+        g_assert(call->n_reply_fds < ELEMENTSOF(call->reply_fds));
+        call->reply_fds[call->n_reply_fds] = fd;
+        return (gint32) call->n_reply_fds++;
+}
+
+int bus_call_get_fd(const BusCall *call, gint32 handle) {
+        if (handle < 0 || (guint) handle >= call->fds->len)
+                return -EBADF;
+        return g_array_index(call->fds, int, handle);
+}
+
+Caller bus_call_caller(const BusCall *call) {
+        return (Caller) { call->sender->uid, call->sender->name };
+}
+
+void bus_call_detail(BusCall *call, const char *key, const char *value) {
+        g_variant_dict_insert(call->details, key, "s", value);
+}
+
+int bus_call_start_job(BusCall *call, Job *job) {
+        g_autofree char *path = bus_path_of(OBJECT_JOB, job->object.name);
+
+        job_start(job);
+        call->reply = g_variant_new("(o)", path);
+        return 0;
+}
+
+/* --- authorization --- */
+
+/* "container" etc.: what rules and prompts know the object by. */
+static void add_object_details(BusCall *call) {
+        static const char *const keys[] = {
+                [OBJECT_CONTAINER] = "container", [OBJECT_IMAGE] = "image",
+                [OBJECT_PROFILE] = "profile",     [OBJECT_NETWORK] = "network",
+                [OBJECT_POOL] = "pool",           [OBJECT_JOB] = "job",
+        };
+        g_autofree char *owner = NULL;
+
+        bus_call_detail(call, "verb", call->method->name);
+        if (!call->object)
+                return;
+        owner = g_strdup_printf("%u", call->object->owner);
+        bus_call_detail(call, keys[call->object->kind], call->object->name);
+        bus_call_detail(call, "owner", owner);
+}
+
+/* NULL: nobody need be asked. */
+static const char *needed_action(const BusCall *call) {
+        bool own = call->object && call->object->owner == call->sender->uid;
+
+        switch (call->access) {
+        case BUS_PUBLIC:
+                return NULL;
+        case BUS_ACTION:
+                return call->action;
+        case BUS_OWNER:
+                return own ? call->own_action : call->action;
+        case _BUS_ACCESS_UNSET:
+                break;
+        }
+        g_assert_not_reached();
+}
+
+/* 1: act, 0: polkit is being asked. */
+static int authorize(BusCall *call, Error *ret_error) {
+        const char *action = needed_action(call);
+        g_autofree char *message = NULL;
+        g_autoptr(GVariant) details = NULL;
+        uint64_t generation = call->object ? call->object->generation : 0;
+
+        if (!action || call->sender->uid == 0)
+                return 1;
+        message = g_strdup_printf("Authentication is required to %s", call->prompt);
+        bus_call_detail(call, "polkit.message", message);
+        bus_call_detail(call, "polkit.gettext_domain", "berth");
+        details = g_variant_ref_sink(g_variant_dict_end(call->details));
+
+        if (!call->asked_action) {
+                call->asked_action = g_strdup(action);
+                call->asked_details = g_variant_ref(details);
+                call->asked_generation = generation;
+                return bus_call_ask(call, action, details, ret_error);
+        }
+        if (!call->granted || !g_str_equal(call->asked_action, action) ||
+            !g_variant_equal(call->asked_details, details) || call->asked_generation != generation)
+                return error_set(ret_error, ERROR_ACCESS_DENIED,
+                                 "What was to be authorized has changed meanwhile; call again");
+        return 1;
+}
+
+/* --- one pass --- */
+
+static int find_object(BusCall *call, Error *ret_error) {
+        const char *path = sd_bus_message_get_path(call->message);
+
+        if (call->class->kind == _OBJECT_KIND_MAX)
+                return 0;
+        call->object = bus_path_find(call->manager, path);
+        if (!call->object || call->object->kind != call->class->kind)
+                return error_set(ret_error, (ErrorCode) object_error_missing(call->class->kind),
+                                 "There is no %s at %s any more",
+                                 object_kind_to_noun(call->class->kind), path);
+        return 0;
+}
+
+static int read_args(BusCall *call, Error *ret_error) {
+        gsize n;
+        int r;
+
+        g_clear_pointer(&call->args, g_variant_unref);
+        g_clear_pointer(&call->options, g_variant_unref);
+        g_array_set_size(call->fds, 0);
+        r = message_read_body(call->message, call->fds, &call->args);
+        if (r < 0)
+                return error_set(ret_error, ERROR_INVALID_ARGS, "The message cannot be read");
+        n = g_variant_n_children(call->args);
+        if (!g_str_has_suffix(call->method->in, "a{sv}"))
+                return 0;
+        call->options = g_variant_get_child_value(call->args, n - 1);
+        return options_check(call->options, call->method->options, ret_error);
+}
+
+static int run_once(BusCall *call, Error *ret_error) {
+        GVariantDict details;
+        int r;
+
+        g_variant_dict_init(&details, NULL);
+        call->details = &details;
+        call->access = call->method->access;
+        call->own_action = call->method->own_action;
+        call->action = call->method->action;
+        call->prompt = call->method->prompt;
+        r = find_object(call, ret_error);
+        if (r >= 0)
+                r = read_args(call, ret_error);
+        if (r >= 0) {
+                add_object_details(call);
+                r = call->method->prepare ? call->method->prepare(call, ret_error) : 0;
+        }
+        if (r >= 0)
+                r = authorize(call, ret_error);
+        g_variant_dict_clear(&details);
+        call->details = NULL;
+        if (r <= 0)
+                return r < 0 ? r : BUS_CALL_DEFERRED;
+        return call->method->act(call, ret_error);
+}
+
+void bus_call_run(BusCall *call) {
+        g_auto(Error) error = ERROR_INIT;
+        int r;
+
+        if (!call->sender) { /* it left; nobody is there to act for */
+                (void) bus_call_free(call);
+                return;
+        }
+        r = run_once(call, &error);
+        if (r == BUS_CALL_DEFERRED)
+                return;
+        if (r < 0) {
+                (void) error_set_errno(&error, -r, "%s failed", call->method->name);
+                if (error.code == ERROR_ACCESS_DENIED || error.code == ERROR_AUTH_REQUIRED)
+                        log_notice("uid %u was refused %s on %s: %s", call->sender->uid,
+                                   call->method->name, sd_bus_message_get_path(call->message),
+                                   error.message);
+                bus_call_fail(call, &error);
+                return;
+        }
+        bus_call_reply(call, TAKE_PTR(call->reply));
+}
+
+/* --- who calls --- */
+
+void bus_sender_free(void *p) {
+        BusSender *sender = p;
+
+        /* Calls that wait for polkit or a worker end with their caller, those that wait for a job
+         * simply have nobody left to tell. */
+        while (sender->calls->len > 0) {
+                BusCall *call = g_ptr_array_index(sender->calls, 0);
+
+                call->sender = NULL;
+                g_ptr_array_remove_index(sender->calls, 0);
+                if (call->polkit_slot || call->waits_for || !sender->known)
+                        (void) bus_call_free(call);
+        }
+        g_ptr_array_unref(sender->calls);
+        sd_bus_slot_unref(sender->credentials_slot);
+        sd_bus_track_unref(sender->track);
+        g_free(sender->name);
+        g_free(sender);
+}
+
+static int on_sender_gone(sd_bus_track *track, void *userdata) {
+        BusSender *sender = userdata;
+        Bus *bus = sender->bus;
+
+        /* Jobs that have ended were kept for it alone. */
+        g_autoptr(GList) jobs = g_hash_table_get_values(bus->manager->objects[OBJECT_JOB]);
+
+        for (GList *j = jobs; j; j = j->next) {
+                Job *job = j->data;
+
+                if (job_has_ended(job) && g_strcmp0(job->sender, sender->name) == 0)
+                        manager_remove(bus->manager, &job->object);
+        }
+        g_hash_table_remove(bus->senders, sender->name);
+        bus_check_idle(bus);
+        return 0;
+}
+
+static int on_credentials(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        BusSender *sender = userdata;
+        g_autoptr(GPtrArray) calls = g_ptr_array_copy(sender->calls, NULL, NULL);
+        g_auto(Error) denied = ERROR_INIT;
+        uint32_t uid = UINT32_MAX;
+
+        sender->credentials_slot = sd_bus_slot_unref(sender->credentials_slot);
+        sender->known = !sd_bus_message_is_method_error(reply, NULL) &&
+                        sd_bus_message_read(reply, "u", &uid) >= 0 && uid != UINT32_MAX &&
+                        uid != 65534; /* who that is, nobody can say */
+        sender->uid = uid;
+        (void) error_set(&denied, ERROR_ACCESS_DENIED, SENDER_UNKNOWN);
+        for (guint i = 0; i < calls->len; i++)
+                if (sender->known)
+                        bus_call_run(g_ptr_array_index(calls, i));
+                else
+                        bus_call_fail(g_ptr_array_index(calls, i), &denied);
+        return 0;
+}
+
+static int sender_new(Bus *bus, const char *name, BusSender **ret) {
+        BusSender *sender = g_new0(BusSender, 1);
+        int r;
+
+        sender->bus = bus;
+        sender->name = g_strdup(name);
+        sender->calls = g_ptr_array_new();
+        r = sd_bus_track_new(bus->bus, &sender->track, on_sender_gone, sender);
+        if (r >= 0)
+                r = sd_bus_track_add_name(sender->track, name);
+        /* Asked without waiting: sd-bus's own look-up would block the loop. The name is never
+         * given to another connection, so the answer stays good. */
+        if (r >= 0)
+                r = sd_bus_call_method_async(bus->bus, &sender->credentials_slot,
+                                             "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                             "org.freedesktop.DBus", "GetConnectionUnixUser",
+                                             on_credentials, sender, "s", name);
+        if (r < 0) {
+                bus_sender_free(sender);
+                return r;
+        }
+        g_hash_table_insert(bus->senders, sender->name, sender);
+        *ret = sender;
+        return 0;
+}
+
+int bus_call_dispatch(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        Bus *bus = userdata;
+        const char *name = sd_bus_message_get_sender(message);
+        BusSender *sender;
+        BusCall *call;
+        int r;
+
+        if (!name)
+                return -EINVAL;
+        sender = g_hash_table_lookup(bus->senders, name);
+        if (!sender) {
+                r = sender_new(bus, name, &sender);
+                if (r < 0)
+                        return r;
+        }
+        if (!sender->known && !sender->credentials_slot)
+                return sd_bus_error_set(error, error_code_to_name(ERROR_ACCESS_DENIED),
+                                        SENDER_UNKNOWN);
+        if (sender->calls->len >= CALLS_PENDING_MAX)
+                return sd_bus_error_setf(error, error_code_to_name(ERROR_LIMITS_EXCEEDED),
+                                         "%u calls of yours are waiting already",
+                                         sender->calls->len);
+
+        call = g_new0(BusCall, 1);
+        call->bus = bus;
+        call->manager = bus->manager;
+        call->message = sd_bus_message_ref(message);
+        call->sender = sender;
+        call->fds = g_array_new(FALSE, FALSE, sizeof(int));
+        call->method = bus_method_find(sd_bus_message_get_interface(message),
+                                       sd_bus_message_get_member(message));
+        g_assert(call->method);
+        for (const BusClass *const *class = bus_classes(); *class; class++)
+                if (g_str_equal((*class)->interface, sd_bus_message_get_interface(message)))
+                        call->class = *class;
+        g_ptr_array_add(sender->calls, call);
+        bus_check_idle(bus);
+        if (sender->known)
+                bus_call_run(call);
+        return 1;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * One method call from its arrival to its reply.
+ *
+ * Order, always: who calls (the bus says, never the client); the object; the arguments; prepare();
+ * authorization; act(). Where polkit has to be asked the call waits, and then goes through all of
+ * it again from the start: object and arguments are looked up anew, and the answer only counts for
+ * the same action with the same details on the same object (its generation, not its name).
+ */
+
+#include "service/bus/bus.h"
+
+/* Calls of one sender that may wait at a time. */
+#define CALLS_PENDING_MAX 64
+
+/* A connection that has called. */
+typedef struct BusSender {
+        char *name;
+        uid_t uid;
+        bool known;        /* uid has been asked for and is there */
+        sd_bus_slot *credentials_slot;
+        sd_bus_track *track;
+        GPtrArray *calls;  /* that wait for something */
+        Bus *bus;
+} BusSender;
+
+struct BusCall {
+        Bus *bus;
+        Manager *manager;
+        sd_bus_message *message;
+        const BusClass *class;
+        const BusMethod *method;
+        BusSender *sender;  /* NULL once it has left the bus */
+
+        /* good during prepare() and act() */
+        Object *object;     /* NULL on the root object */
+        GVariant *args;     /* the whole body */
+        GArray *fds;        /* of the message, borrowed */
+        GVariant *options;
+        BusAccess access;
+        const char *own_action, *action, *prompt;
+        GVariantDict *details; /* strings for polkit */
+
+        /* what polkit was asked, and its answer */
+        sd_bus_slot *polkit_slot;
+        char *asked_action;
+        GVariant *asked_details;
+        uint64_t asked_generation;
+        char *cancellation_id;
+        bool granted;
+
+        GVariant *reply;     /* tuple */
+        int reply_fds[4];    /* of the handles in it, owned */
+        size_t n_reply_fds;
+        ObjectKind waits_for_kind;
+        char *waits_for;     /* name of the job */
+        void (*on_verdict)(BusCall *call, const char *answer); /* CheckAccess */
+};
+
+int bus_call_dispatch(sd_bus_message *message, void *userdata, sd_bus_error *error);
+BusCall *bus_call_free(BusCall *call);
+
+/* Ends a deferred call: with a tuple (floating, may be NULL) or an error. Frees it. */
+void bus_call_reply(BusCall *call, GVariant *reply);
+void bus_call_fail(BusCall *call, const Error *error);
+/* fd for a handle in the reply; takes it over. Returns the handle. */
+gint32 bus_call_add_fd(BusCall *call, int fd);
+/* The fd behind a handle of the arguments; stays the message's. */
+int bus_call_get_fd(const BusCall *call, gint32 handle);
+
+Caller bus_call_caller(const BusCall *call);
+void bus_call_detail(BusCall *call, const char *key, const char *value);
+/* Starts the job and replies with its path. */
+int bus_call_start_job(BusCall *call, Job *job);
+
+/* Asks polkit; call->granted says what it answered when the call is run again. */
+int bus_call_ask(BusCall *call, const char *action, GVariant *details, Error *ret_error);
+/* Takes the question back, with its prompt. */
+void bus_call_withdraw(BusCall *call);
+/* Runs the call (again). */
+void bus_call_run(BusCall *call);
+
+void bus_sender_free(void *sender);

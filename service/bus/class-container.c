@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/bus/call.h"
+#include "service/bus/class-container-exec.h"
+#include "service/bus/path.h"
+#include "service/model/config.h"
+#include "service/operation/container-state.h"
+#include "service/util/cleanup.h"
+
+/* org.berth1.Container; see introspection/org.berth1.Container.xml. */
+
+static Container *container_of(BusCall *call) {
+        return (Container *) call->object;
+}
+
+/* --- verbs that start a job --- */
+
+static int start(BusCall *call, Error *ret_error) {
+        Job *job;
+        int r = container_start(call->manager, bus_call_caller(call), container_of(call), &job,
+                                ret_error);
+
+        return r < 0 ? r : bus_call_start_job(call, job);
+}
+
+static int stop(BusCall *call, Error *ret_error) {
+        Job *job;
+        int r = container_stop(call->manager, bus_call_caller(call), container_of(call),
+                               option_get_boolean(call->options, "force", false),
+                               option_get_uint64(call->options, "timeout", 0), &job, ret_error);
+
+        return r < 0 ? r : bus_call_start_job(call, job);
+}
+
+static int restart(BusCall *call, Error *ret_error) {
+        Job *job;
+        int r = container_restart(call->manager, bus_call_caller(call), container_of(call),
+                                  option_get_boolean(call->options, "force", false),
+                                  option_get_uint64(call->options, "timeout", 0), &job, ret_error);
+
+        return r < 0 ? r : bus_call_start_job(call, job);
+}
+
+static int freeze(BusCall *call, Error *ret_error) {
+        Job *job;
+        int r = container_freeze(call->manager, bus_call_caller(call), container_of(call), true,
+                                 &job, ret_error);
+
+        return r < 0 ? r : bus_call_start_job(call, job);
+}
+
+static int unfreeze(BusCall *call, Error *ret_error) {
+        Job *job;
+        int r = container_freeze(call->manager, bus_call_caller(call), container_of(call), false,
+                                 &job, ret_error);
+
+        return r < 0 ? r : bus_call_start_job(call, job);
+}
+
+static int delete(BusCall *call, Error *ret_error) {
+        Job *job;
+        int r = container_delete(call->manager, bus_call_caller(call), container_of(call),
+                                 option_get_boolean(call->options, "force", false), &job,
+                                 ret_error);
+
+        return r < 0 ? r : bus_call_start_job(call, job);
+}
+
+static int rename_prepare(BusCall *call, Error *ret_error) {
+        const char *name;
+
+        g_variant_get(call->args, "(&sa{sv})", &name, NULL);
+        bus_call_detail(call, "new-name", name);
+        return 0;
+}
+
+static int rename_container(BusCall *call, Error *ret_error) {
+        const char *name;
+        Job *job;
+        int r;
+
+        g_variant_get(call->args, "(&sa{sv})", &name, NULL);
+        r = container_rename(call->manager, bus_call_caller(call), container_of(call), name, &job,
+                             ret_error);
+        return r < 0 ? r : bus_call_start_job(call, job);
+}
+
+/* --- configuration --- */
+
+static int get_config_or_devices(BusCall *call, bool devices) {
+        Container *c = container_of(call);
+        g_autoptr(GVariant) all_config = NULL, all_devices = NULL;
+
+        if (option_get_boolean(call->options, "expanded", false))
+                container_expand(call->manager, c, &all_config, &all_devices);
+        if (devices)
+                call->reply = g_variant_new("(@a{sa{ss}})", all_devices ?: c->devices);
+        else
+                call->reply = g_variant_new("(@a{ss})", all_config ?: c->config);
+        return 0;
+}
+
+static int get_config(BusCall *call, Error *ret_error) {
+        return get_config_or_devices(call, false);
+}
+
+static int get_devices(BusCall *call, Error *ret_error) {
+        return get_config_or_devices(call, true);
+}
+
+static int update(BusCall *call, Error *ret_error) {
+        g_autoptr(GVariant) set = NULL, unset = NULL;
+        g_autoptr(GVariant) devices = option_get_variant(call->options, "devices", "a{sa{ss}}");
+        g_autofree const char **profiles = option_get_strv(call->options, "profiles");
+        uint64_t revision = option_get_uint64(call->options, "if-revision", 0);
+        bool ephemeral = option_get_boolean(call->options, "ephemeral", false);
+        ContainerUpdate args = {
+                .devices = devices,
+                .profiles = profiles,
+                .description = option_get_string(call->options, "description", NULL),
+                .if_revision = revision > 0 ? &revision : NULL,
+                .ephemeral = g_variant_lookup(call->options, "ephemeral", "b", NULL) ? &ephemeral
+                                                                                     : NULL,
+        };
+
+        g_variant_get(call->args, "(@a{ss}@asa{sv})", &set, &unset, NULL);
+        args.set = set;
+        args.unset = unset;
+        return container_update(call->manager, container_of(call), &args, ret_error);
+}
+
+static int get_state(BusCall *call, Error *ret_error) {
+        call->reply = g_variant_new("(@a{sv})", container_read_state(container_of(call)));
+        return 0;
+}
+
+/* --- properties --- */
+
+static GVariant *property_name(Bus *bus, Object *o) {
+        return g_variant_new_string(o->name);
+}
+
+static GVariant *property_owner(Bus *bus, Object *o) {
+        return g_variant_new_uint32(o->owner);
+}
+
+static GVariant *property_revision(Bus *bus, Object *o) {
+        return g_variant_new_uint64(o->revision);
+}
+
+static GVariant *property_created(Bus *bus, Object *o) {
+        return g_variant_new_uint64(((Container *) o)->created);
+}
+
+static GVariant *property_last_started(Bus *bus, Object *o) {
+        return g_variant_new_uint64(((Container *) o)->last_started);
+}
+
+static GVariant *property_image(Bus *bus, Object *o) {
+        return g_variant_new_string(((Container *) o)->image);
+}
+
+static GVariant *property_architecture(Bus *bus, Object *o) {
+        return g_variant_new_string(((Container *) o)->architecture);
+}
+
+static GVariant *property_pool(Bus *bus, Object *o) {
+        return g_variant_new_string(((Container *) o)->pool);
+}
+
+static GVariant *property_description(Bus *bus, Object *o) {
+        return g_variant_new_string(((Container *) o)->description);
+}
+
+static GVariant *property_profiles(Bus *bus, Object *o) {
+        return g_variant_new_strv((const char *const *) ((Container *) o)->profiles, -1);
+}
+
+static GVariant *property_ephemeral(Bus *bus, Object *o) {
+        return g_variant_new_boolean(((Container *) o)->ephemeral);
+}
+
+static GVariant *property_state(Bus *bus, Object *o) {
+        return g_variant_new_string(container_state_to_string(((Container *) o)->state));
+}
+
+static GVariant *property_init_pid(Bus *bus, Object *o) {
+        return g_variant_new_uint32((guint32) ((Container *) o)->facts.init_pid);
+}
+
+static GVariant *property_addresses(Bus *bus, Object *o) {
+        return g_variant_ref(((Container *) o)->addresses);
+}
+
+/* --- tables --- */
+
+static const Option stop_options[] = {
+        { "force", "b" },
+        { "timeout", "t" },
+        { NULL },
+};
+
+static const Option delete_options[] = {
+        { "force", "b" },
+        { NULL },
+};
+
+static const Option get_options[] = {
+        { "expanded", "b" },
+        { NULL },
+};
+
+static const Option update_options[] = {
+        { "if-revision", "t" },
+        { "profiles", "as" },
+        { "description", "s" },
+        { "ephemeral", "b" },
+        { "devices", "a{sa{ss}}" },
+        { NULL },
+};
+
+static const BusMethod methods[] = {
+        { "Start", "a{sv}", "o", SD_BUS_PARAM(options) SD_BUS_PARAM(job),
+          BUS_OWNER, "use", "manage", "start the container $(container)",
+          NULL, NULL, start },
+        { "Stop", "a{sv}", "o", SD_BUS_PARAM(options) SD_BUS_PARAM(job),
+          BUS_OWNER, "use", "manage", "stop the container $(container)",
+          stop_options, NULL, stop },
+        { "Restart", "a{sv}", "o", SD_BUS_PARAM(options) SD_BUS_PARAM(job),
+          BUS_OWNER, "use", "manage", "restart the container $(container)",
+          stop_options, NULL, restart },
+        { "Freeze", "a{sv}", "o", SD_BUS_PARAM(options) SD_BUS_PARAM(job),
+          BUS_OWNER, "use", "manage", "freeze the container $(container)",
+          NULL, NULL, freeze },
+        { "Unfreeze", "a{sv}", "o", SD_BUS_PARAM(options) SD_BUS_PARAM(job),
+          BUS_OWNER, "use", "manage", "thaw the container $(container)",
+          NULL, NULL, unfreeze },
+        { "Delete", "a{sv}", "o", SD_BUS_PARAM(options) SD_BUS_PARAM(job),
+          BUS_OWNER, "use", "manage", "delete the container $(container)",
+          delete_options, NULL, delete },
+        { "Rename", "sa{sv}", "o", SD_BUS_PARAM(name) SD_BUS_PARAM(options) SD_BUS_PARAM(job),
+          BUS_OWNER, "use", "manage", "rename the container $(container) to $(new-name)",
+          NULL, rename_prepare, rename_container },
+        { "Exec", "asa{sv}", "o", SD_BUS_PARAM(argv) SD_BUS_PARAM(options) SD_BUS_PARAM(job),
+          BUS_OWNER, "use", "enter", "run $(command) in the container $(container)",
+          bus_exec_options, bus_exec_prepare, bus_exec },
+        { "ExecPipes", "asa{sv}", "ohhh",
+          SD_BUS_PARAM(argv) SD_BUS_PARAM(options) SD_BUS_PARAM(job) SD_BUS_PARAM(stdin)
+          SD_BUS_PARAM(stdout) SD_BUS_PARAM(stderr),
+          BUS_OWNER, "use", "enter", "run $(command) in the container $(container)",
+          bus_exec_pipes_options, bus_exec_prepare, bus_exec_pipes },
+        { "ExecTerminal", "asa{sv}", "oh",
+          SD_BUS_PARAM(argv) SD_BUS_PARAM(options) SD_BUS_PARAM(job) SD_BUS_PARAM(terminal),
+          BUS_OWNER, "use", "enter", "run $(command) in the container $(container)",
+          bus_exec_terminal_options, bus_exec_prepare, bus_exec_terminal },
+        { "GetConfig", "a{sv}", "a{ss}", SD_BUS_PARAM(options) SD_BUS_PARAM(config),
+          BUS_OWNER, NULL, "enter", "read the configuration of the container $(container)",
+          get_options, NULL, get_config },
+        { "GetDevices", "a{sv}", "a{sa{ss}}", SD_BUS_PARAM(options) SD_BUS_PARAM(devices),
+          BUS_OWNER, NULL, "enter", "read the devices of the container $(container)",
+          get_options, NULL, get_devices },
+        { "GetState", "a{sv}", "a{sv}", SD_BUS_PARAM(options) SD_BUS_PARAM(state),
+          BUS_PUBLIC, .act = get_state },
+        { "Update", "a{ss}asa{sv}", "",
+          SD_BUS_PARAM(set) SD_BUS_PARAM(unset) SD_BUS_PARAM(options),
+          BUS_OWNER, "use", "manage", "configure the container $(container)",
+          update_options, NULL, update },
+        { NULL },
+};
+
+static const BusProperty properties[] = {
+        { "Name", "s", SD_BUS_VTABLE_PROPERTY_CONST, property_name },
+        { "Owner", "u", SD_BUS_VTABLE_PROPERTY_CONST, property_owner },
+        { "Created", "t", SD_BUS_VTABLE_PROPERTY_CONST, property_created },
+        { "Image", "s", SD_BUS_VTABLE_PROPERTY_CONST, property_image },
+        { "Architecture", "s", SD_BUS_VTABLE_PROPERTY_CONST, property_architecture },
+        { "StoragePool", "s", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_pool },
+        { "Description", "s", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_description },
+        { "Profiles", "as", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_profiles },
+        { "Ephemeral", "b", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_ephemeral },
+        { "Revision", "t", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_revision },
+        { "State", "s", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_state },
+        { "InitPid", "u", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_init_pid },
+        { "LastStarted", "t", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_last_started },
+        { "Addresses", "a(sssus)", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_addresses },
+        { NULL },
+};
+
+static const BusSignal signals[] = {
+        { "Lifecycle", "sa{sv}", SD_BUS_PARAM(event) SD_BUS_PARAM(details) },
+        { NULL },
+};
+
+BusClass bus_class_container = {
+        .kind = OBJECT_CONTAINER,
+        .interface = BUS_NAME ".Container",
+        .methods = methods,
+        .properties = properties,
+        .signals = signals,
+};

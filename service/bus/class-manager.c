@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "service/bus/call.h"
+#include "service/bus/path.h"
+#include "service/operation/image.h"
+#include "service/operation/network.h"
+#include "service/operation/pool.h"
+#include "service/operation/profile.h"
+#include "service/util/cleanup.h"
+
+/* org.berth1.Manager; see introspection/org.berth1.Manager.xml. */
+
+static GVariant *reply_path(ObjectKind kind, const char *name) {
+        g_autofree char *path = bus_path_of(kind, name);
+
+        return g_variant_new("(o)", path);
+}
+
+/* --- finding --- */
+
+static int get_object(BusCall *call, ObjectKind kind, Error *ret_error) {
+        const char *name;
+        Object *o;
+        int r;
+
+        g_variant_get(call->args, "(&s)", &name);
+        r = manager_get(call->manager, kind, name, &o, ret_error);
+        if (r < 0)
+                return r;
+        call->reply = reply_path(kind, o->name);
+        return 0;
+}
+
+static int get_container(BusCall *call, Error *ret_error) {
+        return get_object(call, OBJECT_CONTAINER, ret_error);
+}
+
+static int get_profile(BusCall *call, Error *ret_error) {
+        return get_object(call, OBJECT_PROFILE, ret_error);
+}
+
+static int get_network(BusCall *call, Error *ret_error) {
+        return get_object(call, OBJECT_NETWORK, ret_error);
+}
+
+static int get_pool(BusCall *call, Error *ret_error) {
+        return get_object(call, OBJECT_POOL, ret_error);
+}
+
+static int get_image(BusCall *call, Error *ret_error) {
+        const char *name;
+        Image *image;
+        int r;
+
+        g_variant_get(call->args, "(&s)", &name);
+        r = manager_get_image(call->manager, name, &image, ret_error);
+        if (r < 0)
+                return r;
+        call->reply = reply_path(OBJECT_IMAGE, image->object.name);
+        return 0;
+}
+
+/* --- creating --- */
+
+static int create_container_prepare(BusCall *call, Error *ret_error) {
+        const char *name, *image_name;
+        Image *image;
+        int r;
+
+        g_variant_get(call->args, "(&s&sa{sv})", &name, &image_name, NULL);
+        r = manager_get_image(call->manager, image_name, &image, ret_error);
+        if (r < 0)
+                return r;
+        bus_call_detail(call, "container", *name ? name : "a new one");
+        /* Not the alias: that may mean another image when the answer comes. */
+        bus_call_detail(call, "image", image->object.name);
+        return 0;
+}
+
+static int create_container(BusCall *call, Error *ret_error) {
+        g_autoptr(GVariant) config = option_get_variant(call->options, "config", "a{ss}");
+        g_autoptr(GVariant) devices = option_get_variant(call->options, "devices", "a{sa{ss}}");
+        g_autofree const char **profiles = option_get_strv(call->options, "profiles");
+        g_autofree char *job_path = NULL, *container_path = NULL;
+        ContainerCreate args = {
+                .description = option_get_string(call->options, "description", NULL),
+                .pool = option_get_string(call->options, "pool", NULL),
+                .profiles = profiles,
+                .config = config,
+                .devices = devices,
+                .ephemeral = option_get_boolean(call->options, "ephemeral", false),
+                .start = option_get_boolean(call->options, "start", false),
+        };
+        Job *job;
+        int r;
+
+        g_variant_get(call->args, "(&s&sa{sv})", &args.name, &args.image, NULL);
+        r = container_create(call->manager, bus_call_caller(call), &args, &job, ret_error);
+        if (r < 0)
+                return r;
+        job_path = bus_path_of(OBJECT_JOB, job->object.name);
+        container_path = bus_path_of(OBJECT_CONTAINER,
+                                     g_array_index(job->subjects, JobSubject, 0).name);
+        job_start(job);
+        call->reply = g_variant_new("(oo)", job_path, container_path);
+        return 0;
+}
+
+/* An alias that an image of somebody else bears is not to be had by importing either. */
+static int import_prepare(BusCall *call, Error *ret_error) {
+        g_autofree const char **aliases = option_get_strv(call->options, "aliases");
+
+        for (const char **alias = aliases; alias && *alias; alias++)
+                if (!image_alias_is_free_for(call->manager, *alias, call->sender->uid))
+                        call->action = "manage-images";
+        return 0;
+}
+
+static int import_image_from(BusCall *call, int fd, Job **ret, Error *ret_error) {
+        g_autoptr(GVariant) properties = option_get_variant(call->options, "properties", "a{ss}");
+        g_autofree const char **aliases = option_get_strv(call->options, "aliases");
+        ImageImport args = {
+                .archive = fd,
+                .aliases = aliases,
+                .properties = properties,
+                .filename = option_get_string(call->options, "filename", NULL),
+                .public = option_get_boolean(call->options, "public", false),
+                .take_aliases = call->sender->uid == 0 ||
+                                g_str_equal(call->action, "manage-images"),
+        };
+
+        return image_import(call->manager, bus_call_caller(call), &args, ret, ret_error);
+}
+
+static int import_image(BusCall *call, Error *ret_error) {
+        gint32 handle;
+        Job *job;
+        int r;
+
+        g_variant_get(call->args, "(ha{sv})", &handle, NULL);
+        r = import_image_from(call, bus_call_get_fd(call, handle), &job, ret_error);
+        if (r < 0)
+                return r;
+        return bus_call_start_job(call, job);
+}
+
+static int open_image_import(BusCall *call, Error *ret_error) {
+        _cleanup_close_ int ours = -EBADF, theirs = -EBADF;
+        g_autofree char *path = NULL;
+        int pair[2], r;
+        Job *job;
+
+        if (pipe2(pair, O_CLOEXEC) < 0)
+                return error_set_errno(ret_error, errno, "Cannot make a pipe");
+        ours = pair[0];
+        theirs = pair[1];
+        r = import_image_from(call, ours, &job, ret_error);
+        if (r < 0)
+                return r;
+        path = bus_path_of(OBJECT_JOB, job->object.name);
+        job_start(job);
+        call->reply = g_variant_new("(oh)", path, bus_call_add_fd(call, TAKE_FD(theirs)));
+        return 0;
+}
+
+static int create_profile(BusCall *call, Error *ret_error) {
+        g_autoptr(GVariant) config = option_get_variant(call->options, "config", "a{ss}");
+        g_autoptr(GVariant) devices = option_get_variant(call->options, "devices", "a{sa{ss}}");
+        ProfileChange content = {
+                .set = config,
+                .devices = devices,
+                .description = option_get_string(call->options, "description", NULL),
+        };
+        const char *name;
+        Profile *profile;
+        int r;
+
+        g_variant_get(call->args, "(&sa{sv})", &name, NULL);
+        r = profile_create(call->manager, call->sender->uid, name, &content, &profile, ret_error);
+        if (r < 0)
+                return r;
+        call->reply = reply_path(OBJECT_PROFILE, name);
+        return 0;
+}
+
+static int create_network(BusCall *call, Error *ret_error) {
+        g_autoptr(GVariant) config = NULL;
+        NetworkCreate args = {
+                .description = option_get_string(call->options, "description", NULL),
+        };
+        Job *job;
+        int r;
+
+        g_variant_get(call->args, "(&s&s@a{ss}a{sv})", &args.name, &args.type, &config, NULL);
+        args.config = config;
+        r = network_create(call->manager, bus_call_caller(call), &args, &job, ret_error);
+        return r < 0 ? r : bus_call_start_job(call, job);
+}
+
+static int create_pool(BusCall *call, Error *ret_error) {
+        g_autoptr(GVariant) config = NULL;
+        PoolCreate args = {
+                .description = option_get_string(call->options, "description", NULL),
+        };
+        Job *job;
+        int r;
+
+        g_variant_get(call->args, "(&s&s@a{ss}a{sv})", &args.name, &args.driver, &config, NULL);
+        args.config = config;
+        r = pool_create(call->manager, bus_call_caller(call), &args, &job, ret_error);
+        return r < 0 ? r : bus_call_start_job(call, job);
+}
+
+static int name_detail(BusCall *call, const char *key) {
+        const char *name;
+
+        g_variant_get_child(call->args, 0, "&s", &name);
+        bus_call_detail(call, key, name);
+        return 0;
+}
+
+static int create_profile_prepare(BusCall *call, Error *ret_error) {
+        return name_detail(call, "profile");
+}
+
+static int create_network_prepare(BusCall *call, Error *ret_error) {
+        return name_detail(call, "network");
+}
+
+static int create_pool_prepare(BusCall *call, Error *ret_error) {
+        return name_detail(call, "pool");
+}
+
+/* --- asking --- */
+
+static void check_access_answered(BusCall *call, const char *answer) {
+        bus_call_reply(call, g_variant_new("(s)", answer));
+}
+
+static int check_access_action(BusCall *call, const char *action, const char **ret,
+                               Error *ret_error) {
+        static const char *const actions[] = {
+                "use", "manage", "enter", "attach-own-files", "use-kernel-surface", "host-access",
+                "manage-profiles", "manage-networks", "manage-storage", "manage-images",
+                "configure", NULL,
+        };
+        const char *path;
+        Object *o;
+
+        if (!g_strv_contains(actions, action))
+                return error_set(ret_error, ERROR_INVALID_ARGS, "There is no action \"%.64s\"",
+                                 action);
+        g_variant_get_child(call->args, 1, "&o", &path);
+        o = bus_path_find(call->manager, path);
+        if (!o && !g_str_equal(path, BUS_ROOT))
+                return error_set(ret_error, ERROR_INVALID_ARGS, "There is no object %s", path);
+        if (o && o->owner == call->sender->uid &&
+            (g_str_equal(action, "manage") || g_str_equal(action, "enter")))
+                action = "use";
+        *ret = action;
+        return 0;
+}
+
+static int check_access(BusCall *call, Error *ret_error) {
+        g_autoptr(GVariant) details = NULL;
+        GVariantDict dict;
+        const char *action;
+        int r;
+
+        g_variant_get_child(call->args, 0, "&s", &action);
+        r = check_access_action(call, action, &action, ret_error);
+        if (r < 0)
+                return r;
+        if (call->sender->uid == 0) {
+                call->reply = g_variant_new("(s)", "yes");
+                return 0;
+        }
+        g_variant_dict_init(&dict, NULL);
+        g_variant_dict_insert(&dict, "verb", "s", "CheckAccess");
+        details = g_variant_ref_sink(g_variant_dict_end(&dict));
+        call->on_verdict = check_access_answered;
+        call->asked_action = g_strdup(action);
+        r = bus_call_ask(call, action, details, ret_error);
+        return r < 0 ? r : BUS_CALL_DEFERRED;
+}
+
+/* --- properties --- */
+
+static GVariant *get_version(Bus *bus, Object *o) {
+        return g_variant_new_string(BERTH_VERSION);
+}
+
+static GVariant *get_architecture(Bus *bus, Object *o) {
+        struct utsname host;
+
+        return g_variant_new_string(uname(&host) < 0 ? "" : host.machine);
+}
+
+/* --- tables --- */
+
+static const Option create_container_options[] = {
+        { "profiles", "as" },
+        { "config", "a{ss}" },
+        { "devices", "a{sa{ss}}" },
+        { "ephemeral", "b" },
+        { "description", "s" },
+        { "pool", "s" },
+        { "start", "b" },
+        { NULL },
+};
+
+static const Option import_options[] = {
+        { "aliases", "as" },
+        { "public", "b" },
+        { "properties", "a{ss}" },
+        { "filename", "s" },
+        { NULL },
+};
+
+static const Option profile_options[] = {
+        { "description", "s" },
+        { "config", "a{ss}" },
+        { "devices", "a{sa{ss}}" },
+        { NULL },
+};
+
+static const Option description_options[] = {
+        { "description", "s" },
+        { NULL },
+};
+
+static const BusMethod methods[] = {
+        { "GetContainer", "s", "o", SD_BUS_PARAM(name) SD_BUS_PARAM(container),
+          BUS_PUBLIC, .act = get_container },
+        { "GetImage", "s", "o", SD_BUS_PARAM(name) SD_BUS_PARAM(image),
+          BUS_PUBLIC, .act = get_image },
+        { "GetProfile", "s", "o", SD_BUS_PARAM(name) SD_BUS_PARAM(profile),
+          BUS_PUBLIC, .act = get_profile },
+        { "GetNetwork", "s", "o", SD_BUS_PARAM(name) SD_BUS_PARAM(network),
+          BUS_PUBLIC, .act = get_network },
+        { "GetStoragePool", "s", "o", SD_BUS_PARAM(name) SD_BUS_PARAM(pool),
+          BUS_PUBLIC, .act = get_pool },
+        { "CreateContainer", "ssa{sv}", "oo",
+          SD_BUS_PARAM(name) SD_BUS_PARAM(image) SD_BUS_PARAM(options) SD_BUS_PARAM(job)
+          SD_BUS_PARAM(container),
+          BUS_ACTION, NULL, "use", "create the container $(container)", create_container_options,
+          create_container_prepare, create_container },
+        { "ImportImage", "ha{sv}", "o",
+          SD_BUS_PARAM(archive) SD_BUS_PARAM(options) SD_BUS_PARAM(job),
+          BUS_ACTION, NULL, "use", "import an image", import_options, import_prepare,
+          import_image },
+        { "OpenImageImport", "a{sv}", "oh",
+          SD_BUS_PARAM(options) SD_BUS_PARAM(job) SD_BUS_PARAM(archive),
+          BUS_ACTION, NULL, "use", "import an image", import_options, import_prepare,
+          open_image_import },
+        { "CreateProfile", "sa{sv}", "o",
+          SD_BUS_PARAM(name) SD_BUS_PARAM(options) SD_BUS_PARAM(profile),
+          BUS_ACTION, NULL, "manage-profiles", "create the profile $(profile)", profile_options,
+          create_profile_prepare, create_profile },
+        { "CreateNetwork", "ssa{ss}a{sv}", "o",
+          SD_BUS_PARAM(name) SD_BUS_PARAM(type) SD_BUS_PARAM(config) SD_BUS_PARAM(options)
+          SD_BUS_PARAM(job),
+          BUS_ACTION, NULL, "manage-networks", "create the network $(network)",
+          description_options, create_network_prepare, create_network },
+        { "CreateStoragePool", "ssa{ss}a{sv}", "o",
+          SD_BUS_PARAM(name) SD_BUS_PARAM(driver) SD_BUS_PARAM(config) SD_BUS_PARAM(options)
+          SD_BUS_PARAM(job),
+          BUS_ACTION, NULL, "manage-storage", "create the storage pool $(pool)",
+          description_options, create_pool_prepare, create_pool },
+        { "CheckAccess", "so", "s",
+          SD_BUS_PARAM(action) SD_BUS_PARAM(object) SD_BUS_PARAM(answer),
+          BUS_PUBLIC, .act = check_access },
+        { NULL },
+};
+
+static const BusProperty properties[] = {
+        { "Version", "s", SD_BUS_VTABLE_PROPERTY_CONST, get_version },
+        { "Architecture", "s", SD_BUS_VTABLE_PROPERTY_CONST, get_architecture },
+        { NULL },
+};
+
+BusClass bus_class_manager = {
+        .kind = _OBJECT_KIND_MAX,
+        .interface = BUS_NAME ".Manager",
+        .methods = methods,
+        .properties = properties,
+};

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/bus/call.h"
+#include "service/bus/path.h"
+#include "service/operation/pool.h"
+#include "service/operation/step.h"
+#include "service/util/cleanup.h"
+
+/* org.berth1.StoragePool; see introspection/org.berth1.StoragePool.xml. */
+
+static StoragePool *pool_of(BusCall *call) {
+        return (StoragePool *) call->object;
+}
+
+static int get_config(BusCall *call, Error *ret_error) {
+        call->reply = g_variant_new("(@a{ss})", pool_of(call)->config);
+        return 0;
+}
+
+static int get_space(BusCall *call, Error *ret_error) {
+        uint64_t total, used;
+        int r = pool_get_space(call->manager, pool_of(call), &total, &used, ret_error);
+
+        if (r < 0)
+                return r;
+        call->reply = g_variant_new("(tt)", total, used);
+        return 0;
+}
+
+static int delete(BusCall *call, Error *ret_error) {
+        Job *job;
+        int r = pool_delete(call->manager, bus_call_caller(call), pool_of(call), &job, ret_error);
+
+        return r < 0 ? r : bus_call_start_job(call, job);
+}
+
+/* --- properties --- */
+
+static GVariant *property_name(Bus *bus, Object *o) {
+        return g_variant_new_string(o->name);
+}
+
+static GVariant *property_driver(Bus *bus, Object *o) {
+        return g_variant_new_string(((StoragePool *) o)->driver);
+}
+
+static GVariant *property_source(Bus *bus, Object *o) {
+        return g_variant_new_string(((StoragePool *) o)->source);
+}
+
+static GVariant *property_description(Bus *bus, Object *o) {
+        return g_variant_new_string(((StoragePool *) o)->description);
+}
+
+static GVariant *property_state(Bus *bus, Object *o) {
+        return g_variant_new_string(storage_pool_state_to_string(((StoragePool *) o)->state));
+}
+
+static GVariant *property_revision(Bus *bus, Object *o) {
+        return g_variant_new_uint64(o->revision);
+}
+
+static GVariant *property_used_by(Bus *bus, Object *o) {
+        g_autoptr(GArray) users = usage_of(bus->manager, o);
+
+        return bus_paths_of(users);
+}
+
+/* --- tables --- */
+
+static const BusMethod methods[] = {
+        { "GetConfig", "a{sv}", "a{ss}", SD_BUS_PARAM(options) SD_BUS_PARAM(config),
+          BUS_PUBLIC, .act = get_config },
+        { "GetSpace", "a{sv}", "tt",
+          SD_BUS_PARAM(options) SD_BUS_PARAM(total) SD_BUS_PARAM(used),
+          BUS_PUBLIC, .act = get_space },
+        { "Delete", "a{sv}", "o", SD_BUS_PARAM(options) SD_BUS_PARAM(job),
+          BUS_ACTION, NULL, "manage-storage", "delete the storage pool $(pool)",
+          NULL, NULL, delete },
+        { NULL },
+};
+
+static const BusProperty properties[] = {
+        { "Name", "s", SD_BUS_VTABLE_PROPERTY_CONST, property_name },
+        { "Driver", "s", SD_BUS_VTABLE_PROPERTY_CONST, property_driver },
+        { "Source", "s", SD_BUS_VTABLE_PROPERTY_CONST, property_source },
+        { "Description", "s", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_description },
+        { "State", "s", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_state },
+        { "Revision", "t", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_revision },
+        { "UsedBy", "ao", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_used_by },
+        { NULL },
+};
+
+BusClass bus_class_pool = {
+        .kind = OBJECT_POOL,
+        .interface = BUS_NAME ".StoragePool",
+        .methods = methods,
+        .properties = properties,
+};

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/bus/path.h"
+
+#include <systemd/sd-bus.h>
+
+static const char *const prefixes[] = {
+        [OBJECT_CONTAINER] = BUS_ROOT "/container", [OBJECT_IMAGE] = BUS_ROOT "/image",
+        [OBJECT_PROFILE] = BUS_ROOT "/profile",     [OBJECT_NETWORK] = BUS_ROOT "/network",
+        [OBJECT_POOL] = BUS_ROOT "/pool",           [OBJECT_JOB] = BUS_ROOT "/job",
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(prefixes) == _OBJECT_KIND_MAX);
+
+const char *bus_path_prefix(ObjectKind kind) {
+        return prefixes[kind];
+}
+
+char *bus_path_of(ObjectKind kind, const char *name) {
+        char *path = NULL;
+        int r = sd_bus_path_encode(prefixes[kind], name, &path);
+
+        g_assert(r >= 0); /* only for lack of memory, or a prefix that is no path */
+        return path;
+}
+
+Object *bus_path_find(Manager *m, const char *path) {
+        for (ObjectKind kind = 0; kind < _OBJECT_KIND_MAX; kind++) {
+                g_autofree char *name = NULL;
+
+                if (sd_bus_path_decode(path, prefixes[kind], &name) > 0)
+                        return manager_find(m, kind, name);
+        }
+        return NULL;
+}
+
+GVariant *bus_paths_of(GArray *subjects) {
+        GVariantBuilder builder;
+
+        g_variant_builder_init(&builder, G_VARIANT_TYPE_OBJECT_PATH_ARRAY);
+        for (guint i = 0; i < subjects->len; i++) {
+                const JobSubject *subject = &g_array_index(subjects, JobSubject, i);
+                g_autofree char *path = bus_path_of(subject->kind, subject->name);
+
+                g_variant_builder_add(&builder, "o", path);
+        }
+        return g_variant_builder_end(&builder);
+}

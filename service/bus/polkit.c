@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+
+#include "service/bus/call.h"
+#include "service/bus/path.h"
+#include "service/util/cleanup.h"
+#include "service/util/log.h"
+
+/*
+ * Questions to polkit, over D-Bus, without waiting. The subject is the caller's connection, which
+ * polkit looks up itself: nothing that the client says of itself counts. Any error, silence and
+ * absence are a "no".
+ */
+
+/* People look for their passwords. */
+#define POLKIT_TIMEOUT_USEC (5 * 60 * G_USEC_PER_SEC)
+#define POLKIT_NAME "org.freedesktop.PolicyKit1"
+#define POLKIT_PATH "/org/freedesktop/PolicyKit1/Authority"
+#define POLKIT_INTERFACE "org.freedesktop.PolicyKit1.Authority"
+#define POLKIT_ALLOW_INTERACTION 1U
+
+static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        BusCall *call = userdata;
+        g_auto(Error) error = ERROR_INIT;
+        int authorized = false, challenge = false;
+        const sd_bus_error *e = sd_bus_message_get_error(reply);
+
+        call->polkit_slot = sd_bus_slot_unref(call->polkit_slot);
+        if (e)
+                (void) error_set(&error, ERROR_ACCESS_DENIED,
+                                 "polkit cannot be asked about %s.%s: %s", BUS_NAME,
+                                 call->asked_action, e->message);
+        else if (sd_bus_message_enter_container(reply, 'r', "bba{ss}") < 0 ||
+                 sd_bus_message_read(reply, "bb", &authorized, &challenge) < 0) {
+                authorized = challenge = false;
+                (void) error_set(&error, ERROR_ACCESS_DENIED, "polkit's answer makes no sense");
+        }
+        if (call->on_verdict) {
+                call->on_verdict(call, authorized ? "yes" : challenge ? "challenge" : "no");
+                return 0;
+        }
+        log_info("uid %u, %s on %s: polkit says %s to %s.",
+                 call->sender ? call->sender->uid : UINT32_MAX, call->method->name,
+                 sd_bus_message_get_path(call->message),
+                 authorized ? "yes" : challenge ? "challenge" : "no", call->asked_action);
+        if (authorized) {
+                call->granted = true;
+                bus_call_run(call);
+                return 0;
+        }
+        if (challenge)
+                (void) error_set(&error, ERROR_AUTH_REQUIRED,
+                                 "Interactive authentication is required for %s.%s", BUS_NAME,
+                                 call->asked_action);
+        else
+                (void) error_set(&error, ERROR_ACCESS_DENIED, "You may not do this: polkit denies "
+                                 "%s.%s", BUS_NAME, call->asked_action);
+        bus_call_fail(call, &error);
+        return 0;
+}
+
+static int append_details(sd_bus_message *m, GVariant *details) {
+        GVariantIter iter;
+        const char *key;
+        GVariant *value;
+        int r;
+
+        r = sd_bus_message_open_container(m, 'a', "{ss}");
+        g_variant_iter_init(&iter, details);
+        while (r >= 0 && g_variant_iter_next(&iter, "{&sv}", &key, &value)) {
+                r = sd_bus_message_append(m, "{ss}", key, g_variant_get_string(value, NULL));
+                g_variant_unref(value);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+int bus_call_ask(BusCall *call, const char *action, GVariant *details, Error *ret_error) {
+        static uint64_t last_id;
+        g_autoptr(sd_bus_message) m = NULL;
+        g_autofree char *id = g_strdup_printf(BUS_NAME ".%s", action);
+        bool interactive = !call->on_verdict &&
+                           sd_bus_message_get_allow_interactive_authorization(call->message) > 0;
+        int r;
+
+        call->cancellation_id = g_strdup_printf("berth%" G_GUINT64_FORMAT, ++last_id);
+        r = sd_bus_message_new_method_call(call->bus->bus, &m, POLKIT_NAME, POLKIT_PATH,
+                                           POLKIT_INTERFACE, "CheckAuthorization");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "(sa{sv})s", "system-bus-name", 1, "name", "s",
+                                          call->sender->name, id);
+        if (r >= 0)
+                r = append_details(m, details);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "us", interactive ? POLKIT_ALLOW_INTERACTION : 0U,
+                                          call->cancellation_id);
+        if (r >= 0)
+                r = sd_bus_call_async(call->bus->bus, &call->polkit_slot, m, on_answer, call,
+                                      POLKIT_TIMEOUT_USEC);
+        if (r < 0)
+                return error_set(ret_error, ERROR_ACCESS_DENIED, "polkit cannot be asked: %s",
+                                 g_strerror(-r));
+        return 0;
+}
+
+void bus_call_withdraw(BusCall *call) {
+        call->polkit_slot = sd_bus_slot_unref(call->polkit_slot);
+        /* An agent may be showing a dialog for somebody who has gone. */
+        (void) sd_bus_call_method_async(call->bus->bus, NULL, POLKIT_NAME, POLKIT_PATH,
+                                        POLKIT_INTERFACE, "CancelCheckAuthorization", NULL, NULL,
+                                        "s", call->cancellation_id);
+}

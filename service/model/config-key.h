@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The one table of configuration keys: what there is, what a value may be, who may see it.
+ * Validation, help and documentation all come from it. A key that is not in the table is an error
+ * that names the nearest one that is.
+ */
+
+#include <stdbool.h>
+
+#include "service/util/error.h"
+
+typedef enum ConfigScope {
+        CONFIG_SCOPE_CONTAINER = 1 << 0,
+        CONFIG_SCOPE_PROFILE = 1 << 1,
+        CONFIG_SCOPE_NETWORK = 1 << 2,
+        CONFIG_SCOPE_POOL = 1 << 3,
+} ConfigScope;
+
+typedef struct ConfigKey {
+        const char *name;   /* "user.*" stands for every key that begins with "user." */
+        unsigned scopes;
+        const char *type;   /* for people: "string", "boolean", "size", … */
+        int (*check)(const char *value, Error *ret_error);
+        bool secret;        /* not shown to others than owner and administrator */
+        bool read_only;     /* kept by the service */
+        const char *help;   /* one line */
+} ConfigKey;
+
+/* The row of a key, or NULL. */
+const ConfigKey *config_key_find(const char *key);
+/* All rows, ending with a NULL name. */
+const ConfigKey *config_key_table(void);
+/* Checks keys and values of `set` (a{ss}) as given by a caller: known, of that scope, not
+ * read-only, valid. `unset` (as, may be NULL): known, not read-only. */
+int config_check(GVariant *set, GVariant *unset, ConfigScope scope, Error *ret_error);
+/* The config without what is secret. */
+GVariant *config_without_secrets(GVariant *config);
+/* "true", "1", "yes", "on" and their opposites, in any case. */
+int config_parse_boolean(const char *value, bool *ret);

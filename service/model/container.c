@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/model/container.h"
+
+#include "service/model/config.h"
+#include "service/model/record.h"
+#include "service/util/cleanup.h"
+
+static const char *const states[] = {
+        [CONTAINER_CREATING] = "creating", [CONTAINER_STOPPED] = "stopped",
+        [CONTAINER_STARTING] = "starting", [CONTAINER_RUNNING] = "running",
+        [CONTAINER_FROZEN] = "frozen",     [CONTAINER_STOPPING] = "stopping",
+        [CONTAINER_DELETING] = "deleting", [CONTAINER_ERROR] = "error",
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(states) == _CONTAINER_STATE_MAX);
+
+const char *container_state_to_string(ContainerState state) {
+        return states[state];
+}
+
+bool container_is_up(const Container *c) {
+        return c->facts.init_pid > 0;
+}
+
+static GVariant *addresses_empty(void) {
+        return g_variant_ref_sink(g_variant_new_array(G_VARIANT_TYPE("(sssus)"), NULL, 0));
+}
+
+Container *container_new(const char *name, uid_t owner) {
+        Container *c = g_new0(Container, 1);
+
+        object_init(&c->object, OBJECT_CONTAINER, name, owner);
+        c->description = g_strdup("");
+        c->config = config_empty();
+        c->devices = devices_empty();
+        c->profiles = g_new0(char *, 1);
+        c->addresses = addresses_empty();
+        c->init_fd = c->monitor_fd = -EBADF;
+        return c;
+}
+
+void container_forget_run(Container *c) {
+        c->init_fd = fd_close(c->init_fd);
+        c->monitor_fd = fd_close(c->monitor_fd);
+        g_free(c->facts.lxc_path);
+        c->facts = (ContainerFacts) { 0 };
+        g_variant_unref(c->addresses);
+        c->addresses = addresses_empty();
+}
+
+Container *container_free(Container *c) {
+        if (!c)
+                return NULL;
+
+        container_forget_run(c);
+        g_variant_unref(c->addresses);
+        object_done(&c->object);
+        g_free(c->rename_to);
+        g_free(c->description);
+        g_free(c->image);
+        g_free(c->architecture);
+        g_free(c->pool);
+        g_strfreev(c->profiles);
+        g_variant_unref(c->config);
+        g_variant_unref(c->devices);
+        g_free(c);
+        return NULL;
+}
+
+GVariant *container_to_record(const Container *c) {
+        GVariantDict dict;
+        ContainerState state = c->state;
+
+        if (c->incomplete && state != CONTAINER_DELETING)
+                state = CONTAINER_CREATING;
+        else if (state != CONTAINER_DELETING)
+                state = CONTAINER_STOPPED; /* whether it runs is for the facts to say */
+        g_variant_dict_init(&dict, NULL);
+        record_put_object(&dict, &c->object);
+        g_variant_dict_insert(&dict, "state", "s", states[state]);
+        g_variant_dict_insert(&dict, "rename-to", "s", c->rename_to ?: "");
+        g_variant_dict_insert(&dict, "description", "s", c->description);
+        g_variant_dict_insert(&dict, "image", "s", c->image);
+        g_variant_dict_insert(&dict, "architecture", "s", c->architecture);
+        g_variant_dict_insert(&dict, "pool", "s", c->pool);
+        g_variant_dict_insert(&dict, "ephemeral", "b", c->ephemeral);
+        g_variant_dict_insert(&dict, "profiles", "^as", c->profiles);
+        g_variant_dict_insert_value(&dict, "config", c->config);
+        g_variant_dict_insert_value(&dict, "devices", c->devices);
+        g_variant_dict_insert(&dict, "idmap-base", "u", c->idmap.base);
+        g_variant_dict_insert(&dict, "idmap-size", "u", c->idmap.size);
+        g_variant_dict_insert(&dict, "idmapped", "b", c->idmapped);
+        g_variant_dict_insert(&dict, "created", "t", c->created);
+        g_variant_dict_insert(&dict, "last-started", "t", c->last_started);
+        return g_variant_ref_sink(g_variant_dict_end(&dict));
+}
+
+int container_from_record(const char *name, GVariant *record, Container **ret) {
+        g_autoptr(Container) c = container_new(name, 0);
+        int state;
+
+        if (record_get_object(record, &c->object) < 0 ||
+            record_get_enum(record, "state", states, _CONTAINER_STATE_MAX, &state) < 0 ||
+            record_get_string(record, "rename-to", &c->rename_to) < 0 ||
+            record_get_string(record, "description", &c->description) < 0 ||
+            record_get_string(record, "image", &c->image) < 0 ||
+            record_get_string(record, "architecture", &c->architecture) < 0 ||
+            record_get_string(record, "pool", &c->pool) < 0 ||
+            record_get_boolean(record, "ephemeral", &c->ephemeral) < 0 ||
+            record_get_strv(record, "profiles", &c->profiles) < 0 ||
+            record_get_variant(record, "config", CONFIG_TYPE, &c->config) < 0 ||
+            record_get_variant(record, "devices", DEVICES_TYPE, &c->devices) < 0 ||
+            record_get_uint32(record, "idmap-base", &c->idmap.base) < 0 ||
+            record_get_uint32(record, "idmap-size", &c->idmap.size) < 0 ||
+            record_get_boolean(record, "idmapped", &c->idmapped) < 0 ||
+            record_get_uint64(record, "created", &c->created) < 0 ||
+            record_get_uint64(record, "last-started", &c->last_started) < 0)
+                return -EBADMSG;
+        if (!*c->rename_to)
+                g_clear_pointer(&c->rename_to, g_free);
+        c->state = (ContainerState) state;
+        c->incomplete = c->state == CONTAINER_CREATING;
+        *ret = TAKE_PTR(c);
+        return 0;
+}
+
+GVariant *container_facts_to_record(const ContainerFacts *facts) {
+        GVariantDict dict;
+
+        g_variant_dict_init(&dict, NULL);
+        g_variant_dict_insert(&dict, "init-pid", "u", (guint32) facts->init_pid);
+        g_variant_dict_insert(&dict, "init-start", "t", facts->init_start);
+        g_variant_dict_insert(&dict, "monitor-pid", "u", (guint32) facts->monitor_pid);
+        g_variant_dict_insert(&dict, "monitor-start", "t", facts->monitor_start);
+        g_variant_dict_insert(&dict, "lxc-path", "s", facts->lxc_path);
+        g_variant_dict_insert(&dict, "frozen", "b", facts->frozen);
+        return g_variant_ref_sink(g_variant_dict_end(&dict));
+}
+
+int container_facts_from_record(GVariant *record, ContainerFacts *ret) {
+        g_autofree char *lxc_path = NULL;
+        ContainerFacts facts = { 0 };
+        uint32_t init_pid, monitor_pid;
+
+        if (record_get_uint32(record, "init-pid", &init_pid) < 0 ||
+            record_get_uint64(record, "init-start", &facts.init_start) < 0 ||
+            record_get_uint32(record, "monitor-pid", &monitor_pid) < 0 ||
+            record_get_uint64(record, "monitor-start", &facts.monitor_start) < 0 ||
+            record_get_boolean(record, "frozen", &facts.frozen) < 0 ||
+            record_get_string(record, "lxc-path", &lxc_path) < 0)
+                return -EBADMSG;
+        facts.init_pid = (pid_t) init_pid;
+        facts.monitor_pid = (pid_t) monitor_pid;
+        facts.lxc_path = TAKE_PTR(lxc_path);
+        *ret = facts;
+        return 0;
+}
+
+const char *container_get_volatile(const Container *c, const char *device, const char *name) {
+        g_autofree char *key = g_strdup_printf("volatile.%s.%s", device, name);
+
+        return config_get(c->config, key);
+}
+
+void container_set_volatile(Container *c, const char *device, const char *name,
+                            const char *value) {
+        g_autofree char *key = g_strdup_printf("volatile.%s.%s", device, name);
+        g_autoptr(GVariant) old = c->config;
+        GVariantBuilder set;
+        g_autoptr(GVariant) change = NULL;
+
+        g_variant_builder_init(&set, CONFIG_TYPE);
+        g_variant_builder_add(&set, "{ss}", key, value);
+        change = g_variant_ref_sink(g_variant_builder_end(&set));
+        c->config = config_merge(old, change, NULL);
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * A container: what is recorded of it, and what is known of it while it runs. The record says that
+ * it exists and what it is to be; the facts (pids, fds, paths) are kept apart, below the run-time
+ * directory, because they are worth nothing after a boot.
+ */
+
+#include <stdbool.h>
+
+#include "service/model/idmap.h"
+#include "service/model/object.h"
+#include "service/util/error.h"
+
+typedef enum ContainerState {
+        CONTAINER_CREATING,
+        CONTAINER_STOPPED,
+        CONTAINER_STARTING,
+        CONTAINER_RUNNING,
+        CONTAINER_FROZEN,
+        CONTAINER_STOPPING,
+        CONTAINER_DELETING,
+        CONTAINER_ERROR,
+        _CONTAINER_STATE_MAX,
+} ContainerState;
+
+/* Of the running container. */
+typedef struct ContainerFacts {
+        pid_t init_pid;       /* 0 when it does not run */
+        uint64_t init_start;  /* start time of init in clock ticks since boot, against pid reuse */
+        pid_t monitor_pid;    /* 0 once the monitor has gone */
+        uint64_t monitor_start;
+        char *lxc_path;       /* liblxc's directory for this one run */
+        bool frozen;
+} ContainerFacts;
+
+typedef struct Container {
+        Object object;
+        ContainerState state;
+        bool incomplete;      /* being created: recorded as such whatever its state is meanwhile */
+        char *rename_to;      /* a rename is under way, or NULL */
+        char *description;
+        char *image;          /* fingerprint */
+        char *architecture;
+        char *pool;
+        bool ephemeral;
+        char **profiles;
+        GVariant *config;     /* a{ss}, its own */
+        GVariant *devices;    /* a{sa{ss}}, its own */
+        IdRange idmap;
+        bool idmapped;        /* stored unshifted and mounted idmapped */
+        uint64_t created, last_started; /* µs since 1970, 0 never */
+
+        ContainerFacts facts;
+        int init_fd;          /* pidfds, -EBADF when not running */
+        int monitor_fd;
+        GVariant *addresses;  /* a(sssus) */
+} Container;
+
+#define CONTAINER_ADDRESSES_TYPE ((const GVariantType *) "a(sssus)")
+
+Container *container_new(const char *name, uid_t owner);
+Container *container_free(Container *c);
+
+GVariant *container_to_record(const Container *c);
+int container_from_record(const char *name, GVariant *record, Container **ret);
+
+GVariant *container_facts_to_record(const ContainerFacts *facts);
+int container_facts_from_record(GVariant *record, ContainerFacts *ret);
+/* Forgets the run: facts, fds, addresses. */
+void container_forget_run(Container *c);
+
+const char *container_state_to_string(ContainerState state);
+/* Its init lives: running, frozen or stopping. */
+bool container_is_up(const Container *c);
+
+/* Value of the key "volatile.DEVICE.NAME", or NULL. */
+const char *container_get_volatile(const Container *c, const char *device, const char *name);
+void container_set_volatile(Container *c, const char *device, const char *name, const char *value);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Container, container_free)

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/model/pool.h"
+
+#include "service/model/config.h"
+#include "service/model/record.h"
+
+static const char *const states[] = {
+        [POOL_CREATING] = "creating",
+        [POOL_UNAVAILABLE] = "unavailable",
+        [POOL_AVAILABLE] = "available",
+        [POOL_DELETING] = "deleting",
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(states) == _POOL_STATE_MAX);
+
+const char *storage_pool_state_to_string(PoolState state) {
+        return states[state];
+}
+
+StoragePool *storage_pool_new(const char *name, uid_t owner) {
+        StoragePool *pool = g_new0(StoragePool, 1);
+
+        object_init(&pool->object, OBJECT_POOL, name, owner);
+        pool->description = g_strdup("");
+        pool->driver = g_strdup("");
+        pool->source = g_strdup("");
+        pool->config = config_empty();
+        return pool;
+}
+
+StoragePool *storage_pool_free(StoragePool *pool) {
+        if (!pool)
+                return NULL;
+
+        object_done(&pool->object);
+        g_free(pool->description);
+        g_free(pool->driver);
+        g_free(pool->source);
+        g_variant_unref(pool->config);
+        g_free(pool);
+        return NULL;
+}
+
+GVariant *storage_pool_to_record(const StoragePool *pool) {
+        GVariantDict dict;
+        PoolState state = pool->state;
+
+        if (state != POOL_CREATING && state != POOL_DELETING)
+                state = POOL_UNAVAILABLE;
+        g_variant_dict_init(&dict, NULL);
+        record_put_object(&dict, &pool->object);
+        g_variant_dict_insert(&dict, "state", "s", states[state]);
+        g_variant_dict_insert(&dict, "description", "s", pool->description);
+        g_variant_dict_insert(&dict, "driver", "s", pool->driver);
+        g_variant_dict_insert(&dict, "source", "s", pool->source);
+        g_variant_dict_insert_value(&dict, "config", pool->config);
+        return g_variant_ref_sink(g_variant_dict_end(&dict));
+}
+
+int storage_pool_from_record(const char *name, GVariant *record, StoragePool **ret) {
+        g_autoptr(StoragePool) pool = storage_pool_new(name, 0);
+        int state;
+
+        if (record_get_object(record, &pool->object) < 0 ||
+            record_get_enum(record, "state", states, _POOL_STATE_MAX, &state) < 0 ||
+            record_get_string(record, "description", &pool->description) < 0 ||
+            record_get_string(record, "driver", &pool->driver) < 0 ||
+            record_get_string(record, "source", &pool->source) < 0 ||
+            record_get_variant(record, "config", CONFIG_TYPE, &pool->config) < 0)
+                return -EBADMSG;
+        pool->state = (PoolState) state;
+        *ret = g_steal_pointer(&pool);
+        return 0;
+}
+
+int storage_pool_check_driver(const char *driver, Error *ret_error) {
+        if (g_str_equal(driver, "dir") || g_str_equal(driver, "btrfs"))
+                return 0;
+        return error_set(ret_error, ERROR_INVALID_CONFIG,
+                         "There is no storage driver \"%.32s\": use \"dir\" or \"btrfs\"", driver);
+}

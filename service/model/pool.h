@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* A storage pool, as recorded. Its files are reached at one path whatever its driver. */
+
+#include "service/model/object.h"
+#include "service/util/error.h"
+
+typedef enum PoolState {
+        POOL_CREATING,
+        POOL_UNAVAILABLE,
+        POOL_AVAILABLE,
+        POOL_DELETING,
+        _POOL_STATE_MAX,
+} PoolState;
+
+typedef struct StoragePool {
+        Object object;
+        PoolState state; /* only creating and deleting are recorded */
+        char *description;
+        char *driver;    /* "dir" or "btrfs" */
+        char *source;    /* directory or loop file */
+        GVariant *config; /* a{ss} */
+} StoragePool;
+
+StoragePool *storage_pool_new(const char *name, uid_t owner);
+StoragePool *storage_pool_free(StoragePool *pool);
+
+GVariant *storage_pool_to_record(const StoragePool *pool);
+int storage_pool_from_record(const char *name, GVariant *record, StoragePool **ret);
+
+const char *storage_pool_state_to_string(PoolState state);
+int storage_pool_check_driver(const char *driver, Error *ret_error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(StoragePool, storage_pool_free)

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/operation/container.h"
+
+#include <string.h>
+
+#include "service/model/config.h"
+#include "service/model/device.h"
+#include "service/operation/container-run.h"
+#include "service/operation/container.h"
+#include "service/operation/network.h"
+#include "service/operation/step.h"
+#include "service/util/cleanup.h"
+#include "service/util/fd.h"
+#include "service/util/log.h"
+#include "service/worker/operations.h"
+
+/* Calls `func` for each nic of the expanded devices; ends with the first that is not 0. */
+typedef int (*NicFunc)(Job *job, const char *device, GVariant *options, void *userdata,
+                       Error *ret_error);
+
+static int for_each_nic(Job *job, NicFunc func, void *userdata, Error *ret_error) {
+        ContainerJob *data = job->data;
+        g_autoptr(GVariant) config = NULL, devices = NULL;
+        GVariantIter iter;
+        const char *name;
+        GVariant *options;
+
+        container_expand(job->manager, data->container, &config, &devices);
+        g_variant_iter_init(&iter, devices);
+        while (g_variant_iter_next(&iter, "{&s@a{ss}}", &name, &options)) {
+                g_autoptr(GVariant) owned = options;
+                int r;
+
+                if (!device_get_network(owned))
+                        continue;
+                r = func(job, name, owned, userdata, ret_error);
+                if (r != 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* --- waiting for what it needs --- */
+
+static int wait_for_nic(Job *job, const char *device, GVariant *options, void *userdata,
+                        Error *ret_error) {
+        return step_wait_for_network(job, device_get_network(options), ret_error);
+}
+
+int step_start_wait(Job *job, Error *ret_error) {
+        ContainerJob *data = job->data;
+        StoragePool *pool;
+        int r;
+
+        r = step_wait_for_pool(job, data->container->pool, &pool, ret_error);
+        if (r != JOB_STEP_DONE)
+                return r;
+        return for_each_nic(job, wait_for_nic, NULL, ret_error);
+}
+
+/* --- preparing --- */
+
+/* Ethernet addresses of ours begin with the prefix that Xen registered and LXC uses. */
+static char *make_hwaddr(void) {
+        return g_strdup_printf("00:16:3e:%02x:%02x:%02x", g_random_int_range(0, 256),
+                               g_random_int_range(0, 256), g_random_int_range(0, 256));
+}
+
+static int prepare_nic(Job *job, const char *device, GVariant *options, void *userdata,
+                       Error *ret_error) {
+        ContainerJob *data = job->data;
+        Container *c = data->container;
+        unsigned *n = userdata;
+        g_autofree char *name = g_strdup_printf("eth%u", *n);
+        const char *hwaddr = config_get(options, "hwaddr");
+
+        (*n)++;
+        if (!config_get(options, "name") && !container_get_volatile(c, device, "name"))
+                container_set_volatile(c, device, "name", name);
+        if (!hwaddr && !container_get_volatile(c, device, "hwaddr")) {
+                g_autofree char *made = make_hwaddr();
+
+                container_set_volatile(c, device, "hwaddr", made);
+        }
+        hwaddr = hwaddr ?: container_get_volatile(c, device, "hwaddr");
+        return network_add_host(job->manager, device_get_network(options), c->object.name, device,
+                                hwaddr, ret_error);
+}
+
+int step_start_prepare(Job *job, Error *ret_error) {
+        ContainerJob *data = job->data;
+        Container *c = data->container;
+        g_autoptr(GVariant) before = g_variant_ref(c->config);
+        unsigned n = 0;
+        int r;
+
+        c->state = CONTAINER_STARTING;
+        manager_changed(job->manager, &c->object);
+        r = for_each_nic(job, prepare_nic, &n, ret_error);
+        if (r < 0)
+                return r;
+        if (!c->incomplete && !g_variant_equal(before, c->config)) {
+                r = manager_save(job->manager, &c->object, ret_error);
+                if (r < 0)
+                        return r;
+        }
+        return container_run_prepare(job->manager, c, ret_error);
+}
+
+int step_start_prepare_undo(Job *job, Error *ret_error) {
+        ContainerJob *data = job->data;
+        Container *c = data->container;
+
+        container_run_discard(job->manager, c);
+        c->state = CONTAINER_STOPPED;
+        manager_changed(job->manager, &c->object);
+        return 0;
+}
+
+/* --- starting --- */
+
+static int add_nic(Job *job, const char *device, GVariant *options, void *userdata,
+                   Error *ret_error) {
+        ContainerJob *data = job->data;
+        Container *c = data->container;
+        GVariantBuilder *nics = userdata;
+        g_autofree char *host_name = g_strdup_printf("veth%08x", g_random_int());
+        const char *name = config_get(options, "name") ?: container_get_volatile(c, device, "name");
+        const char *hwaddr = config_get(options, "hwaddr") ?:
+                             container_get_volatile(c, device, "hwaddr");
+        const char *parent = device_get_network(options);
+        Network *network = manager_find_network(job->manager, parent);
+        unsigned mtu = network ? network_get_mtu(network) : 0;
+
+        g_variant_builder_open(nics, CONFIG_TYPE);
+        g_variant_builder_add(nics, "{ss}", "name", name);
+        g_variant_builder_add(nics, "{ss}", "host_name", host_name);
+        g_variant_builder_add(nics, "{ss}", "hwaddr", hwaddr);
+        g_variant_builder_add(nics, "{ss}", "parent", parent);
+        if (mtu > 0) {
+                g_autofree char *text = g_strdup_printf("%u", mtu);
+
+                g_variant_builder_add(nics, "{ss}", "mtu", text);
+        }
+        g_variant_builder_close(nics);
+        return 0;
+}
+
+static GVariant *environment_of(GVariant *config) {
+        GVariantBuilder builder;
+        GVariantIter iter;
+        const char *key, *value;
+
+        g_variant_builder_init(&builder, CONFIG_TYPE);
+        g_variant_iter_init(&iter, config);
+        while (g_variant_iter_next(&iter, "{&s&s}", &key, &value))
+                if (g_str_has_prefix(key, "environment."))
+                        g_variant_builder_add(&builder, "{ss}", key + strlen("environment."),
+                                              value);
+        return g_variant_builder_end(&builder);
+}
+
+static int start_args(Job *job, GVariant **ret, Error *ret_error) {
+        ContainerJob *data = job->data;
+        Container *c = data->container;
+        g_autofree char *rootfs = container_get_rootfs(job->manager, c);
+        g_autofree char *log = g_build_filename(job->manager->state_dir, "logs", NULL);
+        g_autofree char *log_name = g_strconcat(c->object.name, ".log", NULL);
+        g_autofree char *log_file = g_build_filename(log, log_name, NULL);
+        g_autoptr(GVariant) config = NULL, devices = NULL;
+        GVariantBuilder nics, idmap;
+        GVariantDict args;
+        int r;
+
+        container_expand(job->manager, c, &config, &devices);
+        g_variant_builder_init(&nics, G_VARIANT_TYPE("aa{ss}"));
+        r = for_each_nic(job, add_nic, &nics, ret_error);
+        if (r < 0) {
+                g_variant_builder_clear(&nics);
+                return r;
+        }
+        g_variant_builder_init(&idmap, G_VARIANT_TYPE("a(suuu)"));
+        g_variant_builder_add(&idmap, "(suuu)", "u", 0, c->idmap.base, c->idmap.size);
+        g_variant_builder_add(&idmap, "(suuu)", "g", 0, c->idmap.base, c->idmap.size);
+
+        g_variant_dict_init(&args, NULL);
+        g_variant_dict_insert(&args, "name", "s", c->object.name);
+        g_variant_dict_insert(&args, "lxc-path", "s", c->facts.lxc_path);
+        g_variant_dict_insert(&args, "rootfs", "s", rootfs);
+        g_variant_dict_insert(&args, "idmapped", "b", c->idmapped);
+        g_variant_dict_insert_value(&args, "idmap", g_variant_builder_end(&idmap));
+        g_variant_dict_insert_value(&args, "nics", g_variant_builder_end(&nics));
+        g_variant_dict_insert_value(&args, "environment", environment_of(config));
+        g_variant_dict_insert(&args, "log-file", "s", log_file);
+        g_variant_dict_insert(&args, "architecture", "s", c->architecture);
+        *ret = g_variant_dict_end(&args);
+        return 0;
+}
+
+static int start_run_done(Job *job, GVariant *result, int *fds, size_t n_fds, Error *ret_error) {
+        ContainerJob *data = job->data;
+        gint32 init_pid, monitor_pid;
+
+        if (n_fds != 2 || !g_variant_lookup(result, "init-pid", "i", &init_pid) ||
+            !g_variant_lookup(result, "monitor-pid", "i", &monitor_pid) || init_pid <= 1 ||
+            monitor_pid <= 1)
+                return error_set(ret_error, ERROR_FAILED,
+                                 "The runtime worker's result is incomplete");
+        return container_run_begin(job->manager, data->container, init_pid, TAKE_FD(fds[0]),
+                                   monitor_pid, TAKE_FD(fds[1]), ret_error);
+}
+
+int step_start_run(Job *job, Error *ret_error) {
+        GVariant *args;
+        int r;
+
+        r = start_args(job, &args, ret_error);
+        if (r < 0)
+                return r;
+        return job_run_worker(job, OPERATION_START, args, NULL, 0, start_run_done, ret_error);
+}
+
+/* The worker leaves nothing behind when it fails; this is for one that was killed, or came up with
+ * a container that is not what it should be. */
+int step_start_run_undo(Job *job, Error *ret_error) {
+        ContainerJob *data = job->data;
+
+        g_hash_table_remove(job->manager->runs, data->container);
+        return step_run_clean(job, data->container, ret_error);
+}
+
+int step_start_commit(Job *job, Error *ret_error) {
+        ContainerJob *data = job->data;
+        Container *c = data->container;
+
+        c->last_started = (uint64_t) g_get_real_time();
+        manager_changed(job->manager, &c->object);
+        manager_lifecycle(job->manager, c, "started", NULL);
+        /* It runs: a full disk is no reason to stop it again. */
+        if (manager_save(job->manager, &c->object, NULL) < 0)
+                log_warning("Cannot record that container \"%s\" was started.", c->object.name);
+        return JOB_STEP_DONE;
+}
+
+static const JobStep start_steps[] = {
+        { "Waiting for the network", step_start_wait, NULL },
+        { NULL, step_start_prepare, step_start_prepare_undo },
+        { "Starting the container", step_start_run, step_start_run_undo },
+        { NULL, step_start_commit, NULL },
+        { NULL },
+};
+
+int container_start(Manager *m, Caller caller, Container *c, Job **ret, Error *ret_error) {
+        g_autoptr(Job) job = NULL;
+        int r;
+
+        if (container_is_up(c))
+                return error_set(ret_error, ERROR_ALREADY_RUNNING,
+                                 "Container \"%s\" is running already", c->object.name);
+        r = job_new(m, "container-start", caller.uid, start_steps, container_job_new(c),
+                    container_job_free, &job, ret_error);
+        if (r >= 0)
+                r = job_lock(job, &c->object, ret_error);
+        if (r < 0)
+                return r;
+        if (c->state != CONTAINER_STOPPED)
+                return error_set(ret_error, ERROR_BUSY, "Container \"%s\" is %s", c->object.name,
+                                 container_state_to_string(c->state));
+        job->sender = g_strdup(caller.sender);
+        job_add_subject(job, OBJECT_CONTAINER, c->object.name);
+        *ret = TAKE_PTR(job);
+        return 0;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What can be done with containers. Functions that give a job check everything that can be checked
+ * at once, and fail without one; the job then does what lasts. `owner` and `sender` are those of
+ * the caller.
+ */
+
+#include "service/operation/manager.h"
+
+/* Who asks: goes into the job. */
+typedef struct Caller {
+        uid_t uid;
+        const char *sender; /* unique bus name, NULL for the service itself */
+} Caller;
+
+#define CALLER_SERVICE ((Caller) { 0 })
+
+typedef struct ContainerCreate {
+        const char *name;      /* "" for one of our making */
+        const char *image;
+        const char *description; /* may be NULL, as the rest */
+        const char *pool;
+        const char *const *profiles;
+        GVariant *config, *devices;
+        bool ephemeral;
+        bool start;
+} ContainerCreate;
+
+/* *ret_name is the job's first subject. */
+int container_create(Manager *m, Caller caller, const ContainerCreate *args, Job **ret,
+                     Error *ret_error);
+int container_start(Manager *m, Caller caller, Container *c, Job **ret, Error *ret_error);
+/* timeout 0: wait for ever */
+int container_stop(Manager *m, Caller caller, Container *c, bool force, uint64_t timeout_usec,
+                   Job **ret, Error *ret_error);
+int container_restart(Manager *m, Caller caller, Container *c, bool force, uint64_t timeout_usec,
+                      Job **ret, Error *ret_error);
+int container_freeze(Manager *m, Caller caller, Container *c, bool freeze, Job **ret,
+                     Error *ret_error);
+int container_delete(Manager *m, Caller caller, Container *c, bool force, Job **ret,
+                     Error *ret_error);
+int container_rename(Manager *m, Caller caller, Container *c, const char *name, Job **ret,
+                     Error *ret_error);
+
+typedef struct ContainerUpdate {
+        GVariant *set, *unset; /* a{ss}, as */
+        GVariant *devices;     /* a{sa{ss}}, NULL: as they are */
+        const char *const *profiles;
+        const char *description;
+        const bool *ephemeral;
+        const uint64_t *if_revision;
+} ContainerUpdate;
+
+/* At once; on disk when it returns. */
+int container_update(Manager *m, Container *c, const ContainerUpdate *update, Error *ret_error);
+
+typedef struct ContainerExec {
+        const char *const *argv, *const *environment;
+        const char *cwd, *user, *group; /* "" for the default */
+        bool terminal;
+        uint32_t width, height;
+        int stdio[3];                   /* -EBADF for /dev/null; stay the caller's */
+        /* Called once when the program is about to run, with the terminal's master side where
+         * there is one (the callee's to take by setting it to -EBADF), or when it has come to
+         * nothing, with an error; never after `userdata` was freed. */
+        void (*started)(Job *job, int *terminal, Error *error, void *userdata);
+        void *userdata;
+        GDestroyNotify free_userdata;
+} ContainerExec;
+
+int container_exec(Manager *m, Caller caller, Container *c, const ContainerExec *args, Job **ret,
+                   Error *ret_error);
+int container_exec_signal(Job *job, int signal, Error *ret_error);
+int container_exec_resize(Job *job, uint32_t width, uint32_t height, Error *ret_error);
+
+/* Configuration and devices with what the profiles add. Full references. */
+void container_expand(Manager *m, const Container *c, GVariant **ret_config,
+                      GVariant **ret_devices);
+/* The same for what is not a container yet or not any more. */
+void profiles_expand(Manager *m, const char *const *profiles, GVariant *config, GVariant *devices,
+                     GVariant **ret_config, GVariant **ret_devices);
+/* Checks profiles, configuration and devices of a container to be: all known, the root disk and
+ * every nic on something that is there. *ret_pool: pool of the root disk. */
+int container_check(Manager *m, const char *const *profiles, GVariant *config, GVariant *devices,
+                    char **ret_pool, Error *ret_error);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What can be done with images. The archive is kept as it came, in STATE/archives/FINGERPRINT, and
+ * unpacked once for each pool that needs it.
+ */
+
+#include "service/operation/container.h"
+
+typedef struct ImageImport {
+        int archive;                  /* regular file or pipe; stays the caller's */
+        const char *const *aliases;   /* may be NULL, as the rest */
+        GVariant *properties;         /* a{ss} */
+        const char *filename;
+        bool public;
+        bool take_aliases;            /* also from images of other owners */
+} ImageImport;
+
+int image_import(Manager *m, Caller caller, const ImageImport *args, Job **ret, Error *ret_error);
+int image_export(Manager *m, Caller caller, Image *image, int archive, Job **ret,
+                 Error *ret_error);
+int image_delete(Manager *m, Caller caller, Image *image, Job **ret, Error *ret_error);
+
+/* At once; on disk when they return. */
+int image_alias_add(Manager *m, Image *image, const char *alias, bool move, Error *ret_error);
+int image_alias_remove(Manager *m, Image *image, const char *alias, Error *ret_error);
+int image_update(Manager *m, Image *image, GVariant *set, GVariant *unset, const bool *public,
+                 Error *ret_error);
+
+/* Whether no image of another owner bears the alias. */
+bool image_alias_is_free_for(Manager *m, const char *alias, uid_t uid);
+
+/* For a step: sees to it that the image is unpacked in that pool. */
+int step_unpack_image(Job *job, Image *image, const char *pool, Error *ret_error);
+/* Removes archives that no record owns. */
+void image_sweep(Manager *m);

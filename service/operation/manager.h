@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The one object that reaches everything: tables of all objects, their records, who has locked
+ * what, and the observer (the bus) that hears of every change. Operations change objects through
+ * it, so that record, table and bus never disagree:
+ *
+ *   manager_add()      a new object appears         (table, observer)
+ *   manager_save()     its record is put on disk    (record)
+ *   manager_changed()  something of it has changed  (observer)
+ *   manager_remove()   it goes                      (observer, table; freed)
+ *   manager_forget()   its record goes              (record)
+ */
+
+#include <systemd/sd-event.h>
+
+#include "service/model/container.h"
+#include "service/model/image.h"
+#include "service/model/network.h"
+#include "service/model/object.h"
+#include "service/model/pool.h"
+#include "service/model/profile.h"
+#include "service/operation/job.h"
+#include "service/state/record-file.h"
+#include "service/util/error.h"
+#include "service/watch/address-watch.h"
+#include "service/watch/firewall-watch.h"
+
+
+typedef struct ManagerObserver ManagerObserver;
+
+struct ManagerObserver {
+        void (*added)(Object *o, void *userdata);
+        void (*changed)(Object *o, void *userdata);
+        void (*removed)(Object *o, void *userdata); /* while it is still in the table */
+        void (*job_finished)(Job *job, void *userdata);
+        /* `details` a{sv}, a borrowed reference */
+        void (*lifecycle)(Container *c, const char *event, GVariant *details, void *userdata);
+};
+
+struct Manager {
+        sd_event *event;
+        char *state_dir, *run_dir, *libexec_dir;
+        GHashTable *objects[_OBJECT_KIND_MAX]; /* name -> Object, which the table owns */
+        RecordDir *records[_OBJECT_KIND_MAX];
+        RecordDir *facts;                      /* ContainerFacts by name, below run_dir */
+        GHashTable *locks;                     /* Object -> Job */
+        GArray *id_ranges;                     /* IdRange that containers may have */
+        uint32_t last_job_id;
+
+        AddressWatch *address_watch;
+        FirewallWatch *firewall_watch;
+        GHashTable *runs;                      /* Container -> ContainerRun */
+        GHashTable *resolvers;                 /* Network name -> its dnsmasq */
+
+        const ManagerObserver *observer;
+        void *observer_userdata;
+};
+
+/* Opens the directories and reads all records; touches nothing else. */
+int manager_new(sd_event *event, const char *state_dir, const char *run_dir,
+                const char *libexec_dir, Manager **ret, Error *ret_error);
+Manager *manager_free(Manager *m);
+
+/* The object, or NULL. */
+Object *manager_find(Manager *m, ObjectKind kind, const char *name);
+/* The same, or the kind's error that says which is missing. */
+int manager_get(Manager *m, ObjectKind kind, const char *name, Object **ret, Error *ret_error);
+/* An image by alias, fingerprint or unique beginning of one. */
+int manager_get_image(Manager *m, const char *name, Image **ret, Error *ret_error);
+#define manager_find_container(m, name) ((Container *) manager_find(m, OBJECT_CONTAINER, name))
+#define manager_find_profile(m, name) ((Profile *) manager_find(m, OBJECT_PROFILE, name))
+#define manager_find_network(m, name) ((Network *) manager_find(m, OBJECT_NETWORK, name))
+#define manager_find_pool(m, name) ((StoragePool *) manager_find(m, OBJECT_POOL, name))
+#define manager_find_image(m, name) ((Image *) manager_find(m, OBJECT_IMAGE, name))
+
+/* ERROR_EXISTS when the name is taken. */
+int manager_check_free(Manager *m, ObjectKind kind, const char *name, Error *ret_error);
+
+void manager_add(Manager *m, Object *o);
+int manager_save(Manager *m, Object *o, Error *ret_error);
+void manager_changed(Manager *m, Object *o);
+void manager_remove(Manager *m, Object *o);
+/* Gives an object another name in the table; on the bus one goes and one comes. */
+void manager_rename(Manager *m, Object *o, const char *name);
+int manager_forget(Manager *m, ObjectKind kind, const char *name, Error *ret_error);
+
+/* Who works on it, or NULL. */
+Job *manager_get_lock(Manager *m, Object *o);
+void manager_job_finished(Manager *m, Job *job);
+/* `details` a{sv}, floating or NULL */
+void manager_lifecycle(Manager *m, Container *c, const char *event, GVariant *details);
+
+/* Nothing runs, nothing is under way. */
+bool manager_is_idle(Manager *m);
+
+/* Frees an object according to its kind. */
+void object_free(void *o);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Manager, manager_free)

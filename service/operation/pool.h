@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* What can be done with storage pools. */
+
+#include "service/operation/container.h"
+
+typedef struct PoolCreate {
+        const char *name, *driver;
+        const char *description; /* may be NULL */
+        GVariant *config;        /* a{ss} */
+} PoolCreate;
+
+int pool_create(Manager *m, Caller caller, const PoolCreate *args, Job **ret, Error *ret_error);
+int pool_delete(Manager *m, Caller caller, StoragePool *pool, Job **ret, Error *ret_error);
+/* Mounts what is recorded, and deletes what no record owns. */
+int pool_mount(Manager *m, StoragePool *pool, Job **ret, Error *ret_error);
+/* Bytes of the filesystem that it is on. */
+int pool_get_space(Manager *m, StoragePool *pool, uint64_t *ret_total, uint64_t *ret_used,
+                   Error *ret_error);

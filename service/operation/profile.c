@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/operation/profile.h"
+
+#include "service/model/config-key.h"
+#include "service/model/config.h"
+#include "service/model/device.h"
+#include "service/model/name.h"
+#include "service/operation/step.h"
+#include "service/util/cleanup.h"
+
+static int check_devices(Manager *m, GVariant *devices, Error *ret_error) {
+        GVariantIter iter;
+        const char *name;
+        GVariant *options;
+        int r;
+
+        r = devices_check(devices, ret_error);
+        if (r < 0)
+                return r;
+        g_variant_iter_init(&iter, devices);
+        while (g_variant_iter_next(&iter, "{&s@a{ss}}", &name, &options)) {
+                g_autoptr(GVariant) owned = options;
+                const char *network = device_get_network(owned);
+                const char *pool = config_get(owned, "pool");
+                Object *unused;
+
+                r = 0;
+                if (network)
+                        r = manager_get(m, OBJECT_NETWORK, network, &unused, ret_error);
+                else if (pool)
+                        r = manager_get(m, OBJECT_POOL, pool, &unused, ret_error);
+                if (r < 0) {
+                        error_prefix(ret_error, "Device \"%s\"", name);
+                        return r;
+                }
+        }
+        return 0;
+}
+
+static int check_change(Manager *m, const ProfileChange *change, Error *ret_error) {
+        g_autoptr(GVariant) empty = config_empty();
+        int r;
+
+        r = config_check(change->set ?: empty, change->unset, CONFIG_SCOPE_PROFILE, ret_error);
+        if (r >= 0 && change->devices)
+                r = check_devices(m, change->devices, ret_error);
+        return r;
+}
+
+/* Containers that use it must still make sense: a root disk on the pool where it is. */
+static int check_users(Manager *m, Profile *profile, GVariant *devices, Error *ret_error) {
+        g_autoptr(GVariant) kept = profile->devices;
+        GHashTableIter iter;
+        Container *c;
+        int r = 0;
+
+        profile->devices = devices;
+        g_hash_table_iter_init(&iter, m->objects[OBJECT_CONTAINER]);
+        while (r >= 0 && g_hash_table_iter_next(&iter, NULL, (void **) &c)) {
+                g_autofree char *pool = NULL;
+
+                if (!g_strv_contains((const char *const *) c->profiles, profile->object.name))
+                        continue;
+                r = container_check(m, (const char *const *) c->profiles, c->config, c->devices,
+                                    &pool, ret_error);
+                if (r >= 0 && !g_str_equal(pool, c->pool))
+                        r = error_set(ret_error, ERROR_INVALID_DEVICE,
+                                      "its root disk is on pool \"%s\" and cannot be put on \"%s\"",
+                                      c->pool, pool);
+                if (r < 0)
+                        error_prefix(ret_error, "Container \"%s\" uses profile \"%s\"",
+                                     c->object.name, profile->object.name);
+        }
+        profile->devices = TAKE_PTR(kept);
+        return r;
+}
+
+int profile_create(Manager *m, uid_t owner, const char *name, const ProfileChange *content,
+                   Profile **ret, Error *ret_error) {
+        g_autoptr(Profile) profile = NULL;
+        int r;
+
+        r = name_check(NAME_PROFILE, name, ret_error);
+        if (r >= 0)
+                r = manager_check_free(m, OBJECT_PROFILE, name, ret_error);
+        if (r >= 0)
+                r = check_change(m, content, ret_error);
+        if (r < 0)
+                return r;
+        profile = profile_new(name, owner);
+        if (content->set) {
+                g_variant_unref(profile->config);
+                profile->config = config_merge(content->set, NULL, NULL);
+        }
+        if (content->devices) {
+                g_variant_unref(profile->devices);
+                profile->devices = devices_merge(content->devices, NULL);
+        }
+        if (content->description) {
+                g_free(profile->description);
+                profile->description = g_strdup(content->description);
+        }
+        r = manager_save(m, &profile->object, ret_error);
+        if (r < 0)
+                return r;
+        *ret = profile;
+        manager_add(m, &TAKE_PTR(profile)->object);
+        return 0;
+}
+
+static void users_changed(Manager *m, Profile *profile) {
+        GHashTableIter iter;
+        Container *c;
+
+        manager_changed(m, &profile->object);
+        g_hash_table_iter_init(&iter, m->objects[OBJECT_CONTAINER]);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &c))
+                if (g_strv_contains((const char *const *) c->profiles, profile->object.name)) {
+                        manager_changed(m, &c->object);
+                        usage_changed(m, c);
+                }
+}
+
+int profile_update(Manager *m, Profile *profile, const ProfileChange *change, Error *ret_error) {
+        g_autoptr(GVariant) config = config_merge(profile->config, change->set, change->unset);
+        g_autoptr(GVariant) devices = devices_merge(change->devices ?: profile->devices, NULL);
+        g_autofree char *description = g_strdup(change->description ?: profile->description);
+        int r;
+
+        if (change->if_revision && *change->if_revision != profile->object.revision)
+                return error_set(ret_error, ERROR_CONFLICT,
+                                 "Profile \"%s\" has changed meanwhile; read it again",
+                                 profile->object.name);
+        r = check_change(m, change, ret_error);
+        if (r >= 0 && change->devices)
+                r = check_users(m, profile, devices, ret_error);
+        if (r < 0)
+                return r;
+
+        /* Exchange, save, and exchange back if that fails. */
+        for (int pass = 0; pass < 2; pass++) {
+                GVariant *old_config = profile->config, *old_devices = profile->devices;
+                char *old_description = profile->description;
+
+                profile->config = TAKE_PTR(config);
+                profile->devices = TAKE_PTR(devices);
+                profile->description = TAKE_PTR(description);
+                config = old_config;
+                devices = old_devices;
+                description = old_description;
+                if (pass == 1)
+                        return r;
+                profile->object.revision++;
+                r = manager_save(m, &profile->object, ret_error);
+                if (r >= 0)
+                        break;
+                profile->object.revision--;
+        }
+        users_changed(m, profile);
+        return 0;
+}
+
+static int check_not_default(const Profile *profile, const char *verb, Error *ret_error) {
+        if (!g_str_equal(profile->object.name, PROFILE_DEFAULT))
+                return 0;
+        return error_set(ret_error, ERROR_IN_USE, "The profile \"default\" cannot be %s", verb);
+}
+
+/* Containers name their profiles, so each of them is written before the profile itself goes. If
+ * one write fails, those that were written go back. */
+static int rename_in_containers(Manager *m, const char *from, const char *to, Error *ret_error) {
+        GHashTableIter iter;
+        Container *c;
+        int r = 0;
+
+        g_hash_table_iter_init(&iter, m->objects[OBJECT_CONTAINER]);
+        while (r >= 0 && g_hash_table_iter_next(&iter, NULL, (void **) &c)) {
+                bool uses = false;
+
+                for (char **name = c->profiles; *name; name++)
+                        if (g_str_equal(*name, from)) {
+                                g_free(*name);
+                                *name = g_strdup(to);
+                                uses = true;
+                        }
+                if (!uses)
+                        continue;
+                r = manager_save(m, &c->object, ret_error);
+                manager_changed(m, &c->object);
+        }
+        return r;
+}
+
+int profile_rename(Manager *m, Profile *profile, const char *name, Error *ret_error) {
+        g_autofree char *old = g_strdup(profile->object.name);
+        g_autoptr(GVariant) record = NULL;
+        int r;
+
+        r = name_check(NAME_PROFILE, name, ret_error);
+        if (r >= 0)
+                r = check_not_default(profile, "renamed", ret_error);
+        if (r >= 0)
+                r = manager_check_free(m, OBJECT_PROFILE, name, ret_error);
+        if (r < 0)
+                return r;
+        /* Both names exist while the containers change theirs: a crash in between loses nothing. */
+        record = profile_to_record(profile);
+        r = record_dir_write(m->records[OBJECT_PROFILE], name, record, ret_error);
+        if (r < 0)
+                return r;
+        r = rename_in_containers(m, old, name, ret_error);
+        if (r < 0) {
+                (void) rename_in_containers(m, name, old, NULL);
+                (void) manager_forget(m, OBJECT_PROFILE, name, NULL);
+                return r;
+        }
+        manager_rename(m, &profile->object, name);
+        return manager_forget(m, OBJECT_PROFILE, old, ret_error);
+}
+
+int profile_delete(Manager *m, Profile *profile, Error *ret_error) {
+        int r;
+
+        r = check_not_default(profile, "deleted", ret_error);
+        if (r >= 0)
+                r = usage_check_none(m, &profile->object, ret_error);
+        if (r >= 0)
+                r = manager_forget(m, OBJECT_PROFILE, profile->object.name, ret_error);
+        if (r < 0)
+                return r;
+        manager_remove(m, &profile->object);
+        usage_changed_all(m);
+        return 0;
+}

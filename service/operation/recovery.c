@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/operation/recovery.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+
+#include "service/operation/container-run.h"
+#include "service/operation/image.h"
+#include "service/operation/network.h"
+#include "service/operation/pool.h"
+#include "service/operation/step.h"
+#include "service/util/cleanup.h"
+#include "service/util/log.h"
+#include "service/util/path.h"
+
+static void start_or_log(Object *o, int r, Job *job, Error *error) {
+        if (r < 0)
+                log_error("The %s \"%s\" cannot be recovered: %s", object_kind_to_noun(o->kind),
+                          o->name, error->message);
+        else
+                job_start(job);
+}
+
+/* --- containers --- */
+
+static void load_facts(const char *name, GVariant *record, void *userdata) {
+        Manager *m = userdata;
+        Container *c = manager_find_container(m, name);
+
+        if (!c || container_facts_from_record(record, &c->facts) < 0) {
+                log_warning("What is said of a run of container \"%s\" makes no sense.", name);
+                (void) record_dir_remove(m->facts, name, NULL);
+        }
+}
+
+/* A run that ended, or never came to be, while we were away: whatever is left of it goes, and an
+ * interrupted creation or deletion is brought to its end. */
+static int clean_run(Job *job, Error *ret_error) {
+        ContainerJob *data = job->data;
+
+        return step_run_clean(job, data->container, ret_error);
+}
+
+static int clean_done(Job *job, Error *ret_error) {
+        ContainerJob *data = job->data;
+        Container *c = data->container;
+
+        container_run_discard(job->manager, c);
+        if (!c->incomplete && c->state != CONTAINER_DELETING)
+                c->state = CONTAINER_STOPPED;
+        manager_changed(job->manager, &c->object);
+        return JOB_STEP_DONE;
+}
+
+/* Nobody was told that it exists, or everybody that it does not. */
+static bool is_half(const Container *c) {
+        return c->incomplete || c->state == CONTAINER_DELETING;
+}
+
+static const JobStep clean_steps[] = {
+        { "Cleaning up", clean_run, NULL },
+        { NULL, clean_done, NULL },
+        { NULL },
+};
+
+static const JobStep clean_and_delete_steps[] = {
+        { "Cleaning up", clean_run, NULL },
+        { NULL, clean_done, NULL },
+        { NULL, step_delete_mark, NULL },
+        { "Deleting the container", step_delete_volume, NULL },
+        { NULL, step_delete_forget, NULL },
+        { NULL },
+};
+
+/* The record under the new name was written, and the old one is all that is left. */
+static bool recover_renamed(Manager *m, Container *c) {
+        if (!c->rename_to || !manager_find_container(m, c->rename_to))
+                return false;
+        (void) manager_forget(m, OBJECT_CONTAINER, c->object.name, NULL);
+        manager_remove(m, &c->object);
+        return true;
+}
+
+static void recover_container(Manager *m, Container *c) {
+        g_auto(Error) error = ERROR_INIT;
+        bool half = is_half(c), gone;
+        Job *job = NULL;
+        int r = 0;
+
+        if (recover_renamed(m, c))
+                return;
+        gone = half || container_run_adopt(m, c) < 0;
+        if (gone) {
+                r = job_new(m, "container-recover", 0,
+                            half || c->ephemeral ? clean_and_delete_steps : clean_steps,
+                            container_job_new(c), container_job_free, &job, &error);
+                if (r >= 0)
+                        r = job_lock(job, &c->object, &error);
+        } else if (c->rename_to)
+                r = container_rename(m, CALLER_SERVICE, c, c->rename_to, &job, &error);
+        else
+                return;
+        if (r >= 0)
+                job->cancelable = false;
+        start_or_log(&c->object, r, job, &error);
+}
+
+/* A directory of a run that no facts name: the start got no further. */
+static void sweep_runs(Manager *m) {
+        g_autofree char *path = g_build_filename(m->run_dir, "lxc", NULL);
+        _cleanup_close_ int fd = path_open_dir(path);
+        struct dirent *entry;
+        DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+        if (!d)
+                return;
+        (void) TAKE_FD(fd);
+        while ((entry = readdir(d))) {
+                g_autofree char *lxc_path = g_build_filename(path, entry->d_name, NULL);
+                GHashTableIter iter;
+                Container *c;
+                bool owned = false;
+
+                if (!path_is_component(entry->d_name))
+                        continue;
+                g_hash_table_iter_init(&iter, m->objects[OBJECT_CONTAINER]);
+                while (!owned && g_hash_table_iter_next(&iter, NULL, (void **) &c))
+                        owned = g_strcmp0(c->facts.lxc_path, lxc_path) == 0;
+                if (!owned)
+                        (void) path_remove_tree(dirfd(d), entry->d_name);
+        }
+        (void) closedir(d);
+}
+
+/* --- the others --- */
+
+static void recover_pool(Manager *m, StoragePool *pool) {
+        g_auto(Error) error = ERROR_INIT;
+        Job *job = NULL;
+        int r;
+
+        if (pool->state == POOL_CREATING || pool->state == POOL_DELETING)
+                r = pool_delete(m, CALLER_SERVICE, pool, &job, &error);
+        else
+                r = pool_mount(m, pool, &job, &error);
+        start_or_log(&pool->object, r, job, &error);
+}
+
+static void recover_network(Manager *m, Network *network) {
+        g_auto(Error) error = ERROR_INIT;
+        Job *job = NULL;
+        int r;
+
+        if (network->state == NETWORK_CREATING || network->state == NETWORK_DELETING)
+                r = network_delete(m, CALLER_SERVICE, network, &job, &error);
+        else
+                r = network_bring_up(m, network, &job, &error);
+        start_or_log(&network->object, r, job, &error);
+}
+
+static void recover_image(Manager *m, Image *image) {
+        g_auto(Error) error = ERROR_INIT;
+        Job *job = NULL;
+        int r;
+
+        if (image->state != IMAGE_DELETING)
+                return;
+        r = image_delete(m, CALLER_SERVICE, image, &job, &error);
+        start_or_log(&image->object, r, job, &error);
+}
+
+static void recover_one(Manager *m, Object *o) {
+        switch (o->kind) {
+        case OBJECT_CONTAINER:
+                recover_container(m, (Container *) o);
+                break;
+        case OBJECT_IMAGE:
+                recover_image(m, (Image *) o);
+                break;
+        case OBJECT_NETWORK:
+                recover_network(m, (Network *) o);
+                break;
+        case OBJECT_POOL:
+                recover_pool(m, (StoragePool *) o);
+                break;
+        case OBJECT_PROFILE:
+        case OBJECT_JOB:
+                break;
+        case _OBJECT_KIND_MAX:
+                g_assert_not_reached();
+        }
+}
+
+int recovery_start(Manager *m, Error *ret_error) {
+        /* Pools first: the others wait for them. */
+        static const ObjectKind order[] = { OBJECT_POOL, OBJECT_NETWORK, OBJECT_IMAGE,
+                                            OBJECT_CONTAINER };
+        int r;
+
+        r = record_dir_load(m->facts, load_facts, m, ret_error);
+        if (r < 0)
+                return r;
+        sweep_runs(m);
+        image_sweep(m);
+        for (size_t i = 0; i < ELEMENTSOF(order); i++) {
+                g_autoptr(GList) objects = g_hash_table_get_values(m->objects[order[i]]);
+
+                for (GList *o = objects; o; o = o->next)
+                        recover_one(m, o->data);
+        }
+        return 0;
+}
+
+bool recovery_is_over(Manager *m) {
+        GHashTableIter iter;
+        Job *job;
+
+        g_hash_table_iter_init(&iter, m->objects[OBJECT_JOB]);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &job))
+                if (!job_has_ended(job))
+                        return false;
+        return true;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/operation/step.h"
+
+#include "service/operation/network.h"
+#include "service/util/cleanup.h"
+#include "service/util/path.h"
+#include "service/worker/operations.h"
+
+ContainerJob *container_job_new(Container *c) {
+        ContainerJob *data = g_new0(ContainerJob, 1);
+
+        data->container = c;
+        return data;
+}
+
+void container_job_free(void *p) {
+        ContainerJob *data = p;
+
+        sd_event_source_disable_unref(data->timer);
+        g_free(data->name);
+        g_free(data);
+}
+
+char *pool_get_path(Manager *m, const char *name) {
+        return g_build_filename(m->state_dir, "mounts", name, NULL);
+}
+
+char *container_get_rootfs(Manager *m, const Container *c) {
+        g_autofree char *pool = pool_get_path(m, c->pool);
+
+        return g_build_filename(pool, "containers", c->object.name, NULL);
+}
+
+void step_put_pool(GVariantDict *args, Manager *m, StoragePool *pool) {
+        g_autofree char *path = pool_get_path(m, pool->object.name);
+
+        g_variant_dict_insert(args, "pool", "s", pool->object.name);
+        g_variant_dict_insert(args, "pool-driver", "s", pool->driver);
+        g_variant_dict_insert(args, "pool-path", "s", path);
+}
+
+int step_wait_for_pool(Job *job, const char *name, StoragePool **ret, Error *ret_error) {
+        Manager *m = job->manager;
+        StoragePool *pool;
+        Job *other;
+        int r;
+
+        r = manager_get(m, OBJECT_POOL, name, (Object **) &pool, ret_error);
+        if (r < 0)
+                return r;
+        if (pool->state == POOL_AVAILABLE) {
+                *ret = pool;
+                return JOB_STEP_DONE;
+        }
+        other = manager_get_lock(m, &pool->object);
+        if (other)
+                return job_wait_for(job, other);
+        return error_set(ret_error, ERROR_BACKEND_FAILED,
+                         "Storage pool \"%s\" (%s) is %s; see the service's log for the reason",
+                         name, pool->source, storage_pool_state_to_string(pool->state));
+}
+
+int step_run_clean(Job *job, Container *c, Error *ret_error) {
+        GVariantDict args;
+
+        if (!c->facts.lxc_path)
+                return JOB_STEP_DONE;
+        g_variant_dict_init(&args, NULL);
+        g_variant_dict_insert(&args, "name", "s", c->object.name);
+        g_variant_dict_insert(&args, "lxc-path", "s", c->facts.lxc_path);
+        g_variant_dict_insert(&args, "init-pid", "i", (gint32) c->facts.init_pid);
+        return job_run_worker(job, OPERATION_CLEAN, g_variant_dict_end(&args), NULL, 0, NULL,
+                              ret_error);
+}
+
+static void remove_file(const char *root, const char *directory, const char *name) {
+        g_autofree char *path = g_build_filename(root, directory, NULL);
+        _cleanup_close_ int fd = path_open_dir(path);
+
+        if (fd >= 0)
+                (void) path_remove_file(fd, name);
+}
+
+void container_forget_files(Manager *m, const Container *c) {
+        g_autofree char *log = g_strconcat(c->object.name, ".log", NULL);
+
+        remove_file(m->state_dir, "logs", log);
+        network_remove_hosts(m, c->object.name);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Steps and parts of steps that several verbs share. */
+
+#include "service/operation/manager.h"
+
+/* What the jobs of containers carry; each uses what it needs. */
+typedef struct ContainerJob {
+        Container *container; /* locked by the job; NULL once it has been removed */
+        bool force;
+        uint64_t timeout_usec;
+        char *name;           /* rename: the new one */
+        bool renamed;
+        sd_event_source *timer;
+} ContainerJob;
+
+ContainerJob *container_job_new(Container *c);
+void container_job_free(void *p);
+
+/* Arguments that name a pool in a worker's request. */
+void step_put_pool(GVariantDict *args, Manager *m, StoragePool *pool);
+/* Where a pool's volumes are. */
+char *pool_get_path(Manager *m, const char *name);
+char *container_get_rootfs(Manager *m, const Container *c);
+
+/* Waits until the pool can be used; ERROR_BACKEND_FAILED if it cannot be. */
+int step_wait_for_pool(Job *job, const char *name, StoragePool **ret, Error *ret_error);
+/* Runs OPERATION_CLEAN for a run of which something may be left. */
+int step_run_clean(Job *job, Container *c, Error *ret_error);
+
+/* Starting: prepare, start, commit; in this order, with their undos. For a ContainerJob. */
+int step_start_wait(Job *job, Error *ret_error);
+int step_start_prepare(Job *job, Error *ret_error);
+int step_start_prepare_undo(Job *job, Error *ret_error);
+int step_start_run(Job *job, Error *ret_error);
+int step_start_run_undo(Job *job, Error *ret_error);
+int step_start_commit(Job *job, Error *ret_error);
+
+/* Stopping: ask init or kill it, and wait until the run has ended. Done at once when it does not
+ * run. */
+int step_stop(Job *job, Error *ret_error);
+int step_kill(Job *job, Error *ret_error);
+
+/* Deleting: mark, delete the volume, forget; nothing is undone, what is left is finished at the
+ * next start. */
+int step_delete_mark(Job *job, Error *ret_error);
+int step_delete_volume(Job *job, Error *ret_error);
+int step_delete_forget(Job *job, Error *ret_error);
+
+/* Removes what lies about for a container beside its volume: its log, its names in the networks. */
+void container_forget_files(Manager *m, const Container *c);
+
+/* UsedBy of what this container uses has changed. */
+void usage_changed(Manager *m, const Container *c);
+/* The same for every profile, network and pool. */
+void usage_changed_all(Manager *m);
+/* Objects that use `o`, as JobSubject. */
+GArray *usage_of(Manager *m, Object *o);
+/* ERROR_IN_USE that names a user, or 0. */
+int usage_check_none(Manager *m, Object *o, Error *ret_error);

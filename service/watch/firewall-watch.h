@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Notices when somebody else changes nftables' table "inet berth": `nft flush ruleset`, a reload of
+ * another firewall, a hand at the keyboard. Calls back once a loop turn, however much was changed.
+ *
+ * The kernel ends the messages of each transaction with the name of the process that made it. The
+ * transactions of our own worker, known by that name, do not count, so nothing has to be switched
+ * off while it runs, and a change by somebody else meanwhile is noticed all the same. Each of ours
+ * makes the whole table anew and so undoes what others did before: what was noticed until then is
+ * forgotten. Only root can make transactions at all; that root could borrow the name is no concern.
+ */
+
+#include <glib.h>
+#include <systemd/sd-event.h>
+
+typedef struct FirewallWatch FirewallWatch;
+
+typedef void (*FirewallWatchFunc)(void *userdata);
+
+int firewall_watch_new(sd_event *event, FirewallWatchFunc func, void *userdata,
+                       FirewallWatch **ret);
+FirewallWatch *firewall_watch_free(FirewallWatch *watch);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FirewallWatch, firewall_watch_free)

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * How much an image may ask of the host. Whoever writes an archive chooses all of these numbers,
+ * so each has a bound here; what honest images need is far below.
+ */
+
+#include <glib.h>
+
+/* The archive as it comes, and all bytes of it unpacked, holes of sparse files included. */
+#define IMAGE_ARCHIVE_MAX (G_GUINT64_CONSTANT(64) << 30)
+#define IMAGE_UNPACKED_MAX (G_GUINT64_CONSTANT(64) << 30)
+/* Beyond this size, unpacked data may be no more than IMAGE_RATIO_MAX times the archive. Real
+ * images are between 2 and 5, and the few with a file of zeros in them not above 50. */
+#define IMAGE_RATIO_FREE (G_GUINT64_CONSTANT(1) << 30)
+#define IMAGE_RATIO_MAX 200
+
+#define IMAGE_ENTRIES_MAX 1000000U
+/* Length of an entry's name, and of a symbolic link's target, in bytes. */
+#define IMAGE_PATH_MAX 4095U
+/* Directories one in another. */
+#define IMAGE_DEPTH_MAX 256U
+
+#define IMAGE_XATTRS_MAX 64U
+#define IMAGE_XATTR_SIZE_MAX 65536U
+#define IMAGE_ACL_ENTRIES_MAX 512U
+
+#define IMAGE_METADATA_MAX (1U << 20)
+#define IMAGE_OS_RELEASE_MAX (64U << 10)
+#define IMAGE_TEMPLATES_MAX 256U
+#define IMAGE_TEMPLATE_MAX (64U << 10)
+/* All that is told about an image together: properties, templates and their content. It leaves
+ * room in PROTOCOL_MESSAGE_MAX for the rest of a worker's result. */
+#define IMAGE_DESCRIPTION_MAX (120U << 10)
+
+/* The end of the year 9999. */
+#define IMAGE_DATE_MAX_USEC (G_GUINT64_CONSTANT(253402300799) * G_TIME_SPAN_SECOND)
+
+/* metadata.yaml */
+#define YAML_DEPTH_MAX 32U
+#define YAML_NODES_MAX 16384U
+#define YAML_SCALAR_MAX (64U << 10)
+
+/* The process that reads the archive. Decoders need up to 130 MiB (zstd --long, xz -9), the names of
+ * IMAGE_ENTRIES_MAX entries some 300 MiB. */
+#define JAIL_MEMORY_MAX (G_GUINT64_CONSTANT(768) << 20)
+#define JAIL_FILES_MAX 64U
+#define JAIL_TIME_MAX_USEC (60 * 60 * G_TIME_SPAN_SECOND)
+
+/* Container ids 0 to 65535, which is what a volume may hold. */
+#define IMAGE_ID_COUNT 65536U

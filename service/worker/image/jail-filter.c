@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/worker/image/jail-inside.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <seccomp.h>
+
+#include "service/util/cleanup.h"
+
+/*
+ * What reading one file, unpacking and writing a tree of files takes; the file descriptors that
+ * are open and the mount namespace say which. Everything else fails with EPERM rather than killing,
+ * because C libraries try new system calls first and fall back.
+ */
+static const char *const allowed[] = {
+        /* files that are open */
+        "read", "readv", "pread64", "write", "writev", "pwrite64", "lseek", "_llseek", "close",
+        "fstat", "fstat64", "ftruncate", "ftruncate64", "fchmod", "fchown", "fchown32", "fsetxattr",
+        "fadvise64", "fadvise64_64", "arm_fadvise64_64",
+        /* names below the root; opening is by openat2() alone */
+        "openat2", "mkdirat", "symlinkat", "linkat", "fchownat", "utimensat", "utimensat_time64",
+        "newfstatat", "fstatat64", "statx",
+        /* the channel */
+        "sendmsg",
+        /* memory */
+        "brk", "munmap", "mremap", "madvise",
+        /* the process itself */
+        "exit", "exit_group", "rt_sigreturn", "sigreturn", "rt_sigaction", "rt_sigprocmask",
+        "futex", "futex_time64", "getpid", "gettid", "tgkill", "restart_syscall", "getrandom",
+        /* time */
+        "clock_gettime", "clock_gettime64", "gettimeofday", "time",
+};
+
+static int allow(scmp_filter_ctx filter, const char *name) {
+        int call = seccomp_syscall_resolve_name(name), r;
+
+        /* Not every architecture has every one. */
+        if (call == __NR_SCMP_ERROR)
+                return 0;
+        r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0);
+        return r == -EDOM ? 0 : r;
+}
+
+static int allow_where(scmp_filter_ctx filter, int call, struct scmp_arg_cmp condition) {
+        int r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1, &condition);
+
+        return r == -EDOM ? 0 : r;
+}
+
+static int add_rules(scmp_filter_ctx filter) {
+        int r;
+
+        for (size_t i = 0; i < ELEMENTSOF(allowed); i++) {
+                r = allow(filter, allowed[i]);
+                if (r < 0)
+                        return r;
+        }
+        /* Memory is never made executable. */
+        r = allow_where(filter, SCMP_SYS(mmap), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+        if (r >= 0)
+                r = allow_where(filter, SCMP_SYS(mmap2),
+                                SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+        if (r >= 0)
+                r = allow_where(filter, SCMP_SYS(mprotect),
+                                SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+        /* Of special files only fifos are made. */
+        if (r >= 0)
+                r = allow_where(filter, SCMP_SYS(mknodat),
+                                SCMP_A2(SCMP_CMP_MASKED_EQ, S_IFMT, S_IFIFO));
+        return r;
+}
+
+int jail_filter_load(void) {
+        scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+        int r;
+
+        if (!filter)
+                return -ENOMEM;
+        r = add_rules(filter);
+        if (r >= 0)
+                r = seccomp_load(filter);
+        seccomp_release(filter);
+        return r;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The child's side of the jail (jail.h): gives up what it has, in the order in which that still
+ * works, and runs the function.
+ */
+
+#include <stdnoreturn.h>
+
+#include "service/worker/image/jail.h"
+
+/* Messages of the child, one a packet: ("progress", {"fraction": d}), ("result", {...}),
+ * ("error", {"name": s, "message": s}). Before them it waits for one byte, which says that its ids
+ * have been mapped. */
+#define JAIL_MESSAGE_TYPE ((const GVariantType *) "(sa{sv})")
+
+/* `tree_fd` is the detached mount that becomes the root. */
+noreturn void jail_inside(const JailSpec *spec, int channel_fd, int tree_fd);
+
+/* Loads the system call filter into the calling process. Returns 0 or -errno. */
+int jail_filter_load(void);

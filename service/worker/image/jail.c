@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/worker/image/jail.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "service/util/cleanup.h"
+#include "service/util/fd.h"
+#include "service/worker/image/bounds.h"
+#include "service/worker/image/interruptible.h"
+#include "service/worker/image/jail-inside.h"
+#include "service/worker/image/text.h"
+
+/* The last ids below those that systemd sets aside for images of others (0x7FFE0000), and above
+ * every range that it or useradd hands out. */
+#define JAIL_ID_BASE 0x7FFD0000U
+
+#define JAIL_MESSAGE_MAX (128U << 10)
+#define JAIL_ERROR_MAX 2048U
+/* From the end of the channel to that of the child. */
+#define EXIT_USEC (5 * G_TIME_SPAN_SECOND)
+
+#define JAIL_NAMESPACES \
+        (CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS)
+
+typedef struct Child {
+        pid_t pid;
+        int pidfd;
+        int channel_fd;
+} Child;
+
+#define CHILD_INIT ((Child) { .pidfd = -EBADF, .channel_fd = -EBADF })
+
+/* Ends the child, and with the first process of its pid namespace whatever else is in there. */
+static void child_done(Child *child) {
+        if (child->pid > 0) {
+                (void) fd_pidfd_send_signal(child->pidfd, SIGKILL);
+                while (waitid(P_PID, (id_t) child->pid, &(siginfo_t) { 0 }, WEXITED) < 0 &&
+                       errno == EINTR)
+                        continue;
+        }
+        child->pid = 0;
+        child->pidfd = fd_close(child->pidfd);
+        child->channel_fd = fd_close(child->channel_fd);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Child, child_done)
+
+/* --- Starting ---------------------------------------------------------------------------- */
+
+/* A detached mount of the directory, or of nothing. The id mapping comes later, when there is a
+ * namespace that has it. */
+static int make_tree(const JailSpec *spec) {
+        _cleanup_close_ int fs_fd = -EBADF;
+        int fd;
+
+        if (spec->root_fd >= 0) {
+                fd = (int) syscall(SYS_open_tree, spec->root_fd, "",
+                                   OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+                return fd < 0 ? -errno : fd;
+        }
+        fs_fd = (int) syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
+        if (fs_fd < 0 || syscall(SYS_fsconfig, fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+                return -errno;
+        fd = (int) syscall(SYS_fsmount, fs_fd, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY);
+        return fd < 0 ? -errno : fd;
+}
+
+static int start(const JailSpec *spec, int tree_fd, Child *ret) {
+        g_auto(Child) child = CHILD_INIT;
+        struct clone_args args = {
+                .flags = CLONE_PIDFD | JAIL_NAMESPACES,
+                .pidfd = (uint64_t) (uintptr_t) &child.pidfd,
+                .exit_signal = SIGCHLD,
+        };
+        int pair[2];
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+                return -errno;
+        child.channel_fd = pair[0];
+        child.pid = (pid_t) syscall(SYS_clone3, &args, sizeof(args));
+        if (child.pid == 0)
+                jail_inside(spec, pair[1], tree_fd);
+        (void) close(pair[1]);
+        if (child.pid < 0) {
+                child.pid = 0;
+                return -errno;
+        }
+        *ret = child;
+        child = CHILD_INIT;
+        return 0;
+}
+
+static int write_map(pid_t pid, const char *file, unsigned base) {
+        g_autofree char *path = g_strdup_printf("/proc/%d/%s", pid, file);
+        g_autofree char *map = g_strdup_printf("0 %u %u\n", base, IMAGE_ID_COUNT);
+        _cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+        if (fd < 0)
+                return -errno;
+        return fd_write_all(fd, map, strlen(map));
+}
+
+static int map_ids(const JailSpec *spec, const Child *child, int tree_fd) {
+        g_autofree char *path = g_strdup_printf("/proc/%d/ns/user", child->pid);
+        bool is_plain = spec->root_fd >= 0 && !spec->idmapped;
+        _cleanup_close_ int userns_fd = -EBADF;
+        struct mount_attr attr = {
+                .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC |
+                            MOUNT_ATTR_NOSYMFOLLOW,
+        };
+        int r;
+
+        /* The child has not been waited for, so that its pid is its own. */
+        r = write_map(child->pid, "uid_map", is_plain ? 0 : JAIL_ID_BASE);
+        if (r >= 0)
+                r = write_map(child->pid, "gid_map", is_plain ? 0 : JAIL_ID_BASE);
+        if (r < 0)
+                return r;
+        userns_fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (userns_fd < 0)
+                return -errno;
+        if (spec->root_fd >= 0 && spec->idmapped) {
+                attr.attr_set |= MOUNT_ATTR_IDMAP;
+                attr.userns_fd = (uint64_t) userns_fd;
+        }
+        return syscall(SYS_mount_setattr, tree_fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 ?
+                       -errno :
+                       0;
+}
+
+static int launch(const JailSpec *spec, Child *ret, Error *ret_error) {
+        _cleanup_close_ int tree_fd = -EBADF;
+        g_auto(Child) child = CHILD_INIT;
+        int r;
+
+        tree_fd = make_tree(spec);
+        r = tree_fd < 0 ? tree_fd : start(spec, tree_fd, &child);
+        if (r >= 0)
+                r = map_ids(spec, &child, tree_fd);
+        if (r >= 0)
+                r = fd_send(child.channel_fd, "", 1, NULL, 0);
+        if (r < 0)
+                return error_set_errno(ret_error, -r,
+                                       "Cannot make the confined process that reads the archive");
+        *ret = child;
+        child = CHILD_INIT;
+        return 0;
+}
+
+/* --- Listening --------------------------------------------------------------------------- */
+
+static int bad_answer(Error *ret_error) {
+        return error_set(ret_error, ERROR_INVALID_IMAGE,
+                         "Reading the archive gave an answer that makes no sense, as a manipulated "
+                         "archive may cause");
+}
+
+/* Errors that the child may tell of; others would be made up. */
+static bool error_is_plausible(ErrorCode code) {
+        return code == ERROR_INVALID_IMAGE || code == ERROR_NO_SPACE ||
+               code == ERROR_NOT_SUPPORTED || code == ERROR_LIMITS_EXCEEDED ||
+               code == ERROR_ACCESS_DENIED || code == ERROR_FAILED;
+}
+
+static int take_error(GVariant *content, Error *ret_error) {
+        const char *name, *message;
+        ErrorCode code;
+
+        if (!g_variant_lookup(content, "name", "&s", &name) ||
+            !g_variant_lookup(content, "message", "&s", &message))
+                return bad_answer(ret_error);
+        code = error_code_from_name(name);
+        if (code == _ERROR_INVALID || !error_is_plausible(code) || message[0] == '\0' ||
+            strlen(message) > JAIL_ERROR_MAX || !text_is_printable(message))
+                return bad_answer(ret_error);
+        return error_set(ret_error, code, "%s", message);
+}
+
+static int child_has_died(Child *child, Error *ret_error) {
+        siginfo_t info = { 0 };
+
+        /* It may as well have closed its end and live on; then it is ended by who calls. */
+        if (interruptible_wait(child->pidfd, POLLIN, g_get_monotonic_time() + EXIT_USEC) < 0 ||
+            waitid(P_PID, (id_t) child->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
+            info.si_pid == 0 || info.si_code == CLD_EXITED)
+                return bad_answer(ret_error);
+        return error_set(ret_error, ERROR_INVALID_IMAGE,
+                         "Reading the archive was ended by signal %d (%s): it is damaged, or takes "
+                         "more than %u MiB of memory", info.si_status,
+                         sigabbrev_np(info.si_status) ?: "unknown",
+                         (unsigned) (JAIL_MEMORY_MAX >> 20));
+}
+
+/* Takes one message. Returns 1 with the result, 0 when there is more to wait for. */
+static int take_message(const JailSpec *spec, Worker *worker, Child *child, GVariant **ret_result,
+                        Error *ret_error) {
+        g_autofree void *data = g_malloc(JAIL_MESSAGE_MAX);
+        g_autoptr(GVariant) message = NULL, content = NULL;
+        g_autoptr(GBytes) bytes = NULL;
+        const char *kind;
+        double fraction;
+        ssize_t n;
+
+        n = fd_receive(child->channel_fd, data, JAIL_MESSAGE_MAX, NULL, NULL);
+        if (n == 0 || n == -ECONNRESET)
+                return child_has_died(child, ret_error);
+        if (n < 0)
+                return bad_answer(ret_error);
+
+        bytes = g_bytes_new(data, (gsize) n);
+        message = g_variant_ref_sink(g_variant_new_from_bytes(JAIL_MESSAGE_TYPE, bytes, FALSE));
+        if (!g_variant_is_normal_form(message))
+                return bad_answer(ret_error);
+        g_variant_get(message, "(&s@a{sv})", &kind, &content);
+        if (g_str_equal(kind, "result")) {
+                *ret_result = TAKE_PTR(content);
+                return 1;
+        }
+        if (g_str_equal(kind, "error"))
+                return take_error(content, ret_error);
+        if (!g_str_equal(kind, "progress") ||
+            !g_variant_lookup(content, "fraction", "d", &fraction) ||
+            !(fraction >= 0 && fraction <= 1))
+                return bad_answer(ret_error);
+        worker_progress(worker, spec->stage, fraction);
+        return 0;
+}
+
+int jail_run(const JailSpec *spec, Worker *worker, GVariant **ret_result, Error *ret_error) {
+        gint64 deadline = g_get_monotonic_time() + JAIL_TIME_MAX_USEC;
+        g_auto(Child) child = CHILD_INIT;
+        int r;
+
+        worker_progress(worker, spec->stage, 0);
+        r = launch(spec, &child, ret_error);
+        while (r == 0) {
+                r = interruptible_wait(child.channel_fd, POLLIN, deadline);
+                if (r == -ECANCELED)
+                        return worker_cancelled(ret_error);
+                if (r == -ETIMEDOUT)
+                        return error_set(ret_error, ERROR_TIMED_OUT,
+                                         "Unpacking the archive was given up after %u minutes",
+                                         (unsigned) (JAIL_TIME_MAX_USEC / G_TIME_SPAN_MINUTE));
+                if (r >= 0)
+                        r = take_message(spec, worker, &child, ret_result, ret_error);
+        }
+        if (r < 0)
+                return error_set_errno(ret_error, -r, "Reading the archive failed");
+        return 0;
+}

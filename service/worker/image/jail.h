@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Runs a function where it can do no harm: in a child process that has nothing of the host but one
+ * file to read and one directory to write.
+ *
+ * The child is in user, mount, pid, network, IPC and UTS namespaces of its own. Its ids 0 to 65535
+ * are JAIL_ID_BASE and up outside, which nobody else uses. The directory is a detached mount with
+ * the same mapping, so that ids are on disk as the child sees them, without set-user-id, programs
+ * and devices; it becomes the child's root, and every other mount is gone. Of its capabilities it
+ * keeps those over files of that mount. Memory, time, open files and file size are limited, and a
+ * system call filter leaves what reading an archive and writing files takes.
+ *
+ * Where the directory's filesystem cannot be mounted idmapped, the child's ids are the same outside
+ * as inside: it can then write the owners that are wanted, and all the other walls stand, above all
+ * that there is nothing but its directory that it could reach, and that root without capabilities
+ * in the first user namespace is nobody special.
+ *
+ * What the child answers is a GVariant in normal form of bounded size, and otherwise untrusted.
+ */
+
+#include <stdbool.h>
+
+#include <glib.h>
+
+#include "service/util/error.h"
+#include "service/worker/worker.h"
+
+typedef struct Jail Jail;
+typedef struct JailSpec JailSpec;
+
+/* Runs in the child. `root_fd` of the jail is -EBADF where there was no directory. */
+typedef int (*JailFunc)(Jail *jail, GVariantDict *result, Error *ret_error);
+
+struct JailSpec {
+        JailFunc func;
+        int input_fd;      /* for reading */
+        int root_fd;       /* the directory, or -EBADF for none */
+        bool idmapped;     /* whether its filesystem can be mounted idmapped */
+        const char *stage; /* for the progress */
+};
+
+struct Jail {
+        int input_fd;
+        int root_fd;
+        int channel_fd;
+        double progress; /* as reported last */
+};
+
+/* Returns when the child has ended; by then all of its processes have. Errors of the function keep
+ * code and sentence, a child that dies is ERROR_INVALID_IMAGE, one that takes too long
+ * ERROR_TIMED_OUT, SIGTERM is ERROR_CANCELLED. */
+int jail_run(const JailSpec *spec, Worker *worker, GVariant **ret_result, Error *ret_error);
+
+/* For the function, cheap to call often. */
+void jail_report_progress(Jail *jail, double fraction);

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * berth-worker-image: brings image archives in and out. All that looks at what is in an archive
+ * runs in a jail (jail.h).
+ */
+
+#include <locale.h>
+
+#include "service/worker/image/export.h"
+#include "service/worker/image/import.h"
+#include "service/worker/operations.h"
+#include "service/worker/worker.h"
+
+static const WorkerOperation operations[] = {
+        { OPERATION_IMAGE_IMPORT, image_import },
+        { OPERATION_IMAGE_UNPACK, image_unpack },
+        { OPERATION_IMAGE_EXPORT, image_export },
+        { NULL },
+};
+
+int main(void) {
+        /* libarchive turns names into the locale's encoding; in this one they stay what they are. */
+        (void) setlocale(LC_CTYPE, "C.UTF-8");
+        return worker_main(operations);
+}

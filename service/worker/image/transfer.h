@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Archives on their way in and out: from a client's fd to a file of our own, hashed as they come,
+ * and back. A client's fd is a regular file or a pipe, and whatever its owner does to it meanwhile
+ * (writes, truncates, stalls) can end the transfer and nothing else.
+ */
+
+#include <stdint.h>
+
+#include "service/util/error.h"
+#include "service/worker/worker.h"
+
+/* SHA-256 in hexadecimal digits. */
+#define FINGERPRINT_SIZE 64
+
+typedef enum TransferKind {
+        TRANSFER_READ,
+        TRANSFER_WRITE,
+} TransferKind;
+
+/* Checks an fd that a client passed; takes it over and returns one that is good for transfer_*(),
+ * or sets the error. `fd` may be negative: none came. */
+int transfer_open(int fd, TransferKind kind, Error *ret_error);
+
+/* Copies all of `from` to the new file `to`, which is then on disk. */
+int transfer_in(Worker *worker, int from, int to, char ret_fingerprint[FINGERPRINT_SIZE + 1],
+                uint64_t *ret_size, Error *ret_error);
+/* Copies the file `from` to the client's `to`. */
+int transfer_out(Worker *worker, int from, int to, Error *ret_error);

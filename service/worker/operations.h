@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The operations of the workers: names, arguments, fds, results. berthd and the rooms of
+ * worker/ both include this; it is their contract. Arguments are keys of the request's a{sv};
+ * "fds:" lists the fds of the request in their order. Unless said otherwise an operation is
+ * idempotent, so that an undo or a recovery can run it again.
+ *
+ * A pool is named by three arguments in every operation that touches one:
+ *   "pool" s (name), "pool-driver" s ("dir" or "btrfs"), "pool-path" s (its root directory).
+ * Below the root directory, all of mode 0700 and owned by root:
+ *   images/FINGERPRINT  containers/NAME  snapshots/CONTAINER/NAME  custom/NAME
+ * Each of these is a volume: a directory (dir) or a subvolume (btrfs) that holds a root
+ * filesystem, with the ids 0 to 65535 as the container sees them, and nothing else. Names that
+ * begin with "." are unfinished and swept at start.
+ */
+
+/* --- storage: berth-worker-storage ------------------------------------------------------- */
+
+/* Makes the pool and its directories. "source" s (see Manager.CreateStoragePool; "" for one of our
+ * own), "size" t (of the loop file, 0 for the default: a fifth of the free space, 5 to 30 GiB),
+ * "state-dir" s. pool-path is the mount point or directory to be: STATE/mounts/NAME; a btrfs loop
+ * file is STATE/disks/NAME.img and is mounted there (nosuid,nodev,noatime, user_subvol_rm_allowed
+ * not), an existing btrfs directory or plain directory is bind-mounted there, so that a pool is
+ * always at its path. Result: "source" s, "size" t. Undoes itself on failure. */
+#define OPERATION_POOL_CREATE "storage.pool-create"
+/* Mounts a pool that exists. Same arguments as POOL_CREATE, "source" as its result gave it. */
+#define OPERATION_POOL_MOUNT "storage.pool-mount"
+/* Deletes all volumes and the pool, unmounts it and removes the loop file. Same arguments. */
+#define OPERATION_POOL_DELETE "storage.pool-delete"
+
+/* Makes volume containers/"container" s a copy of images/"image" s: a writable snapshot on btrfs,
+ * a copy (reflinked where the filesystem can) on dir. Replaces an unfinished one. Result:
+ * "idmapped" b: whether the pool's filesystem can be mounted idmapped; if not, the copy has been
+ * shifted to "idmap-base" u (once, here). */
+#define OPERATION_CONTAINER_CREATE "storage.container-create"
+/* Deletes volume containers/"container" s. */
+#define OPERATION_CONTAINER_DELETE "storage.container-delete"
+/* Renames volume containers/"container" s to "name" s. */
+#define OPERATION_CONTAINER_RENAME "storage.container-rename"
+/* Deletes volume images/"image" s. */
+#define OPERATION_IMAGE_DELETE "storage.image-delete"
+
+/* --- image: berth-worker-image ------------------------------------------------------------ */
+
+/* Copies the archive (fds: archive) to "spool" s, an absolute path in a directory of our own,
+ * hashing it; then reads it in the jail: checks every entry, parses metadata, and if pool
+ * arguments are given unpacks it into volume images/FINGERPRINT. Result: "fingerprint" s, "size" t,
+ * "architecture" s, "created" t (µs), "expires" t (µs), "properties" a{ss}, "templates"
+ * a(ssasa{ss}b) (path, content, when, properties, create-only), "unpacked" b, "skipped-devices" u.
+ * On failure the spool and the volume are gone. Cancel: likewise. */
+#define OPERATION_IMAGE_IMPORT "image.import"
+/* Unpacks the archive "archive" s, which was imported before, into volume images/"image" s. */
+#define OPERATION_IMAGE_UNPACK "image.unpack"
+/* Writes the archive "archive" s to (fds: destination), a file or pipe. */
+#define OPERATION_IMAGE_EXPORT "image.export"
+
+/* --- network: berth-worker-network -------------------------------------------------------- */
+
+/* Picks what "auto" stands for: "ipv4" b, "ipv6" b: which of them. Result: "ipv4.address" s,
+ * "ipv6.address" s (ADDRESS/PREFIX: a random 10.x.y.1/24 and fd42:x:y:z::1/64 that no route of the
+ * host covers). */
+#define OPERATION_NETWORK_PICK "network.pick-address"
+/* Makes or corrects the bridge "name" s with "ipv4.address" s, "ipv6.address" s (ADDRESS/PREFIX or
+ * "none"), "mtu" u (0: default), "forward4" b, "forward6" b (turn on forwarding on the host);
+ * sets it up; starts dnsmasq unless one of ours runs, with "dns-domain" s, "run-dir" s (world
+ * searchable; pid file, hosts directory RUN-DIR/hosts) and "lease-file" s. Result: "dnsmasq-pid" i
+ * (0 without addresses); result fd: its pidfd. */
+#define OPERATION_NETWORK_UP "network.up"
+/* Ends dnsmasq and removes the bridge "name" s. "run-dir" s, "lease-file" s (removed). */
+#define OPERATION_NETWORK_DOWN "network.down"
+/* Makes nftables' table "inet berth" what "networks" a(ssssbb) says (name, ipv4.address,
+ * ipv6.address, reserved "", ipv4.nat, ipv6.nat), in one transaction; without networks the table is
+ * removed. Touches no other table. */
+#define OPERATION_NETWORK_FIREWALL "network.firewall"
+
+/* --- runtime: berth-worker-runtime -------------------------------------------------------- */
+
+/* Starts a container. "name" s; "lxc-path" s: a fresh directory of our own with an unguessable
+ * name; "rootfs" s; "idmapped" b (mount it idmapped; else it is stored shifted); "idmap" a(suuu)
+ * (kind "u" or "g", first id inside, first id on the host, count); "nics" aa{ss} ("name" inside,
+ * "host_name", "hwaddr", "parent" bridge, "mtu"); "environment" a{ss}; "log-file" s;
+ * "architecture" s. Ends when init runs. Result: "init-pid" i, "monitor-pid" i; result fds: pidfds
+ * of init and monitor. On failure nothing runs, and the error has the cause from liblxc's log. */
+#define OPERATION_START "runtime.start"
+/* Freezes and thaws: "name" s, "lxc-path" s, "init-pid" i. fds: pidfd of init. */
+#define OPERATION_FREEZE "runtime.freeze"
+#define OPERATION_UNFREEZE "runtime.unfreeze"
+/* Kills what is left of a container whose init has gone or must go: every process of its cgroups;
+ * then removes these, and its veths and lxc-path. "name" s, "lxc-path" s, "init-pid" i (0: it has
+ * gone). */
+#define OPERATION_CLEAN "runtime.clean"
+/* Runs a program inside. "init-pid" i, "uid-base" u, "gid-base" u (what init's maps must say,
+ * checked before anything is entered); "argv" as, "environment" as, "cwd" s, "user" s, "group" s
+ * ("" for the defaults), "terminal" b, "width" u, "height" u. fds: pidfd of init, stdin, stdout,
+ * stderr (the three only without terminal). Sends the event {"started": b true} once the program is
+ * about to run, with the terminal's master side where there is one. Obeys "signal" and "resize".
+ * Result: "exit-status" i (0-255; 128 + N; 126; 127). Cancel: SIGHUP, then SIGKILL to its
+ * session. */
+#define OPERATION_EXEC "runtime.exec"
+
+/* Where liblxc's post-stop hook leaves why the container ended, in lxc-path: a file with "stop" or
+ * "reboot". */
+#define RUNTIME_TARGET_FILE "target"

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/worker/runtime/container-config.h"
+
+#include <string.h>
+
+#include "service/util/cleanup.h"
+#include "service/util/path.h"
+#include "service/worker/runtime/cgroup.h"
+
+#define CONTAINER_NAME_MAX 63
+#define CONSOLE_LOG_MAX "131072"
+
+bool container_name_is_valid(const char *name) {
+        size_t n = strlen(name);
+
+        if (n == 0 || n > CONTAINER_NAME_MAX || name[0] == '-' || name[n - 1] == '-')
+                return false;
+        for (const char *p = name; *p; p++)
+                if (!g_ascii_isalnum(*p) && *p != '-')
+                        return false;
+        return true;
+}
+
+bool container_path_is_plain(const char *path) {
+        if (path[0] != '/')
+                return false;
+        for (const char *p = path; *p; p++)
+                if (!g_ascii_isalnum(*p) && !strchr("/._+-", *p))
+                        return false;
+        g_auto(GStrv) components = g_strsplit(path + 1, "/", -1);
+        for (char **c = components; *c; c++)
+                if (!path_is_component(*c))
+                        return false;
+        return components[0] != NULL;
+}
+
+static bool is_plain_text(const char *text) {
+        if (!g_utf8_validate(text, -1, NULL))
+                return false;
+        for (const char *p = text; *p; p = g_utf8_next_char(p)) {
+                gunichar c = g_utf8_get_char(p);
+                GUnicodeType type = g_unichar_type(c);
+
+                if (g_unichar_iscntrl(c) || type == G_UNICODE_LINE_SEPARATOR ||
+                    type == G_UNICODE_PARAGRAPH_SEPARATOR)
+                        return false;
+        }
+        return true;
+}
+
+/* The one place where a line is made. The quotes are taken off again by liblxc's parser, which
+ * looks for nothing but the outermost pair; they keep blanks at the ends. */
+static int add(GString *text, const char *key, const char *value, Error *ret_error) {
+        if (!is_plain_text(key) || !is_plain_text(value))
+                return error_set(ret_error, ERROR_INVALID_CONFIG,
+                                 "A value for %s holds a line break, another control character or "
+                                 "is not UTF-8; remove it",
+                                 is_plain_text(key) ? key : "the container's configuration");
+        g_string_append_printf(text, "%s = \"%s\"\n", key, value);
+        return 0;
+}
+
+static int G_GNUC_PRINTF(3, 5)
+        addf(GString *text, const char *key, const char *format, Error *ret_error, ...) {
+        g_autofree char *value = NULL;
+        va_list ap;
+
+        va_start(ap, ret_error);
+        value = g_strdup_vprintf(format, ap);
+        va_end(ap);
+        return add(text, key, value, ret_error);
+}
+
+static int add_fixed(GString *text, const ContainerConfig *config, Error *ret_error) {
+        static const char *const lines[][2] = {
+                { "lxc.autodev", "1" },
+                { "lxc.pty.max", "1024" },
+                { "lxc.tty.max", "0" },
+                { "lxc.mount.auto", "proc:mixed sys:mixed" },
+                /* Of no use in a user namespace, but systemd inside looks at them to decide what
+                 * it may try. */
+                { "lxc.cap.drop", "mac_admin mac_override sys_module sys_rawio sys_time" },
+                /* The container outlives its monitor. */
+                { "lxc.monitor.signal.pdeath", "0" },
+                { "lxc.console.size", CONSOLE_LOG_MAX },
+                { "lxc.console.rotate", "1" },
+                { "lxc.log.level", "ERROR" },
+        };
+        int r;
+
+        for (size_t i = 0; i < ELEMENTSOF(lines); i++) {
+                r = add(text, lines[i][0], lines[i][1], ret_error);
+                if (r < 0)
+                        return r;
+        }
+        /* With version 1 mounted as well the container's init mounts what it wants by itself, in
+         * its cgroup namespace; a version 2 only system expects to find it mounted. */
+        r = add(text, "lxc.mount.auto",
+                config->pure_unified_cgroups ? "cgroup:rw:force" : "cgroup:mixed", ret_error);
+        if (r >= 0 && config->apparmor)
+                r = add(text, "lxc.apparmor.profile", "generated", ret_error);
+        return r;
+}
+
+static int add_groups(GString *text, const ContainerConfig *config, Error *ret_error) {
+        static const char *const keys[] = {
+                [CGROUP_MONITOR] = "lxc.cgroup.dir.monitor",
+                [CGROUP_PAYLOAD] = "lxc.cgroup.dir.container",
+                [CGROUP_PIVOT] = "lxc.cgroup.dir.monitor.pivot",
+        };
+
+        for (CgroupKind kind = 0; kind < _CGROUP_KIND_MAX; kind++) {
+                g_autofree char *group = cgroup_name(kind, config->name);
+                int r = add(text, keys[kind], group, ret_error);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int add_paths(GString *text, const ContainerConfig *config, Error *ret_error) {
+        const struct {
+                const char *key, *path;
+        } paths[] = {
+                { "lxc.rootfs.path", config->rootfs },
+                { "lxc.seccomp.profile", config->seccomp_file },
+                { "lxc.log.file", config->log_file },
+        };
+        int r;
+
+        if (!container_path_is_plain(config->directory))
+                return error_set(ret_error, ERROR_INVALID_ARGS, "\"%s\" is not a plain path",
+                                 config->directory);
+        for (size_t i = 0; i < ELEMENTSOF(paths); i++) {
+                if (!container_path_is_plain(paths[i].path))
+                        return error_set(ret_error, ERROR_INVALID_ARGS, "\"%s\" is not a plain path",
+                                         paths[i].path);
+                r = addf(text, paths[i].key, "%s%s", ret_error, i == 0 ? "dir:" : "",
+                         paths[i].path);
+                if (r < 0)
+                        return r;
+        }
+        if (config->idmapped) {
+                r = add(text, "lxc.rootfs.options", "idmap=container", ret_error);
+                if (r < 0)
+                        return r;
+        }
+        r = addf(text, "lxc.console.logfile", "%s/console.log", ret_error, config->directory);
+        if (r < 0)
+                return r;
+        return add(text, "lxc.hook.post-stop", config->stopped_hook, ret_error);
+}
+
+static int add_idmap(GString *text, const ContainerConfig *config, Error *ret_error) {
+        GVariantIter iter;
+        const char *kind;
+        guint32 inside, outside, count;
+
+        if (g_variant_n_children(config->idmap) == 0)
+                return error_set(ret_error, ERROR_INVALID_ARGS,
+                                 "Container \"%s\" has no id map; only unprivileged containers are "
+                                 "supported",
+                                 config->name);
+        g_variant_iter_init(&iter, config->idmap);
+        while (g_variant_iter_next(&iter, "(&suuu)", &kind, &inside, &outside, &count)) {
+                int r;
+
+                if ((!g_str_equal(kind, "u") && !g_str_equal(kind, "g")) || count == 0 ||
+                    outside == 0)
+                        return error_set(ret_error, ERROR_INVALID_ARGS,
+                                         "The id map of container \"%s\" is malformed, or gives it "
+                                         "an id of the host's root",
+                                         config->name);
+                r = addf(text, "lxc.idmap", "%s %u %u %u", ret_error, kind, inside, outside, count);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int add_nic(GString *text, unsigned i, GVariant *nic, Error *ret_error) {
+        /* What liblxc calls it, what we call it, whether it has to be there. */
+        static const struct {
+                const char *lxc, *ours;
+                bool required;
+        } keys[] = {
+                { "link", "parent", true },        { "name", "name", true },
+                { "veth.pair", "host_name", true }, { "hwaddr", "hwaddr", true },
+                { "mtu", "mtu", false },
+        };
+        g_autofree char *type = g_strdup_printf("lxc.net.%u.type", i);
+        g_autofree char *flags = g_strdup_printf("lxc.net.%u.flags", i);
+        int r;
+
+        r = add(text, type, "veth", ret_error);
+        for (size_t k = 0; r >= 0 && k < ELEMENTSOF(keys); k++) {
+                g_autofree char *key = g_strdup_printf("lxc.net.%u.%s", i, keys[k].lxc);
+                const char *value;
+
+                if (!g_variant_lookup(nic, keys[k].ours, "&s", &value) || *value == '\0') {
+                        if (keys[k].required)
+                                return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                                 "A network device lacks \"%s\"", keys[k].ours);
+                        continue;
+                }
+                r = add(text, key, value, ret_error);
+        }
+        return r < 0 ? r : add(text, flags, "up", ret_error);
+}
+
+static int add_nics(GString *text, const ContainerConfig *config, Error *ret_error) {
+        size_t n = g_variant_n_children(config->nics);
+
+        /* Its own network namespace, even with nothing in it. */
+        if (n == 0)
+                return add(text, "lxc.net.0.type", "empty", ret_error);
+        for (size_t i = 0; i < n; i++) {
+                g_autoptr(GVariant) nic = g_variant_get_child_value(config->nics, i);
+                int r = add_nic(text, (unsigned) i, nic, ret_error);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int add_environment(GString *text, const ContainerConfig *config, Error *ret_error) {
+        GVariantIter iter;
+        const char *key, *value;
+
+        g_variant_iter_init(&iter, config->environment);
+        while (g_variant_iter_next(&iter, "{&s&s}", &key, &value)) {
+                int r;
+
+                if (*key == '\0' || strchr(key, '=') || !is_plain_text(key))
+                        return error_set(ret_error, ERROR_INVALID_CONFIG,
+                                         "Container \"%s\" has an environment variable with an "
+                                         "impossible name",
+                                         config->name);
+                if (!is_plain_text(value))
+                        return error_set(ret_error, ERROR_INVALID_CONFIG,
+                                         "environment.%s of container \"%s\" holds a line break, "
+                                         "another control character or is not UTF-8; remove it",
+                                         key, config->name);
+                r = addf(text, "lxc.environment", "%s=%s", ret_error, key, value);
+                if (r < 0)
+                        return r;
+        }
+        return add(text, "lxc.environment", "container=lxc", ret_error);
+}
+
+static bool architecture_is_plain(const char *architecture) {
+        for (const char *p = architecture; *p; p++)
+                if (!g_ascii_isalnum(*p) && *p != '_')
+                        return false;
+        return *architecture != '\0';
+}
+
+int container_config_format(const ContainerConfig *config, char **ret, Error *ret_error) {
+        static int (*const parts[])(GString *, const ContainerConfig *, Error *) = {
+                add_fixed, add_groups, add_paths, add_idmap, add_nics, add_environment,
+        };
+        g_autoptr(GString) text = g_string_new(NULL);
+        int r;
+
+        if (!container_name_is_valid(config->name))
+                return error_set(ret_error, ERROR_INVALID_NAME,
+                                 "\"%s\" is not a name for a container", config->name);
+        if (!architecture_is_plain(config->architecture))
+                return error_set(ret_error, ERROR_INVALID_CONFIG,
+                                 "\"%s\" is not the name of an architecture", config->architecture);
+        r = add(text, "lxc.uts.name", config->name, ret_error);
+        if (r >= 0)
+                r = add(text, "lxc.arch", config->architecture, ret_error);
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(parts); i++)
+                r = parts[i](text, config, ret_error);
+        if (r < 0)
+                return r;
+        *ret = g_string_free(TAKE_PTR(text), FALSE);
+        return 0;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The configuration file of a container for liblxc. It is what liblxc runs as root, so the keys
+ * are all written down in container-config.c and every value goes through one writer, which
+ * refuses control characters: no value can begin a line of its own.
+ */
+
+#include <stdbool.h>
+
+#include <glib.h>
+
+#include "service/util/error.h"
+
+typedef struct ContainerConfig {
+        const char *name;
+        const char *rootfs; /* absolute path */
+        bool idmapped;
+        const char *architecture;
+        GVariant *idmap;       /* a(suuu): "u" or "g", first id inside, on the host, count */
+        GVariant *nics;        /* aa{ss}: name, host_name, hwaddr, parent, mtu */
+        GVariant *environment; /* a{ss} */
+
+        const char *directory;     /* absolute path: where console log and profile are */
+        const char *seccomp_file;  /* absolute path */
+        const char *log_file;      /* absolute path */
+        const char *stopped_hook;  /* command line to run when it has ended */
+        bool apparmor;             /* the host has AppArmor on */
+        bool pure_unified_cgroups; /* the host mounts cgroups version 2 alone */
+} ContainerConfig;
+
+/* A name that is safe as a path component, a host name and a group's name. */
+bool container_name_is_valid(const char *name);
+/* An absolute path of our own choosing: letters, digits and "/._+-" only, so that neither liblxc
+ * (which splits some values at colons) nor a shell sees more in it than a path. */
+bool container_path_is_plain(const char *path);
+
+/* The text of the file, or an error that names the value which can't be in one. */
+int container_config_format(const ContainerConfig *config, char **ret, Error *ret_error);

@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/worker/runtime/start.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "service/util/cleanup.h"
+#include "service/util/fd.h"
+#include "service/util/log.h"
+#include "service/util/path.h"
+#include "service/worker/operations.h"
+#include "service/worker/runtime/apparmor.h"
+#include "service/worker/runtime/cgroup-control.h"
+#include "service/worker/runtime/clean.h"
+#include "service/worker/runtime/container-config.h"
+#include "service/worker/runtime/failure-cause.h"
+#include "service/worker/runtime/process.h"
+#include "service/worker/runtime/syscall-filter.h"
+#include "service/worker/runtime/wait.h"
+
+#define LOG_CAUSE_MAX (1U << 20)
+#define STARTER "berth-start"
+
+/* berth-start finds no newuidmap with either of these, so liblxc writes the id maps itself: berthd
+ * has seen to it that the range is root's to give. The second holds apparmor_parser. */
+#define PATH_PLAIN "PATH=/nonexistent"
+#define PATH_APPARMOR "PATH=/usr/sbin:/sbin"
+
+typedef struct Start {
+        const char *name;
+        const char *lxc_path;
+        const char *rootfs;
+        bool idmapped;
+        GVariant *idmap;
+        GVariant *nics;
+        GVariant *environment;
+        const char *log_file;
+        const char *architecture;
+
+        CgroupHost *host;
+        char *starter;  /* path of berth-start */
+        bool apparmor;
+        int log_fd;
+} Start;
+
+static void start_done(Start *start) {
+        g_clear_pointer(&start->idmap, g_variant_unref);
+        g_clear_pointer(&start->nics, g_variant_unref);
+        g_clear_pointer(&start->environment, g_variant_unref);
+        g_clear_pointer(&start->host, cgroup_host_free);
+        g_clear_pointer(&start->starter, g_free);
+        start->log_fd = fd_close(start->log_fd);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Start, start_done)
+
+static int read_args(Worker *worker, Start *start, Error *ret_error) {
+        const struct {
+                const char *key;
+                const char **value;
+        } strings[] = {
+                { "name", &start->name },         { "lxc-path", &start->lxc_path },
+                { "rootfs", &start->rootfs },     { "log-file", &start->log_file },
+                { "architecture", &start->architecture },
+        };
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(strings); i++)
+                r = worker_get_string(worker, strings[i].key, strings[i].value, ret_error);
+        if (r >= 0)
+                r = worker_get_boolean(worker, "idmapped", &start->idmapped, ret_error);
+        if (r >= 0)
+                r = worker_get_variant(worker, "idmap", "a(suuu)", &start->idmap, ret_error);
+        if (r >= 0)
+                r = worker_get_variant(worker, "nics", "aa{ss}", &start->nics, ret_error);
+        if (r >= 0)
+                r = worker_get_variant(worker, "environment", "a{ss}", &start->environment,
+                                       ret_error);
+        if (r < 0)
+                return r;
+        if (!container_name_is_valid(start->name))
+                return error_set(ret_error, ERROR_INVALID_NAME,
+                                 "\"%s\" is not a name for a container", start->name);
+        if (!container_path_is_plain(start->lxc_path) || !container_path_is_plain(start->rootfs) ||
+            !container_path_is_plain(start->log_file))
+                return error_set(ret_error, ERROR_INVALID_ARGS,
+                                 "A path of container \"%s\" is not absolute and plain",
+                                 start->name);
+        return 0;
+}
+
+/* berth-start is installed next to this program. */
+static int find_starter(char **ret) {
+        g_autofree char *self = g_new0(char, PATH_MAX);
+        g_autofree char *directory = NULL, *path = NULL;
+        ssize_t n = readlink("/proc/self/exe", self, PATH_MAX - 1);
+
+        if (n < 0)
+                return -errno;
+        directory = g_path_get_dirname(self);
+        path = g_build_filename(directory, STARTER, NULL);
+        /* A shell of liblxc's reads it as a word. */
+        if (!container_path_is_plain(path))
+                return -EINVAL;
+        *ret = TAKE_PTR(path);
+        return 0;
+}
+
+/* What commonly is missing, found before liblxc fails on it in its own words. */
+static int check_rootfs(const Start *start, Error *ret_error) {
+        struct open_how how = {
+                .flags = O_PATH | O_CLOEXEC,
+                .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+        };
+        _cleanup_close_ int root = open(start->rootfs,
+                                        O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        _cleanup_close_ int init = -EBADF;
+
+        if (root < 0)
+                return error_set_errno(ret_error, errno,
+                                       "The root filesystem of container \"%s\" can't be opened",
+                                       start->name);
+        init = (int) syscall(SYS_openat2, root, "sbin/init", &how, sizeof(how));
+        if (init < 0 && (errno == ENOENT || errno == ENOTDIR))
+                return error_set(ret_error, ERROR_FAILED,
+                                 "Container \"%s\" has no /sbin/init; its image does not hold a "
+                                 "bootable system",
+                                 start->name);
+        return 0;
+}
+
+static int check_nics(const Start *start, Error *ret_error) {
+        size_t n = g_variant_n_children(start->nics);
+
+        for (size_t i = 0; i < n; i++) {
+                g_autoptr(GVariant) nic = g_variant_get_child_value(start->nics, i);
+                const char *parent, *host_name;
+
+                if (g_variant_lookup(nic, "parent", "&s", &parent) && if_nametoindex(parent) == 0)
+                        return error_set(ret_error, ERROR_NO_SUCH_NETWORK,
+                                         "Bridge \"%s\", which container \"%s\" is to be connected "
+                                         "to, does not exist",
+                                         parent, start->name);
+                if (g_variant_lookup(nic, "host_name", "&s", &host_name) &&
+                    if_nametoindex(host_name) != 0)
+                        return error_set(ret_error, ERROR_IN_USE,
+                                         "Network interface \"%s\" for container \"%s\" exists "
+                                         "already",
+                                         host_name, start->name);
+        }
+        return 0;
+}
+
+/* Nothing of an earlier start may be there; empty groups of one are removed. */
+static int check_groups(const Start *start, Error *ret_error) {
+        g_autoptr(GArray) pids = NULL;
+
+        if (cgroup_list_processes(start->host, CGROUP_PAYLOAD, start->name, &pids) < 0 ||
+            pids->len > 0)
+                return error_set(ret_error, ERROR_ALREADY_RUNNING,
+                                 "Processes of container \"%s\" are running already", start->name);
+        for (CgroupKind kind = 0; kind < _CGROUP_KIND_MAX; kind++) {
+                int r = cgroup_remove(start->host, kind, start->name);
+
+                if (r == -EBUSY)
+                        return error_set(ret_error, ERROR_ALREADY_RUNNING,
+                                         "The monitor of container \"%s\" is running already",
+                                         start->name);
+                if (r < 0)
+                        return error_set_errno(ret_error, -r,
+                                               "Cannot remove old control groups of container "
+                                               "\"%s\"",
+                                               start->name);
+        }
+        return 0;
+}
+
+static int write_files(const Start *start, Error *ret_error) {
+        g_autofree char *directory = g_build_filename(start->lxc_path, start->name, NULL);
+        g_autofree char *seccomp_file = g_build_filename(directory, "seccomp", NULL);
+        g_autofree char *hook =
+                g_strdup_printf("%s --stopped %s", start->starter, start->lxc_path);
+        g_autofree char *text = NULL, *profile = syscall_filter_to_profile();
+        _cleanup_close_ int path_fd = -EBADF, fd = -EBADF;
+        ContainerConfig config = {
+                .name = start->name,
+                .rootfs = start->rootfs,
+                .idmapped = start->idmapped,
+                .architecture = start->architecture,
+                .idmap = start->idmap,
+                .nics = start->nics,
+                .environment = start->environment,
+                .directory = directory,
+                .seccomp_file = seccomp_file,
+                .log_file = start->log_file,
+                .stopped_hook = hook,
+                .apparmor = start->apparmor,
+                .pure_unified_cgroups = cgroup_host_is_pure_unified(start->host),
+        };
+        int r;
+
+        r = container_config_format(&config, &text, ret_error);
+        if (r < 0)
+                return r;
+        path_fd = path_open_dir(start->lxc_path);
+        if (path_fd < 0)
+                return error_set_errno(ret_error, -path_fd,
+                                       "Cannot open the run-time directory of container \"%s\"",
+                                       start->name);
+        /* liblxc insists that the container's root can pass; what is below is closed. */
+        if (fchmod(path_fd, 0711) < 0)
+                r = -errno;
+        if (r >= 0)
+                r = fd = path_make_dir(path_fd, start->name, 0700);
+        if (r >= 0)
+                r = path_replace_file(fd, "seccomp", profile, strlen(profile), 0600);
+        if (r >= 0)
+                r = path_replace_file(fd, "config", text, strlen(text), 0600);
+        if (r < 0)
+                return error_set_errno(ret_error, -r,
+                                       "Cannot write the configuration of container \"%s\"",
+                                       start->name);
+        return 0;
+}
+
+/* The log tells of this start only, and is liblxc's to append to. */
+static int open_log(Start *start, Error *ret_error) {
+        start->log_fd = open(start->log_file,
+                             O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (start->log_fd < 0)
+                return error_set_errno(ret_error, errno,
+                                       "Cannot open the log file of container \"%s\"", start->name);
+        return 0;
+}
+
+G_GNUC_NORETURN static void execute_starter(const Start *start) {
+        const char *const argv[] = { start->starter, start->lxc_path, start->name, NULL };
+        const char *const envp[] = { start->apparmor ? PATH_APPARMOR : PATH_PLAIN, NULL };
+        _cleanup_close_ int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        process_reset_signals();
+        /* berthd is protected from the kernel's hunt for memory; containers are not. */
+        (void) process_write_oom_score_adj(proc, "0");
+        (void) setsid();
+        umask(0022);
+        if (chdir("/") >= 0 && close_range(3, UINT_MAX, 0) >= 0)
+                (void) execve(start->starter, (char *const *) argv, (char *const *) envp);
+        log_error("Cannot execute %s: %s", start->starter, g_strerror(errno));
+        _exit(EXIT_FAILURE);
+}
+
+/* Everything that berth-start forks is in the pivot group until liblxc moves it to another of the
+ * container's, so nobody is missed when a start has to be undone half-way. */
+static int make_starter_group(const Start *start) {
+        g_autofree char *name = cgroup_name(CGROUP_PIVOT, start->name);
+        _cleanup_close_ int base = -EBADF;
+
+        if (!start->host->unified)
+                return -EBADF;
+        base = cgroup_open_base(start->host->unified);
+        return base < 0 ? base : path_make_dir(base, name, 0755);
+}
+
+static int run_starter(const Start *start, Error *ret_error) {
+        _cleanup_close_ int group = make_starter_group(start), pidfd = -EBADF;
+        struct pollfd p = { .events = POLLIN };
+        pid_t pid;
+        int r, status;
+
+        pid = process_fork(group, 0, &pidfd);
+        if (pid < 0)
+                return error_set_errno(ret_error, -pid, "Cannot start container \"%s\"",
+                                       start->name);
+        if (pid == 0)
+                execute_starter(start);
+
+        p.fd = pidfd;
+        r = wait_poll(&p, 1, WAIT_FOREVER);
+        if (r < 0)
+                (void) fd_pidfd_send_signal(pidfd, SIGKILL);
+        (void) process_reap(pidfd, &status);
+        if (r == -ECANCELED)
+                return worker_cancelled(ret_error);
+        if (r < 0)
+                return error_set_errno(ret_error, -r, "Cannot start container \"%s\"", start->name);
+        return status == 0 ? 0 : -EREMOTEIO;
+}
+
+static int describe_failure(const Start *start, Error *ret_error) {
+        g_autofree char *log = NULL, *cause = NULL;
+
+        if (lseek(start->log_fd, 0, SEEK_SET) >= 0 &&
+            fd_read_text(start->log_fd, LOG_CAUSE_MAX, &log) >= 0)
+                cause = failure_cause_from_log(log);
+        return error_set(ret_error, ERROR_BACKEND_FAILED, "Container \"%s\" did not start: %s",
+                         start->name, cause ?: "liblxc gives no reason in its log");
+}
+
+static int find_monitor(const Start *start, Process *ret) {
+        g_autoptr(GArray) pids = NULL;
+        int r;
+
+        r = cgroup_list_processes(start->host, CGROUP_MONITOR, start->name, &pids);
+        if (r < 0)
+                return r;
+        return pids->len == 1 ? process_open_by_pid(g_array_index(pids, pid_t, 0), ret) : -ESRCH;
+}
+
+static int find_init(const Start *start, const Process *monitor, Process *ret) {
+        g_autoptr(GArray) pids = NULL;
+        int r;
+
+        r = cgroup_list_processes(start->host, CGROUP_PAYLOAD, start->name, &pids);
+        if (r < 0)
+                return r;
+        for (guint i = 0; i < pids->len; i++) {
+                g_auto(Process) process = PROCESS_INIT;
+                pid_t parent;
+
+                if (process_open_by_pid(g_array_index(pids, pid_t, i), &process) < 0 ||
+                    process_read_parent(&process, &parent) < 0 || parent != monitor->pid)
+                        continue;
+                *ret = process;
+                process = PROCESS_INIT;
+                return process_is_alive(monitor) ? 0 : -ESRCH;
+        }
+        return -ESRCH;
+}
+
+/* All lines of the map are those that were asked for, and as many. */
+static int check_idmap(const Start *start, const Process *init, const char *kind,
+                       const char *file) {
+        g_autoptr(GArray) map = NULL;
+        GVariantIter iter;
+        const char *k;
+        IdMapLine wanted;
+        guint n = 0;
+        int r;
+
+        r = process_read_idmap(init, file, &map);
+        if (r < 0)
+                return r;
+        g_variant_iter_init(&iter, start->idmap);
+        while (g_variant_iter_next(&iter, "(&suuu)", &k, &wanted.inside, &wanted.outside,
+                                   &wanted.count)) {
+                bool found = false;
+
+                if (!g_str_equal(k, kind))
+                        continue;
+                for (guint i = 0; !found && i < map->len; i++)
+                        found = memcmp(&g_array_index(map, IdMapLine, i), &wanted,
+                                       sizeof(wanted)) == 0;
+                if (!found)
+                        return -EPERM;
+                n++;
+        }
+        return n == map->len ? 0 : -EPERM;
+}
+
+static int report(const Start *start, Worker *worker, GVariantDict *result, Error *ret_error) {
+        g_auto(Process) monitor = PROCESS_INIT, init = PROCESS_INIT;
+        int r;
+
+        r = find_monitor(start, &monitor);
+        if (r >= 0)
+                r = find_init(start, &monitor, &init);
+        if (r == -ESRCH)
+                return error_set(ret_error, ERROR_FAILED,
+                                 "Container \"%s\" stopped as soon as it had started", start->name);
+        if (r >= 0)
+                r = check_idmap(start, &init, "u", "uid_map");
+        if (r >= 0)
+                r = check_idmap(start, &init, "g", "gid_map");
+        if (r == -EPERM)
+                return error_set(ret_error, ERROR_BACKEND_FAILED,
+                                 "Container \"%s\" did not get the id map that it should have",
+                                 start->name);
+        if (r < 0)
+                return error_set_errno(ret_error, -r, "Cannot find the processes of container \"%s\"",
+                                       start->name);
+
+        g_variant_dict_insert(result, "init-pid", "i", init.pid);
+        g_variant_dict_insert(result, "monitor-pid", "i", monitor.pid);
+        worker_add_result_fd(worker, TAKE_FD(init.pidfd));
+        worker_add_result_fd(worker, TAKE_FD(monitor.pidfd));
+        return 0;
+}
+
+/* In the order in which liblxc moves processes from group to group. */
+static void undo(const Start *start) {
+        g_auto(Error) error = ERROR_INIT;
+        int r;
+
+        r = cgroup_kill(start->host, CGROUP_PIVOT, start->name, &error);
+        if (r >= 0)
+                r = cgroup_kill(start->host, CGROUP_MONITOR, start->name, &error);
+        if (r >= 0)
+                r = container_clean(start->host, start->name, start->lxc_path, &error);
+        if (r < 0)
+                log_warning("%s", error.message);
+}
+
+static int prepare(Start *start, Error *ret_error) {
+        int r;
+
+        r = check_rootfs(start, ret_error);
+        if (r >= 0)
+                r = check_nics(start, ret_error);
+        if (r >= 0)
+                r = find_starter(&start->starter);
+        if (r < 0)
+                return error_set_errno(ret_error, -r, "Cannot find " STARTER);
+        start->apparmor = apparmor_is_on();
+        r = write_files(start, ret_error);
+        return r < 0 ? r : open_log(start, ret_error);
+}
+
+int start_run(Worker *worker, GVariantDict *result, Error *ret_error) {
+        g_auto(Start) start = { .log_fd = -EBADF };
+        int r;
+
+        r = read_args(worker, &start, ret_error);
+        if (r < 0)
+                return r;
+        wait_block_term();
+        r = cgroup_host_new(&start.host, ret_error);
+        if (r >= 0)
+                r = check_groups(&start, ret_error);
+        if (r < 0)
+                return r; /* what runs of this name is not ours to undo */
+
+        r = prepare(&start, ret_error);
+        if (r >= 0)
+                r = run_starter(&start, ret_error);
+        if (r >= 0)
+                r = report(&start, worker, result, ret_error);
+        else if (r == -EREMOTEIO)
+                (void) describe_failure(&start, ret_error);
+        if (r < 0)
+                undo(&start);
+        return r;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What a storage driver does, and what it knows of a pool. A driver makes, copies and removes one
+ * volume in one directory; names, unfinished volumes, renaming and sentences for the user are the
+ * same for all and live in storage.c. `dir_fd` is the directory that holds the volume, `name` one
+ * component that has been checked. All functions return 0 or -errno.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "service/worker/storage/storage.h"
+
+struct PoolDriver {
+        const char *name;
+        /* Whether a pool of this driver can be in the filesystem of `fd`: -EOPNOTSUPP if not. */
+        int (*check)(int fd);
+        int (*create)(int dir_fd, const char *name);
+        /* Copies the volume behind `source_fd`; what is there of the copy when it fails is the
+         * caller's to remove. */
+        int (*clone)(int source_fd, int dir_fd, const char *name, Error *ret_error);
+        /* The same in one step that is on disk when it returns, and that leaves nothing when it
+         * fails. NULL, or -EOPNOTSUPP, where that cannot be done. */
+        int (*clone_at_once)(int source_fd, int dir_fd, const char *name);
+        /* Removes whatever has that name, without following a link or crossing a mount; fine when
+         * there is nothing. */
+        int (*remove)(int dir_fd, const char *name);
+        /* Removes the volume in one step, or leaves it as it is. NULL, or -EOPNOTSUPP, where that
+         * cannot be done. */
+        int (*remove_at_once)(int dir_fd, const char *name);
+};
+
+struct Pool {
+        char *name;
+        const PoolDriver *driver;
+        int fd;        /* the root directory; holds a shared lock */
+        int can_idmap; /* negative until it has been tried */
+};
+
+extern const PoolDriver pool_driver_btrfs;
+extern const PoolDriver pool_driver_dir;
+
+/* NULL where there is no driver of that name. */
+const PoolDriver *pool_driver_find(const char *name);
+
+/* Name of the directory below a pool's root that holds the volumes of a kind. */
+const char *volume_kind_directory(VolumeKind kind);

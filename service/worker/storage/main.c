@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdint.h>
+
+#include "service/util/cleanup.h"
+#include "service/worker/operations.h"
+#include "service/worker/storage/pool.h"
+#include "service/worker/storage/storage.h"
+#include "service/worker/storage/tree.h"
+#include "service/worker/worker.h"
+
+/* Opens the pool that the worker's arguments name, and reads the one that says which volume. */
+static int open_pool_for(Worker *worker, const char *key, Pool **ret_pool, const char **ret_name,
+                         Error *ret_error) {
+        int r = worker_get_string(worker, key, ret_name, ret_error);
+
+        return r < 0 ? r : pool_open(worker, ret_pool, ret_error);
+}
+
+/* Where the filesystem cannot be mounted idmapped, the ids are made right on disk. */
+static int clone_shifted(Pool *pool, const char *image, const char *container, uint32_t base,
+                         Error *ret_error) {
+        _cleanup_close_ int fd = -EBADF;
+        int r;
+
+        r = volume_clone_begin(pool, VOLUME_IMAGE, image, VOLUME_CONTAINER, container, &fd,
+                               ret_error);
+        if (r < 0)
+                return r;
+        r = tree_shift(fd, base, ret_error);
+        if (r >= 0)
+                r = volume_commit(pool, VOLUME_CONTAINER, container, ret_error);
+        if (r < 0)
+                (void) volume_abort(pool, VOLUME_CONTAINER, container, NULL);
+        return r;
+}
+
+static int container_create(Worker *worker, GVariantDict *result, Error *ret_error) {
+        g_autoptr(GVariant) base = NULL;
+        g_autoptr(Pool) pool = NULL;
+        const char *container, *image;
+        bool idmapped;
+        int r;
+
+        r = worker_get_string(worker, "image", &image, ret_error);
+        if (r >= 0)
+                r = worker_get_variant(worker, "idmap-base", "u", &base, ret_error);
+        if (r >= 0)
+                r = open_pool_for(worker, "container", &pool, &container, ret_error);
+        if (r < 0)
+                return r;
+
+        idmapped = pool_can_idmap(pool);
+        worker_progress(worker, "Copying the image", -1);
+        if (idmapped)
+                r = volume_clone(pool, VOLUME_IMAGE, image, VOLUME_CONTAINER, container, ret_error);
+        else
+                r = clone_shifted(pool, image, container, g_variant_get_uint32(base), ret_error);
+        if (r < 0)
+                return r;
+        g_variant_dict_insert(result, "idmapped", "b", idmapped);
+        return 0;
+}
+
+static int container_delete(Worker *worker, GVariantDict *result, Error *ret_error) {
+        g_autoptr(Pool) pool = NULL;
+        const char *container;
+        int r = open_pool_for(worker, "container", &pool, &container, ret_error);
+
+        return r < 0 ? r : volume_delete(pool, VOLUME_CONTAINER, container, ret_error);
+}
+
+static int container_rename(Worker *worker, GVariantDict *result, Error *ret_error) {
+        g_autoptr(Pool) pool = NULL;
+        const char *container, *name;
+        int r;
+
+        r = worker_get_string(worker, "name", &name, ret_error);
+        if (r >= 0)
+                r = open_pool_for(worker, "container", &pool, &container, ret_error);
+        return r < 0 ? r : volume_rename(pool, VOLUME_CONTAINER, container, name, ret_error);
+}
+
+static int image_delete(Worker *worker, GVariantDict *result, Error *ret_error) {
+        g_autoptr(Pool) pool = NULL;
+        const char *image;
+        int r = open_pool_for(worker, "image", &pool, &image, ret_error);
+
+        return r < 0 ? r : volume_delete(pool, VOLUME_IMAGE, image, ret_error);
+}
+
+int main(void) {
+        static const WorkerOperation operations[] = {
+                { OPERATION_POOL_CREATE, pool_create },
+                { OPERATION_POOL_MOUNT, pool_mount },
+                { OPERATION_POOL_DELETE, pool_delete },
+                { OPERATION_CONTAINER_CREATE, container_create },
+                { OPERATION_CONTAINER_DELETE, container_delete },
+                { OPERATION_CONTAINER_RENAME, container_rename },
+                { OPERATION_IMAGE_DELETE, image_delete },
+                { NULL },
+        };
+
+        return worker_main(operations);
+}

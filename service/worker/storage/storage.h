@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Volumes of a pool, whatever its driver: each driver is a const table of functions, found by
+ * name. A volume is a root filesystem and nothing else; see service/worker/operations.h for the
+ * layout. Paths are resolved from the pool's directory fd through the path module; no name from
+ * outside reaches the kernel unchecked.
+ *
+ * A name is 1 to VOLUME_NAME_MAX ASCII letters, digits, dashes, dots and underscores and does not
+ * begin with a dot; that of a snapshot is CONTAINER/NAME. While a volume is made it is called
+ * ".NAME.new", while it is deleted ".NAME.old": whoever is killed in between leaves something
+ * that pool_sweep() finds.
+ *
+ * A function that returns 0 has its effect on disk, except volume_begin() and volume_clone_begin(),
+ * whose volume gets there by volume_commit().
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "service/util/error.h"
+#include "service/worker/worker.h"
+
+typedef struct Pool Pool;
+typedef struct PoolDriver PoolDriver;
+
+typedef enum VolumeKind {
+        VOLUME_IMAGE,
+        VOLUME_CONTAINER,
+        VOLUME_SNAPSHOT,
+        VOLUME_CUSTOM,
+        _VOLUME_KIND_MAX,
+} VolumeKind;
+
+#define VOLUME_NAME_MAX 128
+
+bool volume_name_is_valid(const char *name);
+
+/* Opens the pool that the arguments of a worker name ("pool", "pool-driver", "pool-path"). As long
+ * as any worker has it open, what is unfinished in it is not swept. */
+int pool_open(Worker *worker, Pool **ret, Error *ret_error);
+Pool *pool_free(Pool *pool);
+
+/* Makes an empty volume under a temporary name (".NAME.new"), replacing one that was left. Its
+ * directory fd is returned; volume_commit() gives it its name, and syncs it to disk first. */
+int volume_begin(Pool *pool, VolumeKind kind, const char *name, int *ret_fd, Error *ret_error);
+/* ERROR_EXISTS if there is a volume of that name; the unfinished one then stays. */
+int volume_commit(Pool *pool, VolumeKind kind, const char *name, Error *ret_error);
+/* Removes the unfinished volume. */
+int volume_abort(Pool *pool, VolumeKind kind, const char *name, Error *ret_error);
+
+/* Makes a copy: instant where the driver can. ERROR_EXISTS where `to` is there already; an
+ * unfinished `to` is replaced. The source may be in use while it is copied. */
+int volume_clone(Pool *pool, VolumeKind from_kind, const char *from, VolumeKind to_kind,
+                 const char *to, Error *ret_error);
+/* The same, but the copy is left unfinished, for work on it before volume_commit(). */
+int volume_clone_begin(Pool *pool, VolumeKind from_kind, const char *from, VolumeKind to_kind,
+                       const char *to, int *ret_fd, Error *ret_error);
+/* Deletes; fine when it is not there. */
+int volume_delete(Pool *pool, VolumeKind kind, const char *name, Error *ret_error);
+/* Fine when it has the new name already. A snapshot stays with its container. */
+int volume_rename(Pool *pool, VolumeKind kind, const char *name, const char *new_name,
+                  Error *ret_error);
+/* Directory fd of a volume; ERROR_NO_SUCH_VOLUME naming it where there is none. */
+int volume_open(Pool *pool, VolumeKind kind, const char *name, int *ret_fd, Error *ret_error);
+
+/* Whether the pool's filesystem can be mounted idmapped. Tried once, then remembered. */
+bool pool_can_idmap(Pool *pool);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Pool, pool_free)

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/worker/storage/sweep.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "service/util/cleanup.h"
+#include "service/util/path.h"
+
+/* Names in a directory, read before anything in it is removed. */
+static int list_directory(int fd, GPtrArray **ret) {
+        g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+        _cleanup_close_ int copy_fd = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        struct dirent *entry;
+        DIR *dir;
+
+        if (copy_fd < 0)
+                return -errno;
+        dir = fdopendir(copy_fd);
+        if (!dir)
+                return -errno;
+        TAKE_FD(copy_fd);
+        while ((errno = 0, entry = readdir(dir)))
+                if (path_is_component(entry->d_name))
+                        g_ptr_array_add(names, g_strdup(entry->d_name));
+        if (errno != 0) {
+                int r = -errno;
+
+                (void) closedir(dir);
+                return r;
+        }
+        (void) closedir(dir);
+        *ret = TAKE_PTR(names);
+        return 0;
+}
+
+/* `levels` above 0: the volumes are that much further down, in directories of their own. */
+static int sweep_directory(const PoolDriver *driver, int fd, int levels, bool all) {
+        g_autoptr(GPtrArray) names = NULL;
+        int r;
+
+        r = list_directory(fd, &names);
+        if (r < 0)
+                return r;
+        for (guint i = 0; i < names->len; i++) {
+                const char *name = names->pdata[i];
+                _cleanup_close_ int child_fd = -EBADF;
+
+                if (levels > 0) {
+                        child_fd = path_open_beneath(fd, name, O_RDONLY | O_DIRECTORY, 0);
+                        if (child_fd < 0 && child_fd != -ENOTDIR && child_fd != -ELOOP)
+                                return child_fd;
+                        if (child_fd >= 0)
+                                r = sweep_directory(driver, child_fd, levels - 1, all);
+                        if (r >= 0 && all)
+                                r = path_remove_tree(fd, name);
+                } else if (all || name[0] == '.')
+                        r = driver->remove(fd, name);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int sweep(const PoolDriver *driver, int root_fd, bool all) {
+        for (VolumeKind kind = 0; kind < _VOLUME_KIND_MAX; kind++) {
+                const char *directory = volume_kind_directory(kind);
+                _cleanup_close_ int fd = -EBADF;
+                int r;
+
+                fd = path_open_beneath(root_fd, directory, O_RDONLY | O_DIRECTORY, 0);
+                if (fd == -ENOENT)
+                        continue;
+                r = fd < 0 ? fd : sweep_directory(driver, fd, kind == VOLUME_SNAPSHOT ? 1 : 0, all);
+                if (r < 0)
+                        return r;
+                if (all && unlinkat(root_fd, directory, AT_REMOVEDIR) < 0)
+                        return -errno;
+        }
+        return 0;
+}
+
+int sweep_unfinished(const PoolDriver *driver, int root_fd) {
+        /* A lock of its own description, gone with it. */
+        _cleanup_close_ int lock_fd = openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if (lock_fd < 0)
+                return -errno;
+        if (flock(lock_fd, LOCK_EX | LOCK_NB) < 0)
+                return errno == EWOULDBLOCK ? 0 : -errno;
+        return sweep(driver, root_fd, false);
+}
+
+int sweep_all(const PoolDriver *driver, int root_fd) {
+        return sweep(driver, root_fd, true);
+}

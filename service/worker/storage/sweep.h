@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Removing volumes by the dozen: what earlier workers left unfinished, and everything when a pool
+ * is deleted. `root_fd` is the pool's root directory. Both return 0 or -errno.
+ */
+
+#include "service/worker/storage/driver.h"
+
+/* Removes the volumes that were never finished, or whose deletion was not. Not while another
+ * worker has the pool open: what is unfinished may be its work. */
+int sweep_unfinished(const PoolDriver *driver, int root_fd);
+/* Removes all volumes and the directories that hold them. Anything else in the root directory
+ * stays. */
+int sweep_all(const PoolDriver *driver, int root_fd);

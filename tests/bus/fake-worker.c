@@ -1,0 +1,607 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Stands for all four workers: answers each operation of service/worker/operations.h plausibly and
+ * touches nothing outside the directories of the test. It is found through a symbolic link
+ * berth-worker-ROOM, beside which are the file "log", to which every request is appended, and the
+ * directory "plan". plan/OPERATION, if there is one, holds directives, a line each:
+ *
+ *   progress FRACTION TEXT  tell it
+ *   gate                    wait until the fifo plan/OPERATION.gate has a writer; cancellable
+ *   deaf                    from here on SIGTERM is not heard
+ *   fail ERROR TEXT         end with this error ("Busy" stands for org.berth1.Error.Busy)
+ *   error NAME TEXT         say that this is the error, and end
+ *   die SIGNAL              end by it
+ *   exit STATUS             end without a word
+ *   garbage | huge | flood  send what is no message, or too much
+ *   crowd                   send an event with more fds than there may be
+ *   late                    send nothing that could be a result, then wait for ever
+ *   lie                     give every value of the result another type
+ *   fds N                   send N fds more than belong to the result
+ *   set KEY TEXT            what the operation itself looks at: see there
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "service/util/cleanup.h"
+#include "service/util/fd.h"
+#include "service/util/path.h"
+#include "service/worker/operations.h"
+#include "service/worker/protocol.h"
+#include "service/worker/worker.h"
+
+/* Exit status by which an init asks for a reboot. */
+#define STATUS_REBOOT 7
+
+typedef int (*FakeFunc)(Worker *worker, GVariantDict *result, Error *ret_error);
+
+static char *directory;
+static GHashTable *settings; /* of "set", and "lie", "fds" */
+
+static const char *setting(const char *key) {
+        return g_hash_table_lookup(settings, key);
+}
+
+static int setting_number(const char *key, int fallback) {
+        const char *text = setting(key);
+
+        return text ? (int) g_ascii_strtoll(text, NULL, 10) : fallback;
+}
+
+static void append_to_log(const char *format, ...) G_GNUC_PRINTF(1, 2);
+static void append_to_log(const char *format, ...) {
+        g_autofree char *path = g_build_filename(directory, "log", NULL), *text = NULL;
+        _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        va_list ap;
+
+        va_start(ap, format);
+        text = g_strdup_vprintf(format, ap);
+        va_end(ap);
+        g_assert_cmpint(fd_write_all(fd, text, strlen(text)), ==, 0);
+}
+
+/* --- misbehaving --- */
+
+static void G_GNUC_NORETURN wait_for_ever(void) {
+        for (;;)
+                (void) pause();
+}
+
+static void send_raw(size_t size) {
+        g_autofree char *data = g_malloc(size);
+
+        memset(data, 'x', size);
+        (void) fd_send(PROTOCOL_CHANNEL_FD, data, size, NULL, 0);
+}
+
+static void send_crowd(Worker *worker) {
+        int fds[FD_PASS_MAX];
+
+        for (size_t i = 0; i < ELEMENTSOF(fds); i++)
+                fds[i] = PROTOCOL_CHANNEL_FD;
+        (void) worker_send_event(worker, g_variant_new_array(G_VARIANT_TYPE("{sv}"), NULL, 0), fds,
+                                 ELEMENTSOF(fds));
+}
+
+static int pass_gate(Worker *worker, const char *operation, Error *ret_error) {
+        g_autofree char *path = g_strdup_printf("%s/plan/%s.gate", directory, operation);
+        _cleanup_close_ int fd = -EBADF;
+
+        worker_progress(worker, "At the gate", 0.5);
+        do
+                fd = open(path, O_RDONLY | O_CLOEXEC);
+        while (fd < 0 && errno == EINTR && !worker_is_cancelled());
+        return fd < 0 ? worker_cancelled(ret_error) : 0;
+}
+
+static void G_GNUC_NORETURN send_error(const char *name, const char *text) {
+        GVariantDict content;
+        g_autoptr(GVariant) message = NULL;
+
+        g_variant_dict_init(&content, NULL);
+        g_variant_dict_insert(&content, "name", "s", name);
+        g_variant_dict_insert(&content, "message", "s", text);
+        message = g_variant_ref_sink(
+                g_variant_new("(s@a{sv})", "error", g_variant_dict_end(&content)));
+        (void) fd_send(PROTOCOL_CHANNEL_FD, g_variant_get_data(message),
+                       g_variant_get_size(message), NULL, 0);
+        _exit(0);
+}
+
+static int fail(const char *error, const char *text, Error *ret_error) {
+        g_autofree char *name = g_strconcat("org.berth1.Error.", error, NULL);
+
+        return error_set(ret_error, error_code_from_name(name), "%s", text);
+}
+
+/* One line of a plan. */
+static int obey(Worker *worker, const char *operation, char **words, Error *ret_error) {
+        const char *verb = words[0], *first = words[1] ?: "", *rest = words[1] ? words[2] : NULL;
+
+        if (g_str_equal(verb, "progress"))
+                worker_progress(worker, rest ?: "", g_ascii_strtod(first, NULL));
+        else if (g_str_equal(verb, "gate"))
+                return pass_gate(worker, operation, ret_error);
+        else if (g_str_equal(verb, "deaf"))
+                (void) signal(SIGTERM, SIG_IGN);
+        else if (g_str_equal(verb, "fail"))
+                return fail(first, rest ?: "", ret_error);
+        else if (g_str_equal(verb, "error"))
+                send_error(first, rest ?: "");
+        else if (g_str_equal(verb, "die")) {
+                (void) signal((int) g_ascii_strtoll(first, NULL, 10), SIG_DFL);
+                (void) raise((int) g_ascii_strtoll(first, NULL, 10));
+        } else if (g_str_equal(verb, "exit"))
+                _exit((int) g_ascii_strtoll(first, NULL, 10));
+        else if (g_str_equal(verb, "garbage"))
+                send_raw(100);
+        else if (g_str_equal(verb, "huge"))
+                send_raw(PROTOCOL_MESSAGE_MAX + 1);
+        else if (g_str_equal(verb, "crowd"))
+                send_crowd(worker);
+        else if (g_str_equal(verb, "flood"))
+                for (unsigned i = 0; !worker_is_cancelled(); i++)
+                        worker_progress(worker, i % 2 ? "Ebb" : "Flood", 0);
+        else if (g_str_equal(verb, "late"))
+                wait_for_ever();
+        else if (g_str_equal(verb, "lie"))
+                g_hash_table_insert(settings, g_strdup("lie"), g_strdup("yes"));
+        else if (g_str_equal(verb, "fds"))
+                g_hash_table_insert(settings, g_strdup("fds"), g_strdup(first));
+        else if (g_str_equal(verb, "set"))
+                g_hash_table_insert(settings, g_strdup(first), g_strdup(rest ?: ""));
+        else
+                g_error("There is no directive \"%s\"", verb);
+        return 0;
+}
+
+static int follow_plan(Worker *worker, const char *operation, Error *ret_error) {
+        g_autofree char *path = g_build_filename(directory, "plan", operation, NULL), *text = NULL;
+        g_auto(GStrv) lines = NULL;
+        int r = 0;
+
+        if (!g_file_get_contents(path, &text, NULL, NULL))
+                return 0;
+        lines = g_strsplit(text, "\n", -1);
+        for (char **line = lines; r >= 0 && *line; line++) {
+                g_auto(GStrv) words = g_strsplit(*line, " ", 3);
+
+                if (words[0] && *words[0])
+                        r = obey(worker, operation, words, ret_error);
+        }
+        return r;
+}
+
+static void falsify(GVariantDict *result) {
+        g_autoptr(GVariant) honest = g_variant_ref_sink(g_variant_dict_end(result));
+        GVariantIter iter;
+        const char *key;
+
+        g_variant_dict_init(result, NULL);
+        g_variant_iter_init(&iter, honest);
+        while (g_variant_iter_next(&iter, "{&sv}", &key, NULL))
+                g_variant_dict_insert(result, key, "(ny)", (gint16) -1, (guint8) 7);
+}
+
+static int run_fake(const char *operation, FakeFunc func, Worker *worker, GVariantDict *result,
+                    Error *ret_error) {
+        g_autofree char *args = g_variant_print(worker->args, FALSE);
+        int r;
+
+        append_to_log("%s %s\n", operation, args);
+        r = follow_plan(worker, operation, ret_error);
+        if (r >= 0)
+                r = func(worker, result, ret_error);
+        if (r < 0)
+                return r;
+        if (setting("lie"))
+                falsify(result);
+        for (int i = 0; i < setting_number("fds", 0); i++)
+                worker_add_result_fd(worker, memfd_create("surplus", MFD_CLOEXEC));
+        return 0;
+}
+
+/* --- storage --- */
+
+static int nothing(Worker *worker, GVariantDict *result, Error *ret_error) {
+        return 0;
+}
+
+static int make_dir_below(Worker *worker, const char *parent, const char *name, Error *ret_error) {
+        g_autofree char *path = NULL;
+        const char *pool;
+        int r;
+
+        r = worker_get_string(worker, "pool-path", &pool, ret_error);
+        if (r < 0)
+                return r;
+        path = g_build_filename(pool, parent, name, NULL);
+        return path_make_dirs(path, 0700);
+}
+
+static int remove_below(Worker *worker, const char *parent, const char *name, Error *ret_error) {
+        g_autofree char *path = NULL;
+        _cleanup_close_ int fd = -EBADF;
+        const char *pool;
+        int r;
+
+        r = worker_get_string(worker, "pool-path", &pool, ret_error);
+        if (r < 0)
+                return r;
+        path = g_build_filename(pool, parent, NULL);
+        fd = path_open_dir(path);
+        return fd < 0 ? 0 : path_remove_tree(fd, name);
+}
+
+/* set source TEXT: what the result says. */
+static int pool_create(Worker *worker, GVariantDict *result, Error *ret_error) {
+        const char *source;
+        int r;
+
+        r = worker_get_string(worker, "source", &source, ret_error);
+        if (r >= 0)
+                r = make_dir_below(worker, "containers", NULL, ret_error);
+        if (r >= 0)
+                r = make_dir_below(worker, "images", NULL, ret_error);
+        g_variant_dict_insert(result, "source", "s",
+                              setting("source") ?: *source ? source : "/made/up");
+        g_variant_dict_insert(result, "size", "t", UINT64_C(0));
+        return r;
+}
+
+static int container_create(Worker *worker, GVariantDict *result, Error *ret_error) {
+        const char *container;
+        int r;
+
+        r = worker_get_string(worker, "container", &container, ret_error);
+        if (r >= 0)
+                r = make_dir_below(worker, "containers", container, ret_error);
+        g_variant_dict_insert(result, "idmapped", "b", TRUE);
+        return r;
+}
+
+static int container_delete(Worker *worker, GVariantDict *result, Error *ret_error) {
+        const char *container;
+        int r = worker_get_string(worker, "container", &container, ret_error);
+
+        return r < 0 ? r : remove_below(worker, "containers", container, ret_error);
+}
+
+static int container_rename(Worker *worker, GVariantDict *result, Error *ret_error) {
+        const char *pool, *container, *name;
+        g_autofree char *from = NULL, *to = NULL;
+        int r;
+
+        r = worker_get_string(worker, "pool-path", &pool, ret_error);
+        if (r >= 0)
+                r = worker_get_string(worker, "container", &container, ret_error);
+        if (r >= 0)
+                r = worker_get_string(worker, "name", &name, ret_error);
+        if (r < 0)
+                return r;
+        from = g_build_filename(pool, "containers", container, NULL);
+        to = g_build_filename(pool, "containers", name, NULL);
+        return rename(from, to) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static int image_delete(Worker *worker, GVariantDict *result, Error *ret_error) {
+        const char *image;
+        int r = worker_get_string(worker, "image", &image, ret_error);
+
+        return r < 0 ? r : remove_below(worker, "images", image, ret_error);
+}
+
+/* --- image --- */
+
+/* set fingerprint TEXT: instead of the archive's hash. */
+static int image_import(Worker *worker, GVariantDict *result, Error *ret_error) {
+        _cleanup_close_ int archive = worker_take_fd(worker, 0);
+        g_autoptr(GVariant) none = g_variant_ref_sink(
+                g_variant_new_array(G_VARIANT_TYPE("(ssasa{ss}b)"), NULL, 0));
+        g_autoptr(GBytes) bytes = NULL;
+        g_autofree char *fingerprint = NULL;
+        g_autoptr(GVariant) properties = g_variant_ref_sink(
+                g_variant_new_parsed("{'os': 'Fake', 'release': '1'}"));
+        const char *spool, *pool;
+        int r;
+
+        r = fd_read_all(archive, 1 << 20, &bytes);
+        if (r >= 0)
+                r = worker_get_string(worker, "spool", &spool, ret_error);
+        if (r < 0)
+                return r;
+        fingerprint = g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, bytes);
+        if (!g_file_set_contents(spool, g_bytes_get_data(bytes, NULL),
+                                 (gssize) g_bytes_get_size(bytes), NULL))
+                return -EIO;
+        if (worker_get_string(worker, "pool-path", &pool, NULL) >= 0)
+                r = make_dir_below(worker, "images", fingerprint, ret_error);
+        g_variant_dict_insert(result, "fingerprint", "s", setting("fingerprint") ?: fingerprint);
+        g_variant_dict_insert(result, "size", "t", (guint64) g_bytes_get_size(bytes));
+        g_variant_dict_insert(result, "architecture", "s", "x86_64");
+        g_variant_dict_insert(result, "created", "t", UINT64_C(1000000));
+        g_variant_dict_insert(result, "expires", "t", UINT64_C(0));
+        g_variant_dict_insert_value(result, "properties", properties);
+        g_variant_dict_insert_value(result, "templates", none);
+        g_variant_dict_insert(result, "unpacked", "b",
+                              worker_get_string(worker, "pool-path", &pool, NULL) >= 0);
+        g_variant_dict_insert(result, "skipped-devices", "u", 0U);
+        return r;
+}
+
+static int image_unpack(Worker *worker, GVariantDict *result, Error *ret_error) {
+        const char *image;
+        int r = worker_get_string(worker, "image", &image, ret_error);
+
+        return r < 0 ? r : make_dir_below(worker, "images", image, ret_error);
+}
+
+static int image_export(Worker *worker, GVariantDict *result, Error *ret_error) {
+        _cleanup_close_ int destination = worker_take_fd(worker, 0), archive = -EBADF;
+        const char *path;
+        int r = worker_get_string(worker, "archive", &path, ret_error);
+
+        if (r < 0)
+                return r;
+        archive = open(path, O_RDONLY | O_CLOEXEC);
+        return archive < 0 ? -errno : fd_copy(archive, destination, NULL);
+}
+
+/* --- network --- */
+
+/* set address TEXT: what is picked. */
+static int network_pick(Worker *worker, GVariantDict *result, Error *ret_error) {
+        g_variant_dict_insert(result, "ipv4.address", "s", setting("address") ?: "10.77.1.1/24");
+        g_variant_dict_insert(result, "ipv6.address", "s", "fd42:77:1::1/64");
+        return 0;
+}
+
+static int network_up(Worker *worker, GVariantDict *result, Error *ret_error) {
+        g_variant_dict_insert(result, "dnsmasq-pid", "i", 0);
+        return 0;
+}
+
+/* --- runtime --- */
+
+static void on_power(int signal) {
+        _exit(0);
+}
+
+static void on_reboot(int signal) {
+        _exit(STATUS_REBOOT);
+}
+
+/* Its user namespace is mapped by the monitor; `ready` and `go` are their pipes. */
+static void G_GNUC_NORETURN run_init(int ready, int go) {
+        char byte = 0;
+
+        if (unshare(CLONE_NEWUSER) < 0 || write(ready, &byte, 1) != 1 || read(go, &byte, 1) != 1)
+                _exit(126);
+        (void) signal(SIGPWR, setting("deaf") ? SIG_IGN : on_power);
+        (void) signal(SIGUSR1, on_reboot);
+        (void) close_range(3, ~0U, 0);
+        wait_for_ever();
+}
+
+static void write_map(pid_t pid, const char *file, const char *text) {
+        g_autofree char *path = g_strdup_printf("/proc/%d/%s", pid, file);
+        _cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+        if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t) strlen(text))
+                _exit(125);
+}
+
+/* set monitor hang: does not end when init has. */
+static void G_GNUC_NORETURN run_monitor(int report, const char *map, const char *target) {
+        int ready[2], go[2], status = 0;
+        char byte = 0;
+        pid_t init;
+
+        (void) setsid();
+        (void) signal(SIGTERM, SIG_DFL);
+        if (pipe2(ready, O_CLOEXEC) < 0 || pipe2(go, O_CLOEXEC) < 0)
+                _exit(124);
+        init = fork();
+        if (init == 0)
+                run_init(ready[1], go[0]);
+        if (init < 0 || read(ready[0], &byte, 1) != 1)
+                _exit(124);
+        write_map(init, "uid_map", map);
+        write_map(init, "gid_map", map);
+        if (write(go[1], &byte, 1) != 1 || write(report, &init, sizeof(init)) != sizeof(init))
+                _exit(124);
+        (void) close_range(3, ~0U, 0);
+        (void) waitpid(init, &status, 0);
+        (void) g_file_set_contents(target, WIFEXITED(status) &&
+                                   WEXITSTATUS(status) == STATUS_REBOOT ? "reboot" : "stop", -1,
+                                   NULL);
+        if (g_strcmp0(setting("monitor"), "hang") == 0)
+                wait_for_ever();
+        _exit(0);
+}
+
+/* "0 BASE SIZE" of the request's map of uids. set base N: another one. */
+static int read_map(Worker *worker, char **ret, Error *ret_error) {
+        g_autoptr(GVariant) idmap = NULL;
+        guint32 inside, base, size;
+        const char *kind;
+        int r;
+
+        r = worker_get_variant(worker, "idmap", "a(suuu)", &idmap, ret_error);
+        if (r < 0)
+                return r;
+        g_variant_get_child(idmap, 0, "(&suuu)", &kind, &inside, &base, &size);
+        *ret = g_strdup_printf("%u %u %u", inside, (guint32) setting_number("base", (int) base),
+                               size);
+        return 0;
+}
+
+/* set init PID, set monitor-pid PID: what are claimed to be their pids. */
+static int start(Worker *worker, GVariantDict *result, Error *ret_error) {
+        g_autofree char *map = NULL, *target = NULL, *pids = NULL, *pids_path = NULL;
+        const char *lxc_path;
+        pid_t monitor, init;
+        int report[2], r;
+
+        r = worker_get_string(worker, "lxc-path", &lxc_path, ret_error);
+        if (r >= 0)
+                r = read_map(worker, &map, ret_error);
+        if (r < 0)
+                return r;
+        target = g_build_filename(lxc_path, RUNTIME_TARGET_FILE, NULL);
+        if (pipe2(report, O_CLOEXEC) < 0)
+                return -errno;
+        monitor = fork();
+        if (monitor == 0)
+                run_monitor(report[1], map, target);
+        if (monitor < 0 || close(report[1]) < 0 ||
+            read(report[0], &init, sizeof(init)) != sizeof(init))
+                return error_set(ret_error, ERROR_BACKEND_FAILED, "The fake container failed");
+        append_to_log("pid %d\npid %d\n", monitor, init);
+        pids_path = g_build_filename(lxc_path, "pids", NULL);
+        pids = g_strdup_printf("%d %d", monitor, init);
+        (void) g_file_set_contents(pids_path, pids, -1, NULL);
+
+        g_variant_dict_insert(result, "init-pid", "i", setting_number("init", init));
+        g_variant_dict_insert(result, "monitor-pid", "i",
+                              setting_number("monitor-pid", monitor));
+        worker_add_result_fd(worker, fd_pidfd_open(init));
+        worker_add_result_fd(worker, fd_pidfd_open(monitor));
+        return 0;
+}
+
+static int clean(Worker *worker, GVariantDict *result, Error *ret_error) {
+        g_autofree char *path = NULL, *text = NULL;
+        g_auto(GStrv) pids = NULL;
+        const char *lxc_path;
+        int r = worker_get_string(worker, "lxc-path", &lxc_path, ret_error);
+
+        if (r < 0)
+                return r;
+        path = g_build_filename(lxc_path, "pids", NULL);
+        if (!g_file_get_contents(path, &text, NULL, NULL))
+                return 0;
+        pids = g_strsplit(text, " ", -1);
+        for (char **pid = pids; *pid; pid++)
+                (void) kill((pid_t) g_ascii_strtoll(*pid, NULL, 10), SIGKILL);
+        return 0;
+}
+
+/* Waits for one word of berthd: "signal" gives its exit status. */
+static int serve(void) {
+        g_autofree char *data = g_malloc(PROTOCOL_MESSAGE_MAX);
+        g_autoptr(GVariant) message = NULL, content = NULL;
+        ssize_t n = fd_receive(PROTOCOL_CHANNEL_FD, data, PROTOCOL_MESSAGE_MAX, NULL, NULL);
+        g_autofree char *text = NULL;
+        const char *kind;
+        gint32 signal;
+
+        if (n <= 0)
+                return 0;
+        message = g_variant_ref_sink(g_variant_new_from_data(PROTOCOL_MESSAGE_TYPE, data, (gsize) n,
+                                                             FALSE, NULL, NULL));
+        text = g_variant_print(message, FALSE);
+        append_to_log("told %s\n", text);
+        g_variant_get(message, "(&s@a{sv})", &kind, &content);
+        return g_variant_lookup(content, "signal", "i", &signal) ? 128 + signal : 0;
+}
+
+/* set silent yes: does not say that it has started. set serve yes: waits for a message of berthd,
+ * then ends. set status N: the exit status. Copies stdin to stdout. */
+static int exec(Worker *worker, GVariantDict *result, Error *ret_error) {
+        _cleanup_close_ int pidfd = worker_take_fd(worker, 0), in = worker_take_fd(worker, 1),
+                            out = worker_take_fd(worker, 2), err = worker_take_fd(worker, 3);
+        _cleanup_close_ int terminal = -EBADF;
+        bool with_terminal;
+        GVariantDict event;
+        int r, status;
+
+        r = worker_get_boolean(worker, "terminal", &with_terminal, ret_error);
+        if (r < 0)
+                return r;
+        if (with_terminal)
+                terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+        if (!setting("silent")) {
+                g_variant_dict_init(&event, NULL);
+                g_variant_dict_insert(&event, "started", "b", TRUE);
+                r = worker_send_event(worker, g_variant_dict_end(&event), &terminal, with_terminal);
+                if (r < 0)
+                        return r;
+        }
+        status = setting("serve") ? serve() : setting_number("status", 0);
+        if (!with_terminal)
+                (void) fd_copy(in, out, NULL);
+        g_variant_dict_insert(result, "exit-status", "i", status);
+        return pidfd < 0 || (!with_terminal && err < 0) ? -EBADF : 0;
+}
+
+/* --- table --- */
+
+/* A WorkerFunc does not hear its operation's name, so each has a wrapper of its own. */
+#define FAKE(_wrapper, _operation, _func) \
+        static int _wrapper(Worker *worker, GVariantDict *result, Error *ret_error) { \
+                return run_fake(_operation, _func, worker, result, ret_error); \
+        }
+
+FAKE(fake_pool_create, OPERATION_POOL_CREATE, pool_create)
+FAKE(fake_pool_mount, OPERATION_POOL_MOUNT, pool_create)
+FAKE(fake_pool_delete, OPERATION_POOL_DELETE, nothing)
+FAKE(fake_container_create, OPERATION_CONTAINER_CREATE, container_create)
+FAKE(fake_container_delete, OPERATION_CONTAINER_DELETE, container_delete)
+FAKE(fake_container_rename, OPERATION_CONTAINER_RENAME, container_rename)
+FAKE(fake_image_delete, OPERATION_IMAGE_DELETE, image_delete)
+FAKE(fake_image_import, OPERATION_IMAGE_IMPORT, image_import)
+FAKE(fake_image_unpack, OPERATION_IMAGE_UNPACK, image_unpack)
+FAKE(fake_image_export, OPERATION_IMAGE_EXPORT, image_export)
+FAKE(fake_network_pick, OPERATION_NETWORK_PICK, network_pick)
+FAKE(fake_network_up, OPERATION_NETWORK_UP, network_up)
+FAKE(fake_network_down, OPERATION_NETWORK_DOWN, nothing)
+FAKE(fake_network_firewall, OPERATION_NETWORK_FIREWALL, nothing)
+FAKE(fake_start, OPERATION_START, start)
+FAKE(fake_freeze, OPERATION_FREEZE, nothing)
+FAKE(fake_unfreeze, OPERATION_UNFREEZE, nothing)
+FAKE(fake_clean, OPERATION_CLEAN, clean)
+FAKE(fake_exec, OPERATION_EXEC, exec)
+
+static const WorkerOperation operations[] = {
+        { OPERATION_POOL_CREATE, fake_pool_create },
+        { OPERATION_POOL_MOUNT, fake_pool_mount },
+        { OPERATION_POOL_DELETE, fake_pool_delete },
+        { OPERATION_CONTAINER_CREATE, fake_container_create },
+        { OPERATION_CONTAINER_DELETE, fake_container_delete },
+        { OPERATION_CONTAINER_RENAME, fake_container_rename },
+        { OPERATION_IMAGE_DELETE, fake_image_delete },
+        { OPERATION_IMAGE_IMPORT, fake_image_import },
+        { OPERATION_IMAGE_UNPACK, fake_image_unpack },
+        { OPERATION_IMAGE_EXPORT, fake_image_export },
+        { OPERATION_NETWORK_PICK, fake_network_pick },
+        { OPERATION_NETWORK_UP, fake_network_up },
+        { OPERATION_NETWORK_DOWN, fake_network_down },
+        { OPERATION_NETWORK_FIREWALL, fake_network_firewall },
+        { OPERATION_START, fake_start },
+        { OPERATION_FREEZE, fake_freeze },
+        { OPERATION_UNFREEZE, fake_unfreeze },
+        { OPERATION_CLEAN, fake_clean },
+        { OPERATION_EXEC, fake_exec },
+        { NULL, NULL },
+};
+
+int main(int argc, char *argv[]) {
+        g_autofree char *dir = g_path_get_dirname(argv[0]);
+        g_autoptr(GHashTable) table = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+                                                            g_free);
+
+        directory = dir;
+        settings = table;
+        return worker_main(operations);
+}

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "tests/client/fixture.h"
+#include "tests/unit/test.h"
+
+TEST(start_stop_and_their_like_wait_for_their_jobs) {
+        g_autoptr(Fixture) f = fixture_new();
+
+        RUN_ONLY(f, 0, "start", "c2");
+        fixture_expect_log(f, "/org/berth1/container/c2 Start ({},)");
+        fixture_expect_log(f, "Wait");
+        RUN_ONLY(f, 5, "start", "c2");
+        RUN_ONLY(f, 0, "pause", "c2");
+        fixture_expect_log(f, "c2 Freeze");
+        RUN_ONLY(f, 0, "stop", "c2", "--timeout", "30", "-f");
+        fixture_expect_log(f, "Stop ({'force': <true>, 'timeout': <uint64 30000000>},)");
+        RUN_ONLY(f, 5, "stop", "c2");
+        RUN_ONLY(f, 0, "restart", "c1");
+        RUN_ONLY(f, 0, "stop", "--timeout=-1", "local:c1");
+        fixture_expect_log(f, "c1 Stop ({},)");
+}
+
+TEST(start_thaws_a_frozen_container) {
+        g_autoptr(Fixture) f = fixture_new();
+
+        RUN_ONLY(f, 0, "pause", "c1");
+        RUN_ONLY(f, 0, "start", "c1");
+        fixture_expect_log(f, "c1 Unfreeze");
+}
+
+TEST(several_containers_fail_each_for_itself) {
+        g_autoptr(Fixture) f = fixture_new();
+        g_autoptr(Run) r = RUN(f, 1, "start", "c2", "broken", "nope");
+
+        EXPECT_ERR(r, "Error: broken: Container 'broken' does not start: no init in its root");
+        EXPECT_ERR(r, "Error: nope: Container 'nope' does not exist");
+        EXPECT_ERR(r, "2 of 3 containers failed");
+        fixture_expect_log(f, "c2 Start");
+}
+
+TEST(all_means_those_in_the_right_state) {
+        g_autoptr(Fixture) f = fixture_new();
+
+        RUN_ONLY(f, 0, "stop", "--all");
+        fixture_expect_log(f, "c1 Stop");
+        fixture_reject_log(f, "c2 Stop");
+        RUN_ONLY(f, 2, "stop", "--all", "c1");
+        RUN_ONLY(f, 2, "stop");
+}
+
+TEST(delete_refuses_what_runs_and_says_what_to_do) {
+        g_autoptr(Fixture) f = fixture_new();
+        g_autoptr(Run) r = RUN(f, 5, "delete", "c1");
+
+        EXPECT_ERR(r, "--force");
+        RUN_ONLY(f, 0, "rm", "-f", "c1", "c2");
+        fixture_expect_log(f, "c1 Delete ({'force': <true>},)");
+        RUN_ONLY(f, 4, "delete", "c1");
+}
+
+TEST(delete_asks_when_it_shall) {
+        g_autoptr(Fixture) f = fixture_new();
+        g_autoptr(Run) no = run_check(fixture_run(f, "no\n", "delete", "-i", "c2", NULL), 1, 0);
+        g_autoptr(Run) yes = NULL;
+
+        EXPECT_ERR(no, "Remove c2 (yes/no)");
+        fixture_reject_log(f, "Delete");
+        yes = run_check(fixture_run(f, "yes\n", "delete", "-i", "c2", NULL), 0, 0);
+        fixture_expect_log(f, "c2 Delete");
+}
+
+TEST(move_and_rename_are_the_same) {
+        g_autoptr(Fixture) f = fixture_new();
+
+        RUN_ONLY(f, 0, "mv", "c2", "c3");
+        RUN_ONLY(f, 0, "rename", "c3", "c4");
+        fixture_expect_log(f, "c3 Rename ('c4', {})");
+        RUN_ONLY(f, 1, "move", "c4", "c5", "-s", "other");
+}
+
+TEST(launch_says_what_it_does) {
+        g_autoptr(Fixture) f = fixture_new();
+        g_autoptr(Run) named = RUN(f, 0, "launch", "busybox", "x1"), nameless = NULL, quiet = NULL;
+
+        g_assert_cmpstr(named->out, ==, "Creating x1\nStarting x1\n");
+        fixture_expect_log(f, "CreateContainer ('x1', 'busybox', {'start': <true>})");
+        nameless = RUN(f, 0, "init", "local:busybox");
+        EXPECT_OUT(nameless, "Instance name is: made-up\n");
+        quiet = RUN(f, 0, "-q", "launch", "busybox", "x2");
+        g_assert_cmpstr(quiet->out, ==, "");
+        RUN_ONLY(f, 5, "init", "busybox", "c1");
+        RUN_ONLY(f, 4, "init", "nope", "x3");
+}
+
+TEST(create_options_arrive) {
+        g_autoptr(Fixture) f = fixture_new();
+
+        RUN_ONLY(f, 0, "init", "busybox", "x1", "-p", "default", "-c", "limits.cpu=2", "-e", "-s",
+                 "fast", "--description", "for tests");
+        fixture_expect_log(f, "'config': <{'limits.cpu': '2'}>");
+        fixture_expect_log(f, "'profiles': <['default']>");
+        fixture_expect_log(f, "'ephemeral': <true>");
+        fixture_expect_log(f, "'pool': <'fast'>");
+        fixture_expect_log(f, "'description': <'for tests'>");
+        RUN_ONLY(f, 0, "init", "busybox", "x2", "--no-profiles", "-n", "br7");
+        fixture_expect_log(f, "'profiles': <@as []>");
+        fixture_expect_log(f, "'network': 'br7'");
+        RUN_ONLY(f, 2, "init", "busybox", "x3", "--no-profiles", "-p", "default");
+        RUN_ONLY(f, 2, "init", "busybox", "x3", "-c", "nonsense");
+        RUN_ONLY(f, 1, "init", "busybox", "x3", "--vm");
+}
+
+TEST(a_device_of_the_profile_is_changed) {
+        g_autoptr(Fixture) f = fixture_new();
+
+        RUN_ONLY(f, 0, "init", "busybox", "x1", "-d", "root,size=3GiB");
+        fixture_expect_log(f, "'path': '/'");
+        fixture_expect_log(f, "'size': '3GiB'");
+        RUN_ONLY(f, 2, "init", "busybox", "x2", "-d", "nosuch,size=3GiB");
+        RUN_ONLY(f, 0, "init", "busybox", "x2", "-d", "data,type=disk,path=/data");
+        RUN_ONLY(f, 2, "init", "busybox", "x3", "-d", "data");
+}
+
+TEST(launch_reads_yaml_from_standard_input) {
+        static const char yaml[] = "config:\n  limits.cpu: 4\ndevices:\n  d0: {type: none}\n"
+                                   "profiles: []\ndescription: from yaml\nephemeral: yes\n";
+        g_autoptr(Fixture) f = fixture_new();
+        g_autoptr(Run) good = NULL, unknown = NULL, broken = NULL;
+
+        good = run_check(fixture_run(f, yaml, "init", "busybox", "x1", NULL), 0, 0);
+        fixture_expect_log(f, "'limits.cpu': '4'");
+        fixture_expect_log(f, "'d0': {'type': 'none'}");
+        fixture_expect_log(f, "'profiles': <@as []>");
+        fixture_expect_log(f, "'ephemeral': <true>");
+        unknown = run_check(fixture_run(f, "nonsense: 1\n", "init", "busybox", "x2", NULL), 2, 0);
+        EXPECT_ERR(unknown, "unknown key 'nonsense'");
+        broken = run_check(fixture_run(f, "a: [1\n", "init", "busybox", "x2", NULL), 2, 0);
+        EXPECT_ERR(broken, "Line 2 of the YAML is malformed");
+}
+
+TEST(config_takes_both_forms_of_set) {
+        g_autoptr(Fixture) f = fixture_new();
+        g_autoptr(Run) one = NULL, input = NULL;
+
+        RUN_ONLY(f, 0, "config", "set", "c1", "limits.memory", "256MB");
+        fixture_expect_log(f, "Update ({'limits.memory': '256MB'}, [], {})");
+        RUN_ONLY(f, 0, "config", "set", "c1", "a=1", "b=x=y", "limits.cpu=");
+        fixture_expect_log(f, "Update ({'a': '1', 'b': 'x=y'}, ['limits.cpu'], {})");
+        one = RUN(f, 0, "config", "get", "c1", "b");
+        g_assert_cmpstr(one->out, ==, "x=y\n");
+        RUN_ONLY(f, 0, "config", "unset", "c1", "b");
+        fixture_expect_log(f, "['b']");
+        input = run_check(fixture_run(f, "from stdin", "config", "set", "c1", "k", "-", NULL), 0,
+                          0);
+        fixture_expect_log(f, "'k': 'from stdin'");
+        RUN_ONLY(f, 2, "config", "set", "c1", "no.such.key", "1");
+        RUN_ONLY(f, 2, "config", "set", "c1", "a=1", "nonsense");
+        RUN_ONLY(f, 2, "config", "set", "c1", "a=1", "a=2");
+        RUN_ONLY(f, 1, "config", "get", "core.https_address");
+        RUN_ONLY(f, 4, "config", "get", "nope", "key");
+}
+
+TEST(devices_of_a_profile_are_overridden) {
+        g_autoptr(Fixture) f = fixture_new();
+        g_autoptr(Run) size = NULL, list = NULL, own = NULL, inherited = NULL;
+
+        RUN_ONLY(f, 0, "config", "device", "set", "c1", "root", "size", "20GB");
+        size = RUN(f, 0, "config", "device", "get", "c1", "root", "size");
+        g_assert_cmpstr(size->out, ==, "20GB\n");
+        fixture_expect_log(f, "'if-revision': <uint64 1>");
+        RUN_ONLY(f, 5, "config", "device", "override", "c1", "root", "size=1GB");
+        RUN_ONLY(f, 0, "config", "device", "override", "c1", "eth0", "mtu=1400");
+        RUN_ONLY(f, 0, "config", "device", "add", "c1", "data", "disk", "path=/data");
+        RUN_ONLY(f, 5, "config", "device", "add", "c1", "data", "disk", "path=/data");
+        list = RUN(f, 0, "config", "device", "ls", "c1");
+        g_assert_cmpstr(list->out, ==, "data\neth0\nroot\n");
+        RUN_ONLY(f, 0, "config", "device", "unset", "c1", "eth0", "mtu");
+        RUN_ONLY(f, 0, "config", "device", "rm", "c1", "data", "eth0");
+        own = RUN(f, 2, "config", "device", "remove", "c1", "eth0");
+        EXPECT_ERR(own, "comes from a profile");
+        inherited = RUN(f, 0, "config", "device", "show", "c1", "-e");
+        EXPECT_OUT(inherited, "network: berthbr0");
+        RUN_ONLY(f, 4, "config", "device", "set", "c1", "nosuch", "a=b");
+}
+
+TEST(profiles_are_managed) {
+        g_autoptr(Fixture) f = fixture_new();
+        g_autoptr(Run) created = RUN(f, 0, "profile", "create", "small"), added = NULL;
+        g_autoptr(Run) assigned = NULL, none = NULL, device = NULL;
+
+        g_assert_cmpstr(created->out, ==, "Profile small created\n");
+        RUN_ONLY(f, 0, "profile", "set", "small", "limits.memory", "4GB");
+        RUN_ONLY(f, 0, "profile", "device", "add", "small", "root", "disk", "path=/", "size=1GB");
+        RUN_ONLY(f, 0, "profile", "copy", "small", "large");
+        fixture_expect_log(f, "CreateProfile ('large'");
+        RUN_ONLY(f, 0, "profile", "device", "set", "large", "root", "size", "200GB");
+        device = RUN(f, 0, "profile", "device", "get", "large", "root", "size");
+        g_assert_cmpstr(device->out, ==, "200GB\n");
+        added = RUN(f, 0, "profile", "add", "c1", "small");
+        g_assert_cmpstr(added->out, ==, "Profile small added to c1\n");
+        fixture_expect_log(f, "'profiles': <['default', 'small']>");
+        RUN_ONLY(f, 5, "profile", "add", "c1", "small");
+        RUN_ONLY(f, 0, "profile", "remove", "c1", "small");
+        RUN_ONLY(f, 4, "profile", "remove", "c1", "small");
+        assigned = RUN(f, 0, "profile", "assign", "c1", "large,small");
+        g_assert_cmpstr(assigned->out, ==, "Profiles large, small applied to c1\n");
+        none = RUN(f, 0, "profile", "apply", "c1", "");
+        g_assert_cmpstr(none->out, ==, "Profiles (none) applied to c1\n");
+        RUN_ONLY(f, 0, "profile", "rename", "large", "huge");
+        RUN_ONLY(f, 0, "profile", "delete", "huge", "small");
+        RUN_ONLY(f, 5, "profile", "delete", "default");
+        RUN_ONLY(f, 4, "profile", "show", "nope");
+}
+
+TEST(secrets_of_profiles_are_asked_for_when_they_matter) {
+        g_autoptr(Fixture) f = fixture_new();
+
+        RUN_ONLY(f, 0, "profile", "show", "default");
+        fixture_reject_log(f, "secrets");
+        RUN_ONLY(f, 0, "profile", "get", "default", "user.password");
+        fixture_expect_log(f, "'secrets': <true>");
+}
+
+TEST(networks_and_pools_are_managed) {
+        g_autoptr(Fixture) f = fixture_new();
+        g_autoptr(Run) network = NULL, networks = NULL, pool = NULL, info = NULL, bytes = NULL;
+
+        network = RUN(f, 0, "network", "create", "br1", "ipv4.nat=true");
+        g_assert_cmpstr(network->out, ==, "Network br1 created\n");
+        fixture_expect_log(f, "CreateNetwork ('br1', 'bridge', {'ipv4.nat': 'true'}, {})");
+        networks = RUN(f, 0, "network", "list", "-f", "csv");
+        g_assert_cmpstr(networks->out, ==, "br1,bridge,YES,10.1.2.1/24,none,,0,UP\n");
+        RUN_ONLY(f, 0, "network", "show", "br1");
+        RUN_ONLY(f, 0, "network", "rm", "br1");
+        RUN_ONLY(f, 4, "network", "show", "br1");
+
+        pool = RUN(f, 0, "storage", "create", "p1", "btrfs", "size=10GiB");
+        g_assert_cmpstr(pool->out, ==, "Storage pool p1 created\n");
+        info = RUN(f, 0, "storage", "info", "p1");
+        EXPECT_OUT(info, "space used: 1.00GiB");
+        EXPECT_OUT(info, "total space: 10.00GiB");
+        bytes = RUN(f, 0, "storage", "info", "p1", "--bytes");
+        EXPECT_OUT(bytes, "total space: 10737418240");
+        RUN_ONLY(f, 0, "storage", "delete", "p1");
+        RUN_ONLY(f, 4, "storage", "info", "p1");
+}
+
+TEST(edit_changes_what_has_changed) {
+        static const char yaml[] = "config:\n  limits.cpu: 8\n  user.team: web\n"
+                                   "  user.note: |-\n    two\n    lines\n"
+                                   "profiles:\n- default\nephemeral: false\n"
+                                   "description: edited\nname: ignored\n";
+        g_autoptr(Fixture) f = fixture_new();
+        g_autoptr(Run) good = NULL, empty = NULL, wrong = NULL;
+
+        good = run_check(fixture_run(f, yaml, "config", "edit", "c1", NULL), 0, 0);
+        fixture_expect_log(f, "Update ({'limits.cpu': '8'}, [], {'if-revision': <uint64 1>");
+        fixture_expect_log(f, "'description': <'edited'>");
+        empty = run_check(fixture_run(f, "", "config", "edit", "c1", NULL), 2, 0);
+        EXPECT_ERR(empty, "nothing is changed");
+        wrong = run_check(fixture_run(f, "ephemeral: perhaps\n", "config", "edit", "c1", NULL), 2,
+                          0);
+        EXPECT_ERR(wrong, "'ephemeral' has to be true or false");
+}
+
+TEST(what_is_shown_can_be_edited_without_a_change) {
+        g_autoptr(Fixture) f = fixture_new();
+        g_autoptr(Run) shown = RUN(f, 0, "config", "show", "c1"), edited = NULL, profile = NULL;
+        g_autoptr(Run) profile_edited = NULL;
+
+        edited = run_check(fixture_run(f, shown->out, "config", "edit", "c1", NULL), 0, 0);
+        fixture_expect_log(f, "Update ({}, [], {");
+        profile = RUN(f, 0, "profile", "show", "default");
+        profile_edited = run_check(
+                fixture_run(f, profile->out, "profile", "edit", "default", NULL), 0, 0);
+}
+
+TEST(images_are_imported_and_exported) {
+        g_autoptr(Fixture) f = fixture_new();
+        g_autoptr(Run) file = NULL, pipe = NULL, out = NULL, directory = NULL, url = NULL;
+        g_autofree char *text = NULL, *path = NULL, *sum = NULL, *wanted = NULL;
+
+        fixture_write(f, "i.tar.xz", "some archive");
+        file = RUN(f, 0, "image", "import", "i.tar.xz", "os=funtoo", "--alias", "f1", "--alias",
+                   "f2");
+        sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, "some archive", -1);
+        wanted = g_strdup_printf("Image imported with fingerprint: %s\n", sum);
+        g_assert_cmpstr(file->out, ==, wanted);
+        fixture_expect_log(f, "'aliases': <['f1', 'f2']>");
+        fixture_expect_log(f, "'filename': <'i.tar.xz'>");
+        fixture_expect_log(f, "'properties': <{'os': 'funtoo'}>");
+
+        pipe = run_check(fixture_run(f, "piped archive", "image", "import", "-", NULL), 0, 0);
+        fixture_reject_log(f, "'filename': <'-'>");
+        out = RUN(f, 0, "image", "export", "f1", "-");
+        g_assert_cmpstr(out->out, ==, "some archive");
+        RUN_ONLY(f, 0, "image", "export", "f1", "named");
+        path = fixture_path(f, "named.tar.xz");
+        g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+        g_assert_cmpstr(text, ==, "some archive");
+
+        directory = RUN(f, 1, "image", "import", ".");
+        EXPECT_ERR(directory, "pack it first");
+        url = RUN(f, 1, "image", "import", "https://example.org/i.tar.xz");
+        EXPECT_ERR(url, "download it first");
+        RUN_ONLY(f, 1, "image", "import", "nosuch.tar");
+        RUN_ONLY(f, 1, "image", "import", "i.tar.xz", "rootfs.tar.xz");
+        RUN_ONLY(f, 4, "image", "export", "nope", "-");
+}
+
+TEST(an_export_that_fails_leaves_nothing) {
+        g_autoptr(Fixture) f = fixture_new();
+        g_autofree char *path = NULL;
+
+        RUN_ONLY(f, 1, "image", "export", "busybox", "no/such/directory");
+        path = fixture_path(f, "no");
+        g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+}
+
+TEST(images_have_aliases_and_properties) {
+        g_autoptr(Fixture) f = fixture_new();
+        g_autoptr(Run) aliases = NULL, property = NULL, info = NULL, shown = NULL, edited = NULL;
+
+        RUN_ONLY(f, 0, "image", "alias", "create", "bb", "busybox");
+        RUN_ONLY(f, 0, "image", "alias", "rename", "bb", "tiny");
+        aliases = RUN(f, 0, "image", "alias", "list", "-f", "csv");
+        EXPECT_OUT(aliases, "tiny,b078b7dbc1f6,CONTAINER,\"Small, but \"\"complete\"\"\"\n");
+        RUN_ONLY(f, 0, "image", "alias", "delete", "tiny");
+        RUN_ONLY(f, 4, "image", "alias", "delete", "tiny");
+        RUN_ONLY(f, 0, "image", "set-property", "busybox", "release", "1.36");
+        property = RUN(f, 0, "image", "get-property", "busybox", "release");
+        g_assert_cmpstr(property->out, ==, "1.36\n");
+        RUN_ONLY(f, 0, "image", "unset-property", "busybox", "release");
+        info = RUN(f, 0, "image", "info", "busybox");
+        EXPECT_OUT(info, "    os: busybox\n");
+        EXPECT_OUT(info, "    - busybox\n");
+        shown = RUN(f, 0, "image", "show", "busybox");
+        edited = run_check(
+                fixture_run(f, "properties:\n  os: other\npublic: true\n", "image", "edit",
+                            "busybox", NULL),
+                0, 0);
+        fixture_expect_log(f, "Update ({'os': 'other'}, ['description'], {'public': <true>})");
+        RUN_ONLY(f, 0, "image", "delete", "busybox");
+        RUN_ONLY(f, 4, "image", "info", "busybox");
+}
+
+TEST_MAIN()

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# What a test leaves behind: the world as it was before the service ran, compared with what it is
+# after everything in it was deleted and the service has ended.
+
+leaks_snapshot() {
+        ps -eo args= | grep -vE '^(ps|grep|sed|bash) |polkitd|dbus-daemon' | sed 's/^/process /'
+        findmnt -rno TARGET | sed 's/^/mount /'
+        ip -o link | awk -F ': ' '{ print "link " $2 }'
+        nft list tables | sed 's/^/nftables /'
+        find /sys/fs/cgroup -mindepth 1 -type d | sed 's/^/cgroup /'
+        losetup -nlO NAME,BACK-FILE | grep -F ' /var/lib/berth/' | sed 's/^/loop device /'
+        find /run/world/upper ! -type d | sed 's|/run/world/upper|file |'
+        # Directories of the service's own may stay when they are empty. So may its lock, and the
+        # record of the profile that is always there.
+        find /run/berth /var/lib/berth ! -type d ! -path /var/lib/berth/profiles/default \
+                ! -path /var/lib/berth/lock 2>/dev/null | sed 's/^/file /'
+        find /run/berth/lxc /var/lib/berth/mounts -mindepth 1 -type d 2>/dev/null |
+                sed 's/^/directory /'
+}
+
+leaks_remember() {
+        # Starts polkitd, which stays.
+        busctl call org.freedesktop.PolicyKit1 /org/freedesktop/PolicyKit1/Authority \
+                org.freedesktop.DBus.Peer Ping
+        leaks_snapshot | sort >/run/world/log/before
+}
+
+leaks_report() {
+        leaks_snapshot | sort >/run/world/log/after
+        # A sanitized build tells what it found, but the bus that starts it does not look.
+        grep -E 'Sanitizer|runtime error:' /run/world/log/bus && return 1
+        comm -13 /run/world/log/before /run/world/log/after >/run/world/log/leaks
+        [ -s /run/world/log/leaks ] || return 0
+        echo "LEFT BEHIND:"
+        cat /run/world/log/leaks
+        # The only thing that does not end with the world.
+        sed -n 's/^loop device \([^ ]*\) .*/\1/p' /run/world/log/leaks | xargs -r losetup -d
+        return 1
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/util/error.h"
+
+#include "tests/unit/test.h"
+
+TEST(every_code_has_a_name_that_leads_back) {
+        for (int code = 0; code < _ERROR_MAX; code++) {
+                const char *name = error_code_to_name(code);
+
+                g_assert_nonnull(name);
+                g_assert_cmpint(error_code_from_name(name), ==, code);
+                g_assert_cmpint(error_code_to_errno(code), >, 0);
+                g_assert_cmpint(error_code_to_exit_status(code), >, 0);
+        }
+        g_assert_cmpint(error_code_from_name("org.berth1.Error.Nonsense"), ==, _ERROR_INVALID);
+}
+
+TEST(the_first_error_wins) {
+        g_auto(Error) e = ERROR_INIT;
+
+        g_assert_cmpint(error_set(&e, ERROR_BUSY, "%s is busy", "c1"), ==, -EBUSY);
+        g_assert_cmpint(error_set_errno(&e, ENOSPC, "Cannot write"), ==, -ENOSPC);
+        g_assert_cmpint(e.code, ==, ERROR_BUSY);
+        g_assert_cmpstr(e.message, ==, "c1 is busy");
+        error_prefix(&e, "Start");
+        g_assert_cmpstr(e.message, ==, "Start: c1 is busy");
+}
+
+TEST(an_errno_becomes_a_code_and_a_text) {
+        g_auto(Error) e = ERROR_INIT;
+
+        g_assert_cmpint(error_set_errno(&e, ENOSPC, "Cannot write %s", "x"), ==, -ENOSPC);
+        g_assert_cmpint(e.code, ==, ERROR_NO_SPACE);
+        g_assert_cmpstr(e.message, ==, "Cannot write x: No space left on device");
+}
+
+TEST(an_error_moves_once) {
+        g_auto(Error) from = ERROR_INIT, to = ERROR_INIT;
+
+        (void) error_set(&from, ERROR_IN_USE, "used");
+        error_move(&to, &from);
+        g_assert_null(from.message);
+        g_assert_cmpint(to.code, ==, ERROR_IN_USE);
+}
+
+TEST_MAIN()

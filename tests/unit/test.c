@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/test.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define TESTS_MAX 256
+
+static struct {
+        const char *name;
+        TestFunc func;
+} tests[TESTS_MAX];
+static size_t n_tests;
+static bool skipped;
+
+void test_register(const char *name, TestFunc func) {
+        g_assert(n_tests < TESTS_MAX);
+        tests[n_tests].name = name;
+        tests[n_tests].func = func;
+        n_tests++;
+}
+
+void test_skip(const char *reason) {
+        printf("SKIP: %s\n", reason);
+        skipped = true;
+}
+
+int test_run(void) {
+        g_assert(n_tests > 0);
+        for (size_t i = 0; i < n_tests; i++) {
+                printf("%s\n", tests[i].name);
+                fflush(stdout);
+                tests[i].func();
+        }
+        return skipped ? 77 : EXIT_SUCCESS;
+}

@@ -1,0 +1,3 @@
+#include "tests/unit/test.h"
+TEST(none) { }
+TEST_MAIN()
