@@ -73,7 +73,8 @@ static void parser_add(Parser *p, const Option *options) {
 static void parser_init(Parser *p, const Option *own) {
         *p = (Parser) { 0 };
         /* "-": arguments come in their order; ":": errors are ours to tell. */
-        strcpy(p->shorts, "-:");
+        p->shorts[0] = '-';
+        p->shorts[1] = ':';
         parser_add(p, own);
         parser_add(p, client_global_options);
 }

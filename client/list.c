@@ -42,7 +42,7 @@ struct Column {
         ColumnNeeds needs;
         GPtrArray *(*make)(const Line *line, const Column *column);
         const char *refusal;
-        char *key;
+        const char *key; /* interned */
         size_t width_max; /* 0 without bound */
 };
 
@@ -190,10 +190,6 @@ static const Column column_table[] = {
         { 'M', .refusal = "the service does not tell what a limit comes to; use 'm'" },
 };
 
-static void column_clear(gpointer data) {
-        g_free(((Column *) data)->key);
-}
-
 static int columns_add_letters(GArray *columns, const char *letters, Error *ret_error) {
         for (const char *p = letters; *p; p++) {
                 const Column *found = NULL;
@@ -226,7 +222,7 @@ static int columns_add_key(GArray *columns, const char *text, Error *ret_error) 
                         return client_usage_error(ret_error, "'%s' is no width", parts[2]);
                 column.width_max = width;
         }
-        column.key = g_strdup(parts[0]);
+        column.key = g_intern_string(parts[0]);
         column.heading = parts[1] && *parts[1] ? g_intern_string(parts[1])
                                                : g_intern_string(parts[0]);
         g_array_append_val(columns, column);
@@ -374,7 +370,6 @@ int run_list(Client *c, Error *ret_error) {
         int r;
 
         filters = g_ptr_array_new_with_free_func((GDestroyNotify) filter_free);
-        g_array_set_clear_func(columns, column_clear);
         g_array_set_clear_func(lines, line_clear);
         r = output_format_parse(client_option(c, "format"), OUTPUT_TABLE, &format, ret_error);
         if (r >= 0)

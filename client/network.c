@@ -124,7 +124,8 @@ static const Option create_network_options[] = {
 const Command network_commands[] = {
         { "create", NULL, "<network> [<key>=<value>...]", "Create a network",
           create_network_options, "-", 1, -1, .run = network_create },
-        { "delete", "rm", "<network>...", "Delete networks", NULL, "n", 1, -1, .run = network_delete },
+        { "delete", "rm", "<network>...", "Delete networks", NULL, "n", 1, -1,
+          .run = network_delete },
         { "get", NULL, "<network> <key>", "Print the value of a key", NULL, "n-", 2, 2,
           .run = network_get },
         { "list", "ls", "", "List networks", client_list_options, "-", 0, 1, .run = network_list },

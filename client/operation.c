@@ -96,8 +96,10 @@ static int operation_delete(Client *c, Error *ret_error) {
 }
 
 const Command operation_commands[] = {
-        { "delete", "cancel rm", "<id>", "Cancel a job", NULL, "j-", 1, 1, .run = operation_delete },
+        { "delete", "cancel rm", "<id>", "Cancel a job", NULL, "j-", 1, 1,
+          .run = operation_delete },
         { "list", "ls", "", "List jobs", client_list_options, "-", 0, 1, .run = operation_list },
-        { "show", NULL, "<id>", "Show a job", client_show_options, "j-", 1, 1, .run = operation_show },
+        { "show", NULL, "<id>", "Show a job", client_show_options, "j-", 1, 1,
+          .run = operation_show },
         { NULL },
 };

@@ -168,7 +168,8 @@ static const Option info_pool_options[] = {
 const Command storage_commands[] = {
         { "create", NULL, "<pool> <driver> [<key>=<value>...]", "Create a storage pool",
           create_pool_options, "-", 2, -1, .run = storage_create },
-        { "delete", "rm", "<pool>", "Delete a storage pool", NULL, "s-", 1, 1, .run = storage_delete },
+        { "delete", "rm", "<pool>", "Delete a storage pool", NULL, "s-", 1, 1,
+          .run = storage_delete },
         { "get", NULL, "<pool> <key>", "Print the value of a key", NULL, "s-", 2, 2,
           .run = storage_get },
         { "info", NULL, "<pool>", "Show how full a storage pool is", info_pool_options, "s-", 1, 1,

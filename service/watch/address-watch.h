@@ -37,8 +37,8 @@ void address_watch_remove(AddressWatch *watch, const char *key);
 
 /* The present list, a(sssus): interface inside, "inet" or "inet6", address, prefix length, scope
  * ("global", "link", "local"), in a stable order: interfaces as they were made, IPv4 first, wider
- * scopes first. The container chooses the interfaces' names; what is no UTF-8 in them is replaced. A
- * new reference; NULL for an unknown key. */
+ * scopes first. The container chooses the interfaces' names; what is no UTF-8 in them is replaced.
+ * A new reference; NULL for an unknown key. */
 GVariant *address_watch_get(AddressWatch *watch, const char *key);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AddressWatch, address_watch_free)

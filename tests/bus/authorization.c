@@ -579,8 +579,9 @@ TEST(aliases_are_not_stolen) {
         for (size_t i = 0; i < ELEMENTSOF(methods); i++) {
                 _cleanup_close_ int fd = world_new_archive("another of bob's");
                 g_autoptr(Call) import = NULL;
-                GVariant *args = i == 0 ? g_variant_new_parsed("(handle 0, {'aliases': <['wanted']>})")
-                                        : g_variant_new_parsed("({'aliases': <['wanted']>},)");
+                GVariant *args =
+                        i == 0 ? g_variant_new_parsed("(handle 0, {'aliases': <['wanted']>})")
+                               : g_variant_new_parsed("({'aliases': <['wanted']>},)");
 
                 import = call_wait(bob, client_begin_fds(bob, PATH_ROOT, methods[i], args, &fd));
                 call_assert_error(import, ERROR_ACCESS_DENIED, "manage-images");

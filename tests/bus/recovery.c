@@ -29,7 +29,7 @@ static void assert_state(Harness *h, const char *path, const char *expected) {
         g_assert_cmpstr(state, ==, expected);
 }
 
-/* Kills berthd while the worker of a call is at the gate, and starts it again with the gate gone. */
+/* Kills berthd while the worker of a call is at the gate, and starts it anew with the gate gone. */
 static void kill_at_gate(Harness *h, const char *operation, const char *path, const char *method,
                          GVariant *args) {
         g_autofree char *job = NULL;

@@ -15,8 +15,8 @@
  * where that needs privileges or programs that are not there. */
 bool room_enter(void);
 
-/* Runs a shell command; room_run() asserts that it succeeds, the others return its exit status, what
- * it wrote to its standard output (without the last newline), or the number that this is. */
+/* Runs a shell command; room_run() asserts that it succeeds, the others return its exit status,
+ * what it wrote to its standard output (without the last newline), or the number that this is. */
 void room_run(const char *format, ...) G_GNUC_PRINTF(1, 2);
 int room_try(const char *format, ...) G_GNUC_PRINTF(1, 2);
 char *room_read(const char *format, ...) G_GNUC_PRINTF(1, 2);

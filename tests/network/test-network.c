@@ -237,8 +237,10 @@ TEST(containers_get_addresses_and_names) {
                                  "/proc/sys/kernel/hostname).berth 10.77.0.1 >/dev/null"), !=, 0);
 
         /* And they reach each other. */
-        room_run("ip netns exec two busybox ping -q -c1 -W2 "
-                 "$(ip -n one -o addr show dev eth0 scope global | awk '{ sub(\"/.*\", \"\", $4); print $4; exit }') >/dev/null");
+        room_run(
+                "ip netns exec two busybox ping -q -c1 -W2 "
+                "$(ip -n one -o addr show dev eth0 scope global |"
+                " awk '{ sub(\"/.*\", \"\", $4); print $4; exit }') >/dev/null");
 
         room_remove_client("one");
         room_remove_client("two");

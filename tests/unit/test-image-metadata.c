@@ -282,8 +282,8 @@ TEST(elf_headers_tell_architectures) {
 /* --- What crosses the jail's wall -------------------------------------------------------- */
 
 static GVariant *describe(const char *yaml) {
-        g_autoptr(GHashTable) contents =
-                g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) g_bytes_unref);
+        g_autoptr(GHashTable) contents = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
+                                                               (GDestroyNotify) g_bytes_unref);
         g_autoptr(ImageMetadata) metadata = parse(yaml);
         g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
 

@@ -124,7 +124,7 @@ TEST(a_loop_file_is_roots_alone_and_sparse) {
         storage_fixture_delete_pool(f, "p", "btrfs");
 }
 
-/* As after a restart in a mount namespace that does not see the mount, which somebody else holds. */
+/* As after a restart in a mount namespace without the mount, which somebody else holds. */
 TEST(a_loop_device_in_use_is_taken_again) {
         g_autoptr(StorageFixture) f = storage_fixture_new(NULL);
         g_autofree char *path = storage_fixture_pool_path(f, "p");

@@ -290,7 +290,8 @@ ExecResult container_exec_with(Container *c, const Exec *exec, const char *const
                                                          container_exec_args(c, exec, argv, false),
                                                          fds, ELEMENTSOF(fds)));
         if (g_str_equal(message.kind, "result")) {
-                g_assert_true(g_variant_lookup(message.content, "exit-status", "i", &result.status));
+                g_assert_true(
+                        g_variant_lookup(message.content, "exit-status", "i", &result.status));
                 (void) g_variant_lookup(message.content, "exec-error", "s", &result.error);
         } else {
                 g_assert_true(g_variant_lookup(message.content, "message", "s", &result.error));

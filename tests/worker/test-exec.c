@@ -114,9 +114,10 @@ TEST(environment) {
         if (!c)
                 return;
         container_start(c);
-        assert_shell(c, "env | sort | grep -v -e SHLVL -e PWD", 0,
-                     "HOME=/root\nLANG=C.UTF-8\n"
-                     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nUSER=root\n");
+        assert_shell(
+                c, "env | sort | grep -v -e SHLVL -e PWD", 0,
+                "HOME=/root\nLANG=C.UTF-8\n"
+                "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nUSER=root\n");
         assert_run(c, (Exec) { .environment = given },
                    "echo \"$FOO|$EMPTY|$PATH|$LANG\"; env | grep -c EMPTY=", "a b\nc||/bin|x\n1\n");
         assert_refused(c, (Exec) { .environment = malformed }, "InvalidArgs", "FOO");
@@ -152,7 +153,8 @@ TEST(users_and_groups) {
         assert_run(c, (Exec) {}, "id -u; id -g; id -G", "0\n0\n0\n");
         assert_run(c, (Exec) { .user = "alice" }, "id -u; id -g; id -G; pwd; echo $HOME $USER",
                    "1000\n1000\n1000 10 44\n/home/alice\n/home/alice alice\n");
-        assert_run(c, (Exec) { .user = "1000" }, "id -u; id -G; echo $USER", "1000\n1000 10 44\nalice\n");
+        assert_run(c, (Exec) { .user = "1000" }, "id -u; id -G; echo $USER",
+                   "1000\n1000 10 44\nalice\n");
         assert_run(c, (Exec) { .user = "alice", .group = "video" }, "id -g; id -G", "44\n44\n");
         assert_run(c, (Exec) { .user = "4242", .group = "4343" }, "id -u; id -g; id -G; pwd",
                    "4242\n4343\n4343\n/\n");
@@ -174,19 +176,21 @@ TEST(confined_like_init) {
         container_start(c);
         /* Fields that must not differ from init's. The shell of init's inittab is no help: it is
          * init itself that is compared. */
-        assert_shell(c,
-                     "for f in CapBnd CapEff CapPrm CapInh CapAmb Seccomp NoNewPrivs SigBlk SigIgn; do"
-                     " a=$(grep ^$f: /proc/1/status); b=$(cat /proc/self/status | grep ^$f:);"
-                     " [ \"$a\" = \"$b\" ] || echo \"$a, $b\"; done",
-                     0, "");
-        assert_shell(c,
-                     "for n in user mnt pid net ipc uts cgroup; do"
-                     " [ $(readlink /proc/1/ns/$n) = $(readlink /proc/self/ns/$n) ] || echo $n; done",
-                     0, "");
-        assert_shell(c, "[ \"$(cat /proc/1/cgroup)\" = \"$(cat /proc/self/cgroup)\" ] && echo same", 0,
-                     "same\n");
-        assert_shell(c, "[ \"$(cat /proc/1/limits)\" = \"$(cat /proc/self/limits)\" ] && echo same", 0,
-                     "same\n");
+        assert_shell(
+                c,
+                "for f in CapBnd CapEff CapPrm CapInh CapAmb Seccomp NoNewPrivs SigBlk SigIgn; do"
+                " a=$(grep ^$f: /proc/1/status); b=$(cat /proc/self/status | grep ^$f:);"
+                " [ \"$a\" = \"$b\" ] || echo \"$a, $b\"; done",
+                0, "");
+        assert_shell(
+                c,
+                "for n in user mnt pid net ipc uts cgroup; do"
+                " [ $(readlink /proc/1/ns/$n) = $(readlink /proc/self/ns/$n) ] || echo $n; done",
+                0, "");
+        assert_shell(c, "[ \"$(cat /proc/1/cgroup)\" = \"$(cat /proc/self/cgroup)\" ] && echo same",
+                     0, "same\n");
+        assert_shell(c, "[ \"$(cat /proc/1/limits)\" = \"$(cat /proc/self/limits)\" ] && echo same",
+                     0, "same\n");
         assert_shell(c, "umask; cat /proc/self/oom_score_adj", 0, "0022\n0\n");
 }
 
@@ -205,7 +209,8 @@ TEST(nothing_of_the_host_is_open) {
 static WorkerClient *open_terminal(Container *c, const char *const *argv, int *ret_master) {
         WorkerClient *client =
                 worker_client_new(container_worker(), OPERATION_EXEC,
-                                  container_exec_args(c, &(Exec) {}, argv, true), &c->init_pidfd, 1);
+                                  container_exec_args(c, &(Exec) {}, argv, true), &c->init_pidfd,
+                                  1);
         WorkerMessage m = worker_client_receive(client);
 
         if (!m.kind || !g_str_equal(m.kind, "event"))
@@ -271,8 +276,9 @@ static void send_signal(WorkerClient *client, int signal) {
 
 TEST(terminal) {
         static const char *const argv[] = {
-                "sh", "-c", "tty; stty size; stat -c %u:%g $(tty); trap 'stty size' WINCH; echo ready;"
-                            " while read line; do [ $line = end ] && exit 7; done",
+                "sh", "-c",
+                "tty; stty size; stat -c %u:%g $(tty); trap 'stty size' WINCH; echo ready;"
+                " while read line; do [ $line = end ] && exit 7; done",
                 NULL
         };
         g_autoptr(Container) c = container_new();
@@ -315,7 +321,9 @@ TEST(terminal_job_control) {
 
 TEST(closed_terminal_hangs_up) {
         static const char *const argv[] = {
-                "sh", "-c", "trap 'echo hup > /tmp/hup; exit 3' HUP; echo ready; while :; do sleep 1 & wait; done",
+                "sh", "-c",
+                "trap 'echo hup > /tmp/hup; exit 3' HUP; echo ready;"
+                " while :; do sleep 1 & wait; done",
                 NULL
         };
         g_autoptr(Container) c = container_new();
@@ -334,7 +342,8 @@ TEST(closed_terminal_hangs_up) {
 }
 
 TEST(terminal_of_a_user) {
-        static const char *const argv[] = { "sh", "-c", "test -w $(tty) && stat -c %u $(tty)", NULL };
+        static const char *const argv[] = { "sh", "-c", "test -w $(tty) && stat -c %u $(tty)",
+                                            NULL };
         g_autoptr(Container) c = container_new();
         _cleanup_close_ int master = -EBADF;
         g_autofree char *text = NULL;
@@ -388,7 +397,8 @@ TEST(signals) {
         if (!c)
                 return;
         container_start(c);
-        client = open_pipe(c, "trap 'echo usr1' USR1; echo ready; while :; do sleep 1 & wait; done", &out);
+        client = open_pipe(c, "trap 'echo usr1' USR1; echo ready; while :; do sleep 1 & wait; done",
+                           &out);
         text = read_terminal(out, "ready");
         send_signal(client, SIGUSR1);
         rest = read_terminal(out, "usr1");
@@ -407,7 +417,8 @@ TEST(cancel_ends_the_session) {
         if (!c)
                 return;
         container_start(c);
-        client = open_pipe(c, "trap '' HUP TERM; sleep 1000 & echo ready; while :; do sleep 1; done", &out);
+        client = open_pipe(
+                c, "trap '' HUP TERM; sleep 1000 & echo ready; while :; do sleep 1; done", &out);
         text = read_terminal(out, "ready");
         g_assert_cmpint(kill(client->pid, SIGTERM), ==, 0);
         m = worker_client_finish(client);
@@ -461,8 +472,8 @@ TEST(bad_standard_fds) {
                 const int bad[] = { path, directory, master, slave };
 
                 for (size_t k = 0; k < ELEMENTSOF(bad); k++)
-                        assert_stdio_refused(c, i == 0 ? bad[k] : null_fd, i == 1 ? bad[k] : null_fd,
-                                             i == 2 ? bad[k] : null_fd);
+                        assert_stdio_refused(c, i == 0 ? bad[k] : null_fd,
+                                             i == 1 ? bad[k] : null_fd, i == 2 ? bad[k] : null_fd);
         }
         assert_stdio_refused(c, null_fd, read_only, null_fd);
 }

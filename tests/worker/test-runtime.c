@@ -201,8 +201,8 @@ TEST(monitor_killed) {
 }
 
 static char *frozen_state(Container *c) {
-        g_autofree char *path = g_strdup_printf("/sys/fs/cgroup/unified/berth.payload.%s/cgroup.events",
-                                                c->name);
+        g_autofree char *path =
+                g_strdup_printf("/sys/fs/cgroup/unified/berth.payload.%s/cgroup.events", c->name);
         char *text = NULL;
 
         if (!g_file_get_contents(path, &text, NULL, NULL)) {
@@ -267,9 +267,10 @@ TEST(clean_ends_fork_bombs_and_deep_groups) {
         container_start(c);
         {
                 g_auto(ExecResult) r = container_shell(
-                        c, "mkdir -p /tmp/cg && mount -t cgroup2 none /tmp/cg && cd /tmp/cg &&"
-                           " i=0 && while [ $i -lt 600 ]; do mkdir d && cd d && i=$((i+1)) || exit 1;"
-                           " done && echo deep");
+                        c,
+                        "mkdir -p /tmp/cg && mount -t cgroup2 none /tmp/cg && cd /tmp/cg &&"
+                        " i=0 && while [ $i -lt 600 ]; do mkdir d && cd d && i=$((i+1)) || exit 1;"
+                        " done && echo deep");
 
                 if (!strstr(r.out, "deep"))
                         g_error("%s", r.err);

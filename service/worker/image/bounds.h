@@ -42,8 +42,8 @@
 #define YAML_NODES_MAX 16384U
 #define YAML_SCALAR_MAX (64U << 10)
 
-/* The process that reads the archive. Decoders need up to 130 MiB (zstd --long, xz -9), the names of
- * IMAGE_ENTRIES_MAX entries some 300 MiB. */
+/* The process that reads the archive. Decoders need up to 130 MiB (zstd --long, xz -9), the names
+ * of IMAGE_ENTRIES_MAX entries some 300 MiB. */
 #define JAIL_MEMORY_MAX (G_GUINT64_CONSTANT(768) << 20)
 #define JAIL_FILES_MAX 64U
 #define JAIL_TIME_MAX_USEC (60 * 60 * G_TIME_SPAN_SECOND)

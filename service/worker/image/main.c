@@ -20,7 +20,7 @@ static const WorkerOperation operations[] = {
 };
 
 int main(void) {
-        /* libarchive turns names into the locale's encoding; in this one they stay what they are. */
+        /* libarchive turns names into the locale's encoding; in this one they stay as they are. */
         (void) setlocale(LC_CTYPE, "C.UTF-8");
         return worker_main(operations);
 }

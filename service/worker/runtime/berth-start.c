@@ -5,11 +5,12 @@
  * that stays as long as the container. Every page of it is there once for each running container,
  * so this program links nothing else.
  *
- *   berth-start LXC-PATH NAME       starts; the exit status tells whether init runs
- *   berth-start --stopped LXC-PATH …  liblxc's hook when the container has ended: leaves the reason
- *                                   in LXC-PATH, and fails unless that is "stop", because liblxc
- *                                   then does not start it again by itself: berthd decides that,
- *                                   with the configuration of then
+ *   berth-start LXC-PATH NAME
+ *       starts; the exit status tells whether init runs
+ *   berth-start --stopped LXC-PATH ...
+ *       liblxc's hook when the container has ended: leaves the reason in LXC-PATH, and fails unless
+ *       that is "stop", because liblxc then does not start it again by itself: berthd decides that,
+ *       with the configuration of then
  */
 
 #include <errno.h>

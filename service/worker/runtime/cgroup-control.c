@@ -125,7 +125,6 @@ static int freeze_v1(const CgroupHost *host, const char *container, bool freeze)
         if (r < 0)
                 return r;
         for (;;) {
-                struct timespec pause = { .tv_nsec = FREEZER_V1_INTERVAL_USEC * 1000 };
                 g_autofree char *state = NULL;
 
                 r = cgroup_read_file(fd, "freezer.state", &state);
@@ -133,11 +132,11 @@ static int freeze_v1(const CgroupHost *host, const char *container, bool freeze)
                         return r;
                 if (g_str_has_prefix(state, wanted))
                         return 0;
-                if (worker_is_cancelled())
-                        return -ECANCELED;
                 if (g_get_monotonic_time() > deadline)
                         return -ETIMEDOUT;
-                (void) nanosleep(&pause, NULL);
+                r = wait_poll(NULL, 0, wait_deadline(FREEZER_V1_INTERVAL_USEC));
+                if (r < 0)
+                        return r;
         }
 }
 
@@ -172,10 +171,11 @@ int cgroup_freeze(const CgroupHost *host, const char *container, bool freeze, Er
                 return error_set(ret_error, ERROR_NOT_RUNNING, "Container \"%s\" does not run",
                                  container);
         if (r == -ETIMEDOUT)
-                return error_set(ret_error, ERROR_TIMED_OUT,
-                                 "A process of container \"%s\" is stuck in the kernel and can't be "
-                                 "%s; try again later",
-                                 container, freeze ? "frozen" : "thawed");
+                return error_set(
+                        ret_error, ERROR_TIMED_OUT,
+                        "A process of container \"%s\" is stuck in the kernel and can't be "
+                        "%s; try again later",
+                        container, freeze ? "frozen" : "thawed");
         return error_set_errno(ret_error, -r, "Cannot %s container \"%s\"",
                                freeze ? "freeze" : "thaw", container);
 }
@@ -243,13 +243,14 @@ int cgroup_kill(const CgroupHost *host, CgroupKind kind, const char *container, 
         if (r == -ENODEV)
                 return 0; /* the monitor has removed the group meanwhile */
         if (r == -ETIMEDOUT)
-                return error_set(ret_error, ERROR_TIMED_OUT,
-                                 "A process of container \"%s\" is stuck in the kernel and does not "
-                                 "die; try again later",
-                                 container);
+                return error_set(
+                        ret_error, ERROR_TIMED_OUT,
+                        "A process of container \"%s\" is stuck in the kernel and does not "
+                        "die; try again later",
+                        container);
         if (r < 0)
-                return error_set_errno(ret_error, -r, "Cannot kill the processes of container \"%s\"",
-                                       container);
+                return error_set_errno(ret_error, -r,
+                                       "Cannot kill the processes of container \"%s\"", container);
         return 0;
 }
 

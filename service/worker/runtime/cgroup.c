@@ -140,8 +140,9 @@ int cgroup_host_new(CgroupHost **ret, Error *ret_error) {
                         host->unified = h;
         }
         if (host->hierarchies->len == 0)
-                return error_set(ret_error, ERROR_NOT_SUPPORTED,
-                                 "No control groups are mounted on this host; containers need them");
+                return error_set(
+                        ret_error, ERROR_NOT_SUPPORTED,
+                        "No control groups are mounted on this host; containers need them");
         *ret = TAKE_PTR(host);
         return 0;
 }

@@ -84,15 +84,16 @@ int container_clean(const CgroupHost *host, const char *name, const char *lxc_pa
         for (size_t i = 0; i < ELEMENTSOF(order); i++) {
                 r = cgroup_remove(host, order[i], name);
                 if (r < 0)
-                        return error_set_errno(ret_error, -r,
-                                               "Cannot remove the control groups of container \"%s\"",
-                                               name);
+                        return error_set_errno(
+                                ret_error, -r,
+                                "Cannot remove the control groups of container \"%s\"", name);
         }
         remove_lock(name, lxc_path);
         r = remove_lxc_path(lxc_path);
         if (r < 0)
                 return error_set_errno(ret_error, -r,
-                                       "Cannot remove the run-time files of container \"%s\"", name);
+                                       "Cannot remove the run-time files of container \"%s\"",
+                                       name);
         return 0;
 }
 

@@ -134,8 +134,8 @@ static int add_paths(GString *text, const ContainerConfig *config, Error *ret_er
                                  config->directory);
         for (size_t i = 0; i < ELEMENTSOF(paths); i++) {
                 if (!container_path_is_plain(paths[i].path))
-                        return error_set(ret_error, ERROR_INVALID_ARGS, "\"%s\" is not a plain path",
-                                         paths[i].path);
+                        return error_set(ret_error, ERROR_INVALID_ARGS,
+                                         "\"%s\" is not a plain path", paths[i].path);
                 r = addf(text, paths[i].key, "%s%s", ret_error, i == 0 ? "dir:" : "",
                          paths[i].path);
                 if (r < 0)

@@ -4,7 +4,7 @@
 /*
  * The way of a program into a container, as the processes on that way see it:
  *
- *   worker ──fork──> intermediate ──CLONE_PARENT──> child ──execve──> program
+ *   worker --fork--> intermediate --CLONE_PARENT--> child --execve--> program
  *
  * The intermediate is forked into the container's groups, takes init's limits while it is still
  * the host's root, enters all namespaces at once, opens the terminal, clones the child (which is

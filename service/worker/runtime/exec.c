@@ -76,9 +76,9 @@ static int check_texts(const ExecPlan *plan, Error *ret_error) {
                 return error_set(ret_error, ERROR_INVALID_ARGS, "There is no program to execute");
         for (char **e = plan->environment; *e; e++)
                 if (**e == '=' || !strchr(*e, '='))
-                        return error_set(ret_error, ERROR_INVALID_ARGS,
-                                         "\"%s\" is no environment variable; it has to be NAME=VALUE",
-                                         *e);
+                        return error_set(
+                                ret_error, ERROR_INVALID_ARGS,
+                                "\"%s\" is no environment variable; it has to be NAME=VALUE", *e);
         return 0;
 }
 
@@ -250,7 +250,8 @@ static int on_report(const ExecPlan *plan, Launch *launch, ExecReport *report, i
                 launch->child_pidfd = fds[0];
                 launch->master = fds[1];
                 launch->slave = fds[2];
-                return plan->security_label ? send_label_fd(launch->socket, launch->child_pidfd) : 0;
+                return plan->security_label ? send_label_fd(launch->socket, launch->child_pidfd)
+                                            : 0;
         }
         if (report->exit_status >= 0) {
                 launch->exit_status = report->exit_status;

@@ -382,7 +382,8 @@ static int report(const Start *start, Worker *worker, GVariantDict *result, Erro
                                  "Container \"%s\" did not get the id map that it should have",
                                  start->name);
         if (r < 0)
-                return error_set_errno(ret_error, -r, "Cannot find the processes of container \"%s\"",
+                return error_set_errno(ret_error, -r,
+                                       "Cannot find the processes of container \"%s\"",
                                        start->name);
 
         g_variant_dict_insert(result, "init-pid", "i", init.pid);

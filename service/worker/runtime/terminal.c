@@ -63,9 +63,10 @@ int terminal_open(uint32_t width, uint32_t height, int *ret_master, int *ret_sla
         int r = open_pair(width, height, ret_master, ret_slave);
 
         if (r == -EMEDIUMTYPE)
-                return error_set(ret_error, ERROR_FAILED,
-                                 "The container has mounted something that is no devpts on /dev/pts, "
-                                 "so there is no terminal for the program");
+                return error_set(
+                        ret_error, ERROR_FAILED,
+                        "The container has mounted something that is no devpts on /dev/pts, "
+                        "so there is no terminal for the program");
         if (r < 0)
                 return error_set_errno(ret_error, -r,
                                        "Cannot open a terminal in the container's /dev/pts");

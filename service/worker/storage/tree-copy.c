@@ -175,7 +175,7 @@ static int copy_symlink(int source_fd, int dir_fd, const char *name) {
         return symlinkat(target, dir_fd, name) < 0 ? -errno : 0;
 }
 
-/* Makes the entry and opens it: for a regular file and a directory to fill it, for others O_PATH. */
+/* Makes the entry and opens it: a regular file or a directory to fill it, others with O_PATH. */
 static int make_entry(int source_fd, int dir_fd, const char *name, const struct stat *st) {
         int flags = O_PATH | O_NOFOLLOW, r = 0;
 
