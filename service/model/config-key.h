@@ -18,13 +18,24 @@ typedef enum ConfigScope {
         CONFIG_SCOPE_POOL = 1 << 3,
 } ConfigScope;
 
+/* What a key can do to the host; see service/model/privilege.h. Every row says one: the value 0 is
+ * "nobody has thought about it", counts as the strongest, and fails a test. */
+typedef enum ConfigClass {
+        _CONFIG_CLASS_UNSET,
+        CONFIG_CLASS_USE,
+        CONFIG_CLASS_KERNEL_SURFACE,
+        CONFIG_CLASS_HOST,
+} ConfigClass;
+
 typedef struct ConfigKey {
         const char *name;   /* "user.*" stands for every key that begins with "user." */
         unsigned scopes;
+        ConfigClass class;
         const char *type;   /* for people: "string", "boolean", "size", … */
         int (*check)(const char *value, Error *ret_error);
         bool secret;        /* not shown to others than owner and administrator */
         bool read_only;     /* kept by the service */
+        const char *harmless_when; /* boolean value of CONFIG_CLASS_USE, NULL: none */
         const char *help;   /* one line */
 } ConfigKey;
 

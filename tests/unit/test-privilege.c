@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Classes of keys and devices, and of changes. */
+
+#include "service/model/config-key.h"
+#include "service/model/config.h"
+#include "service/model/privilege.h"
+#include "tests/unit/test.h"
+
+static GVariant *parse(const char *type, const char *text) {
+        GVariant *value = g_variant_parse(G_VARIANT_TYPE(type), text, NULL, NULL, NULL);
+
+        g_assert_nonnull(value);
+        return value;
+}
+
+TEST(every_row_has_a_class) {
+        for (const ConfigKey *row = config_key_table(); row->name; row++)
+                if (row->class == _CONFIG_CLASS_UNSET)
+                        g_error("the row of %s says no class", row->name);
+}
+
+TEST(names) {
+        for (Privilege p = 0; p < _PRIVILEGE_MAX; p++)
+                g_assert_cmpint(privilege_from_string(privilege_to_string(p)), ==, p);
+        g_assert_cmpint(privilege_from_string("root"), <, 0);
+        g_assert_cmpint(privilege_from_string(""), <, 0);
+}
+
+TEST(what_is_not_known_is_of_the_strongest_class) {
+        g_autoptr(GVariant) config = parse("a{ss}", "{'user.a': 'b', 'no.such.key': 'x'}");
+        g_autoptr(GVariant) devices = parse("a{sa{ss}}", "{'d': {'type': 'teapot'}}");
+        g_autoptr(GVariant) untyped = parse("a{sa{ss}}", "{'d': {'path': '/'}}");
+
+        g_assert_cmpint(config_privilege(config), ==, PRIVILEGE_HOST);
+        g_assert_cmpint(devices_privilege(devices), ==, PRIVILEGE_HOST);
+        g_assert_cmpint(devices_privilege(untyped), ==, PRIVILEGE_HOST);
+}
+
+TEST(changes) {
+        static const struct {
+                const char *before, *after;
+                Privilege privilege;
+                const char *keys;
+        } cases[] = {
+                { "{}", "{}", PRIVILEGE_USE, NULL },
+                { "{}", "{'user.a': 'b'}", PRIVILEGE_USE, NULL },
+                { "{}", "{'unknown': 'b'}", PRIVILEGE_HOST, "unknown" },
+                { "{'unknown': 'b'}", "{}", PRIVILEGE_HOST, "unknown" },
+                { "{'unknown': 'b'}", "{'unknown': 'c'}", PRIVILEGE_HOST, "unknown" },
+                { "{'unknown': 'b'}", "{'unknown': 'b', 'user.a': 'c'}", PRIVILEGE_USE, NULL },
+                { "{}", "{'a': '', 'b': '', 'user.c': ''}", PRIVILEGE_HOST, "a,b" },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                g_autoptr(GVariant) before = parse("a{ss}", cases[i].before);
+                g_autoptr(GVariant) after = parse("a{ss}", cases[i].after);
+                g_autoptr(GVariant) devices = devices_empty();
+                g_auto(PrivilegeChange) change = { 0 };
+
+                privilege_compare(before, devices, after, devices, &change);
+                g_assert_cmpint(change.privilege, ==, cases[i].privilege);
+                g_assert_cmpstr(change.keys, ==, cases[i].keys);
+        }
+}
+
+TEST(a_new_object_is_compared_with_nothing) {
+        g_autoptr(GVariant) config = parse("a{ss}", "{'unknown': 'x'}");
+        g_autoptr(GVariant) devices = parse(
+                "a{sa{ss}}", "{'d': {'type': 'teapot'}, 'root': {'type': 'disk', 'path': '/'}}");
+        g_auto(PrivilegeChange) change = { 0 };
+
+        privilege_compare(NULL, NULL, config, devices, &change);
+        g_assert_cmpint(change.privilege, ==, PRIVILEGE_HOST);
+        g_assert_cmpstr(change.keys, ==, "unknown");
+        g_assert_cmpstr(change.devices, ==, "d");
+}
+
+TEST_MAIN()
