@@ -2,6 +2,7 @@
 #include "service/worker/image/jail-inside.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -65,6 +66,11 @@ static int add_rules(scmp_filter_ctx filter) {
         if (r >= 0)
                 r = allow_where(filter, SCMP_SYS(mprotect),
                                 SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+        /* A directory that is open stays open in two places; nothing else is done to an fd. */
+        if (r >= 0)
+                r = allow_where(filter, SCMP_SYS(fcntl), SCMP_A1(SCMP_CMP_EQ, F_DUPFD_CLOEXEC));
+        if (r >= 0)
+                r = allow_where(filter, SCMP_SYS(fcntl64), SCMP_A1(SCMP_CMP_EQ, F_DUPFD_CLOEXEC));
         /* Of special files only fifos are made. */
         if (r >= 0)
                 r = allow_where(filter, SCMP_SYS(mknodat),
