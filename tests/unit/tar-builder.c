@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/tar-builder.h"
 
+#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -29,6 +30,8 @@ static la_ssize_t on_write(struct archive *a, void *userdata, const void *data, 
 TarBuilder *tar_builder_new(int format, int filter) {
         TarBuilder *builder = g_new(TarBuilder, 1);
 
+        /* libarchive would turn names into the locale's encoding. */
+        (void) setlocale(LC_CTYPE, "C.UTF-8");
         *builder = (TarBuilder) { archive_write_new(), g_byte_array_new() };
         if (format == TAR_FORMAT_V7)
                 g_assert_cmpint(archive_write_set_format_v7tar(builder->archive), ==, ARCHIVE_OK);
