@@ -32,7 +32,8 @@ struct ContainerRun {
 
 static int open_lxc_dir(Manager *m) {
         g_autofree char *path = g_build_filename(m->run_dir, "lxc", NULL);
-        int r = path_make_dirs(path, 0700);
+        /* The container's root has to pass; which names there are, it need not know. */
+        int r = path_make_dirs(path, 0711);
 
         return r < 0 ? r : path_open_dir(path);
 }
