@@ -25,6 +25,7 @@ struct ContainerRun {
         Container *container;
         ProcessWatch *init_watch, *monitor_watch;
         sd_event_source *monitor_timer;
+        WorkerProcess *cleaner;
         Job *waiter;
 };
 
@@ -109,6 +110,7 @@ void container_run_free(void *p) {
 
         process_watch_free(run->init_watch);
         process_watch_free(run->monitor_watch);
+        worker_process_free(run->cleaner);
         sd_event_source_disable_unref(run->monitor_timer);
         g_free(run);
 }
@@ -149,45 +151,40 @@ static void run_ended(ContainerRun *run) {
                 run_ended_by_itself(m, c, reboot);
 }
 
-/* liblxc's monitor is not there to clean up: a job of our own does it. */
-static int clean_run(Job *job, Error *ret_error) {
-        return step_run_clean(job, job->data, ret_error);
+static void on_cleaned(GVariant *result, int *fds, size_t n_fds, Error *error, void *userdata) {
+        ContainerRun *run = userdata;
+
+        if (!result)
+                log_error("Container \"%s\" has ended, but not all of it is gone: %s",
+                          run->container->object.name, error->message);
+        run->cleaner = worker_process_free(run->cleaner);
+        run_ended(run);
 }
 
-static int clean_finish(Job *job, Error *ret_error) {
-        ContainerRun *run = g_hash_table_lookup(job->manager->runs, job->data);
-
-        if (run)
-                run_ended(run);
-        return JOB_STEP_DONE;
-}
-
+/* liblxc leaves the group that its monitor ended in, and a monitor that was killed leaves all. */
 static void run_clean(ContainerRun *run) {
-        static const JobStep steps[] = {
-                { "Cleaning up", clean_run, NULL },
-                { NULL, clean_finish, NULL },
-                { NULL },
-        };
+        static const WorkerHandlers handlers = { .ended = on_cleaned };
+        Manager *m = run->manager;
+        Container *c = run->container;
         g_auto(Error) error = ERROR_INIT;
-        Job *job;
 
-        log_warning("The monitor of container \"%s\" has gone or hangs; cleaning up behind it.",
-                    run->container->object.name);
-        if (job_new(run->manager, "container-clean", 0, steps, run->container, NULL, &job,
-                    &error) < 0) {
-                log_error("%s.", error.message);
+        if (run->cleaner)
                 return;
-        }
-        job->cancelable = false;
-        job_start(job);
+        if (worker_process_start(m->event, m->libexec_dir, OPERATION_CLEAN,
+                                 step_clean_args(c), NULL, 0, &handlers, run, &run->cleaner,
+                                 &error) < 0)
+                on_cleaned(NULL, NULL, 0, &error, run);
 }
 
 /* Init and monitor have gone, in whatever order we heard of it. */
 static void run_both_ended(ContainerRun *run) {
         g_autoptr(GBytes) target = run_read_target(run->manager, run->container);
 
-        if (target)
-                run_ended(run);
+        if (!target)
+                log_warning("The monitor of container \"%s\" has gone; cleaning up behind it.",
+                            run->container->object.name);
+        if (run_wants_reboot(run->manager, run->container))
+                run_ended(run); /* the next start takes away what is left */
         else
                 run_clean(run);
 }
@@ -196,6 +193,8 @@ static int on_monitor_timer(sd_event_source *source, uint64_t usec, void *userda
         ContainerRun *run = userdata;
 
         run->monitor_timer = sd_event_source_disable_unref(run->monitor_timer);
+        log_warning("The monitor of container \"%s\" hangs; cleaning up behind it.",
+                    run->container->object.name);
         run_clean(run);
         return 0;
 }

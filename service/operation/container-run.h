@@ -6,9 +6,9 @@
  * hears (its end, its addresses). berthd is neither parent nor monitor of it and may come and go;
  * what it must find again is in the facts, below the run-time directory.
  *
- * The end of a run has two events: init goes, then liblxc's monitor, which cleans up behind it.
- * Only then is the container stopped. A monitor that was killed before it had done so, or hangs, is
- * replaced by OPERATION_CLEAN.
+ * The end of a run has three events: init goes, then liblxc's monitor, which cleans up behind it,
+ * then OPERATION_CLEAN has taken away what that left: little, or all if it was killed. Only then is
+ * the container stopped.
  */
 
 #include "service/operation/manager.h"

@@ -60,17 +60,20 @@ int step_wait_for_pool(Job *job, const char *name, StoragePool **ret, Error *ret
                          name, pool->source, storage_pool_state_to_string(pool->state));
 }
 
-int step_run_clean(Job *job, Container *c, Error *ret_error) {
+GVariant *step_clean_args(const Container *c) {
         GVariantDict args;
 
-        if (!c->facts.lxc_path)
-                return JOB_STEP_DONE;
         g_variant_dict_init(&args, NULL);
         g_variant_dict_insert(&args, "name", "s", c->object.name);
         g_variant_dict_insert(&args, "lxc-path", "s", c->facts.lxc_path);
         g_variant_dict_insert(&args, "init-pid", "i", (gint32) c->facts.init_pid);
-        return job_run_worker(job, OPERATION_CLEAN, g_variant_dict_end(&args), NULL, 0, NULL,
-                              ret_error);
+        return g_variant_dict_end(&args);
+}
+
+int step_run_clean(Job *job, Container *c, Error *ret_error) {
+        if (!c->facts.lxc_path)
+                return JOB_STEP_DONE;
+        return job_run_worker(job, OPERATION_CLEAN, step_clean_args(c), NULL, 0, NULL, ret_error);
 }
 
 static void remove_file(const char *root, const char *directory, const char *name) {

@@ -26,7 +26,8 @@ char *container_get_rootfs(Manager *m, const Container *c);
 
 /* Waits until the pool can be used; ERROR_BACKEND_FAILED if it cannot be. */
 int step_wait_for_pool(Job *job, const char *name, StoragePool **ret, Error *ret_error);
-/* Runs OPERATION_CLEAN for a run of which something may be left. */
+/* Runs OPERATION_CLEAN for a run of which something may be left; its arguments, floating. */
+GVariant *step_clean_args(const Container *c);
 int step_run_clean(Job *job, Container *c, Error *ret_error);
 
 /* Starting: prepare, start, commit; in this order, with their undos. For a ContainerJob. */

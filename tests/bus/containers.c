@@ -228,7 +228,7 @@ TEST(shutdown_from_inside) {
         wait_for_event(h, from, "shutdown");
         assert_state(h, C1, "stopped");
         g_assert_cmpuint(harness_count_entries(h, "run/lxc"), ==, 0);
-        g_assert_cmpuint(harness_count_runs(h, "runtime.clean"), ==, 0);
+        g_assert_cmpuint(harness_count_runs(h, "runtime.clean"), ==, 1);
 }
 
 TEST(reboot_from_inside) {
