@@ -7,6 +7,7 @@
 #include "service/bus/call.h"
 #include "service/bus/path.h"
 #include "service/operation/image.h"
+#include "service/operation/initialize.h"
 #include "service/operation/network.h"
 #include "service/operation/pool.h"
 #include "service/operation/profile.h"
@@ -215,6 +216,19 @@ static int create_pool(BusCall *call, Error *ret_error) {
         return r < 0 ? r : bus_call_start_job(call, job);
 }
 
+static int initialize_host(BusCall *call, Error *ret_error) {
+        g_autoptr(GVariant) pools = NULL, networks = NULL, profiles = NULL;
+        InitializePlan plan;
+        Job *job;
+        int r;
+
+        g_variant_get(call->args, "(@aa{sv}@aa{sv}@aa{sv}a{sv})", &pools, &networks, &profiles,
+                      NULL);
+        plan = (InitializePlan) { pools, networks, profiles };
+        r = initialize(call->manager, bus_call_caller(call), &plan, &job, ret_error);
+        return r < 0 ? r : bus_call_start_job(call, job);
+}
+
 static int name_detail(BusCall *call, const char *key) {
         const char *name;
 
@@ -371,6 +385,11 @@ static const BusMethod methods[] = {
           SD_BUS_PARAM(job),
           BUS_ACTION, NULL, "manage-storage", "create the storage pool $(pool)",
           description_options, create_pool_prepare, create_pool },
+        { "Initialize", "aa{sv}aa{sv}aa{sv}a{sv}", "o",
+          SD_BUS_PARAM(pools) SD_BUS_PARAM(networks) SD_BUS_PARAM(profiles) SD_BUS_PARAM(options)
+          SD_BUS_PARAM(job),
+          BUS_ACTION, NULL, "configure", "set up this machine for containers", NULL, NULL,
+          initialize_host },
         { "CheckAccess", "so", "s",
           SD_BUS_PARAM(action) SD_BUS_PARAM(object) SD_BUS_PARAM(answer),
           BUS_PUBLIC, .act = check_access },

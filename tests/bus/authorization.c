@@ -33,6 +33,8 @@ static const struct {
         { "Manager.OpenImageImport", PATH_ROOT, "(@a{sv} {},)" },
         { "Manager.CreateProfile", PATH_ROOT, "('new', @a{sv} {})" },
         { "Manager.CreateNetwork", PATH_ROOT, "('new', 'bridge', @a{ss} {}, @a{sv} {})" },
+        { "Manager.Initialize", PATH_ROOT,
+          "(@aa{sv} [], @aa{sv} [], [{'name': <'new'>}], @a{sv} {})" },
         { "Manager.CreateStoragePool", PATH_ROOT, "('new', 'dir', @a{ss} {}, @a{sv} {})" },
         { "Container.GetConfig", "/org/berth1/container/c1", "(@a{sv} {},)" },
         { "Container.GetDevices", "/org/berth1/container/c1", "(@a{sv} {},)" },
