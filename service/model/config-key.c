@@ -4,111 +4,6 @@
 #include <string.h>
 
 #include "service/model/config.h"
-#include "service/model/network.h"
-#include "service/model/size.h"
-
-/* LXD's users put cloud-init documents into user.*; more than this is no configuration. */
-#define CONFIG_VALUE_MAX (64U << 10)
-
-int config_parse_boolean(const char *value, bool *ret) {
-        static const struct {
-                const char *text;
-                bool value;
-        } words[] = {
-                { "true", true }, { "1", true }, { "yes", true }, { "on", true },
-                { "false", false }, { "0", false }, { "no", false }, { "off", false },
-        };
-
-        for (size_t i = 0; i < G_N_ELEMENTS(words); i++)
-                if (g_ascii_strcasecmp(value, words[i].text) == 0) {
-                        *ret = words[i].value;
-                        return 0;
-                }
-        return -EINVAL;
-}
-
-static int check_text(const char *value, Error *ret_error) {
-        if (strlen(value) > CONFIG_VALUE_MAX)
-                return error_set(ret_error, ERROR_INVALID_CONFIG,
-                                 "the value is longer than %u bytes", CONFIG_VALUE_MAX);
-        return 0;
-}
-
-/* What ends up in a process's environment or in a file of lines. */
-static int check_line(const char *value, Error *ret_error) {
-        for (const char *p = value; *p; p++)
-                if (g_ascii_iscntrl(*p))
-                        return error_set(ret_error, ERROR_INVALID_CONFIG,
-                                         "the value holds a control character");
-        return check_text(value, ret_error);
-}
-
-static int check_boolean(const char *value, Error *ret_error) {
-        bool unused;
-
-        if (config_parse_boolean(value, &unused) < 0)
-                return error_set(ret_error, ERROR_INVALID_CONFIG, "\"%s\" is not true or false",
-                                 value);
-        return 0;
-}
-
-static int check_size(const char *value, Error *ret_error) {
-        uint64_t unused;
-
-        return size_parse(value, &unused, ret_error);
-}
-
-static int check_mtu(const char *value, Error *ret_error) {
-        guint64 unused;
-
-        if (!g_ascii_string_to_unsigned(value, 10, 1280, 65535, &unused, NULL))
-                return error_set(ret_error, ERROR_INVALID_CONFIG,
-                                 "\"%s\" is no MTU between 1280 and 65535", value);
-        return 0;
-}
-
-static int check_source(const char *value, Error *ret_error) {
-        if (*value && *value != '/')
-                return error_set(ret_error, ERROR_INVALID_CONFIG,
-                                 "\"%s\" is not an absolute path", value);
-        return check_line(value, ret_error);
-}
-
-#define INSTANCE (CONFIG_SCOPE_CONTAINER | CONFIG_SCOPE_PROFILE)
-
-static const ConfigKey table[] = {
-        { "environment.*", INSTANCE, CONFIG_CLASS_USE, "string", check_line, .secret = true,
-          .help = "environment variable of init and of programs run by exec" },
-        { "user.*", INSTANCE | CONFIG_SCOPE_NETWORK | CONFIG_SCOPE_POOL, CONFIG_CLASS_USE,
-          "string", check_text,
-          .secret = true, .help = "free for users' own purposes" },
-        { "image.*", INSTANCE, CONFIG_CLASS_USE, "string", check_text, .read_only = true,
-          .help = "property of the image that the container was made from" },
-        { "volatile.*", INSTANCE | CONFIG_SCOPE_NETWORK | CONFIG_SCOPE_POOL, CONFIG_CLASS_USE,
-          "string", check_text,
-          .read_only = true, .help = "facts that the service keeps for itself" },
-
-        { "bridge.mtu", CONFIG_SCOPE_NETWORK, CONFIG_CLASS_USE, "integer", check_mtu,
-          .help = "MTU of the bridge (default 1500)" },
-        { "dns.domain", CONFIG_SCOPE_NETWORK, CONFIG_CLASS_USE, "domain", network_check_domain,
-          .help = "domain of the containers' names (default berth)" },
-        { "ipv4.address", CONFIG_SCOPE_NETWORK, CONFIG_CLASS_USE,
-          "auto|none|CIDR", network_check_ipv4,
-          .help = "IPv4 address of the host on the bridge (default auto)" },
-        { "ipv4.nat", CONFIG_SCOPE_NETWORK, CONFIG_CLASS_USE, "boolean", check_boolean,
-          .help = "masquerade IPv4 going out (default true where the address is auto)" },
-        { "ipv6.address", CONFIG_SCOPE_NETWORK, CONFIG_CLASS_USE,
-          "auto|none|CIDR", network_check_ipv6,
-          .help = "IPv6 address of the host on the bridge (default auto)" },
-        { "ipv6.nat", CONFIG_SCOPE_NETWORK, CONFIG_CLASS_USE, "boolean", check_boolean,
-          .help = "masquerade IPv6 going out (default true where the address is auto)" },
-
-        { "size", CONFIG_SCOPE_POOL, CONFIG_CLASS_USE, "size", check_size,
-          .help = "size of the loop file (default a fifth of the free space, 5 to 30 GiB)" },
-        { "source", CONFIG_SCOPE_POOL, CONFIG_CLASS_USE, "path", check_source,
-          .help = "directory that holds the pool" },
-        { NULL },
-};
 
 static bool row_is_prefix(const ConfigKey *row) {
         return g_str_has_suffix(row->name, ".*");
@@ -123,14 +18,36 @@ static bool row_matches(const ConfigKey *row, const char *key) {
 }
 
 const ConfigKey *config_key_find(const char *key) {
-        for (const ConfigKey *row = table; row->name; row++)
+        for (const ConfigKey *row = config_key_table(); row->name; row++)
                 if (row_matches(row, key))
                         return row;
         return NULL;
 }
 
-const ConfigKey *config_key_table(void) {
-        return table;
+bool config_key_is_live(const char *key) {
+        const ConfigKey *row = config_key_find(key);
+
+        return row && row->live;
+}
+
+bool config_get_boolean(GVariant *config, const char *key) {
+        const ConfigKey *row = config_key_find(key);
+        const char *value = config_get(config, key);
+        bool on;
+
+        if (value && config_parse_boolean(value, &on) >= 0)
+                return on;
+        return row && g_strcmp0(row->fallback, "true") == 0;
+}
+
+uint64_t config_get_integer(GVariant *config, const char *key) {
+        const ConfigKey *row = config_key_find(key);
+        const char *value = config_get(config, key);
+        uint64_t number;
+
+        if (value && config_parse_integer(value, 0, UINT64_MAX, &number) >= 0)
+                return number;
+        return row && row->fallback ? g_ascii_strtoull(row->fallback, NULL, 10) : 0;
 }
 
 /* Levenshtein distance; keys are short. */
@@ -159,7 +76,7 @@ static const ConfigKey *nearest(const char *key, ConfigScope scope) {
         const ConfigKey *best = NULL;
         size_t best_distance = SIZE_MAX;
 
-        for (const ConfigKey *row = table; row->name; row++) {
+        for (const ConfigKey *row = config_key_table(); row->name; row++) {
                 size_t d = distance(key, row->name);
 
                 if ((row->scopes & scope) && !row->read_only && d < best_distance) {
@@ -201,8 +118,24 @@ static int check_key(const char *key, ConfigScope scope, const ConfigKey **ret, 
                 return error_set(
                         ret_error, ERROR_INVALID_CONFIG,
                         "Configuration key \"%s\" is kept by the service and cannot be set", key);
+        if (row->check_name) {
+                int r = row->check_name(key + strlen(row->name) - 1, ret_error);
+
+                if (r < 0) {
+                        error_prefix(ret_error, "Configuration key \"%s\"", key);
+                        return r;
+                }
+        }
         *ret = row;
         return 0;
+}
+
+static int check_value(const ConfigKey *row, const char *value, Error *ret_error) {
+        /* What NULs, broken UTF-8 and the like would be is D-Bus's to refuse. */
+        if (!*value && row->check != config_check_text && row->check != config_check_line)
+                return error_set(ret_error, ERROR_INVALID_CONFIG,
+                                 "the value is empty; unset the key instead");
+        return row->check(value, ret_error);
 }
 
 int config_check(GVariant *set, GVariant *unset, ConfigScope scope, Error *ret_error) {
@@ -219,7 +152,7 @@ int config_check(GVariant *set, GVariant *unset, ConfigScope scope, Error *ret_e
                 r = check_key(key, scope, &row, ret_error);
                 if (r < 0)
                         return r;
-                r = row->check(value, ret_error);
+                r = check_value(row, value, ret_error);
                 if (r < 0) {
                         error_prefix(ret_error, "Configuration key \"%s\"", key);
                         return r;

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+#include "service/model/config-value.h"
 #include "service/util/error.h"
 
 typedef enum ConfigScope {
@@ -28,25 +29,32 @@ typedef enum ConfigClass {
 } ConfigClass;
 
 typedef struct ConfigKey {
-        const char *name;   /* "user.*" stands for every key that begins with "user." */
+        const char *name;     /* "user.*" stands for every key that begins with "user." */
         unsigned scopes;
         ConfigClass class;
-        const char *type;   /* for people: "string", "boolean", "size", … */
+        const char *type;     /* for people: "string", "boolean", "size", … */
         int (*check)(const char *value, Error *ret_error);
-        bool secret;        /* not shown to others than owner and administrator */
-        bool read_only;     /* kept by the service */
+        int (*check_name)(const char *name, Error *ret_error); /* what stands for "*", or NULL */
+        bool live;            /* a change reaches a running container */
+        bool secret;          /* not shown to others than owner and administrator */
+        bool read_only;       /* kept by the service */
         const char *harmless_when; /* boolean value of CONFIG_CLASS_USE, NULL: none */
-        const char *help;   /* one line */
+        const char *fallback; /* what it means when the key is not there, NULL: nothing */
+        const char *help;     /* one line */
 } ConfigKey;
 
 /* The row of a key, or NULL. */
 const ConfigKey *config_key_find(const char *key);
-/* All rows, ending with a NULL name. */
+/* All rows, ending with a NULL name; in config-key-table.c. */
 const ConfigKey *config_key_table(void);
+bool config_key_is_live(const char *key);
 /* Checks keys and values of `set` (a{ss}) as given by a caller: known, of that scope, not
  * read-only, valid. `unset` (as, may be NULL): known, not read-only. */
 int config_check(GVariant *set, GVariant *unset, ConfigScope scope, Error *ret_error);
 /* The config without what is secret. */
 GVariant *config_without_secrets(GVariant *config);
-/* "true", "1", "yes", "on" and their opposites, in any case. */
-int config_parse_boolean(const char *value, bool *ret);
+
+/* Values as they are in effect: what is not there, or does not read (a record from elsewhere), is
+ * the key's fallback. */
+bool config_get_boolean(GVariant *config, const char *key);
+uint64_t config_get_integer(GVariant *config, const char *key);

@@ -37,6 +37,37 @@ TEST(what_is_not_known_is_of_the_strongest_class) {
         g_assert_cmpint(devices_privilege(untyped), ==, PRIVILEGE_HOST);
 }
 
+TEST(classes) {
+        static const struct {
+                const char *config;
+                Privilege privilege;
+        } cases[] = {
+                { "{}", PRIVILEGE_USE },
+                { "{'limits.memory': '1GiB', 'boot.autostart': 'true'}", PRIVILEGE_USE },
+                { "{'security.nesting': 'true'}", PRIVILEGE_KERNEL_SURFACE },
+                { "{'security.nesting': 'off'}", PRIVILEGE_USE },
+                { "{'security.nesting': ''}", PRIVILEGE_KERNEL_SURFACE },
+                { "{'security.nesting': 'false '}", PRIVILEGE_KERNEL_SURFACE },
+                { "{'linux.sysctl.net.x': '1'}", PRIVILEGE_KERNEL_SURFACE },
+                { "{'security.privileged': 'TRUE'}", PRIVILEGE_HOST },
+                { "{'security.privileged': 'No'}", PRIVILEGE_USE },
+                { "{'security.idmap.isolated': 'false'}", PRIVILEGE_HOST },
+                { "{'security.idmap.isolated': 'true'}", PRIVILEGE_USE },
+                { "{'security.idmap.isolated': 'x'}", PRIVILEGE_HOST },
+                { "{'raw.lxc': ''}", PRIVILEGE_HOST },
+                { "{'raw.new': ''}", PRIVILEGE_HOST },
+                { "{'security.nesting': 'true', 'raw.idmap': ''}", PRIVILEGE_HOST },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                g_autoptr(GVariant) config = parse("a{ss}", cases[i].config);
+
+                if (config_privilege(config) != cases[i].privilege)
+                        g_error("%s is %s", cases[i].config,
+                                privilege_to_string(config_privilege(config)));
+        }
+}
+
 TEST(changes) {
         static const struct {
                 const char *before, *after;
