@@ -76,11 +76,37 @@ int bus_call_get_fd(const BusCall *call, gint32 handle) {
 }
 
 Caller bus_call_caller(const BusCall *call) {
-        return (Caller) { call->sender->uid, call->sender->name };
+        return (Caller) { call->sender->uid, call->sender->name,
+                          call->sender->uid == 0 ? PRIVILEGE_HOST : call->privilege };
 }
 
 void bus_call_detail(BusCall *call, const char *key, const char *value) {
         g_variant_dict_insert(call->details, key, "s", value);
+}
+
+void bus_call_require(BusCall *call, const PrivilegeChange *change) {
+        call->privilege = change->privilege;
+        if (change->keys)
+                bus_call_detail(call, "keys", change->keys);
+        if (change->devices)
+                bus_call_detail(call, "devices", change->devices);
+        if (change->privilege == PRIVILEGE_USE)
+                return;
+        /* The classes in between are about what is one's own: for somebody else's container only
+         * the strongest action says that its holder may do as he likes. */
+        call->own_action = privilege_to_string(change->privilege);
+        call->action = call->access == BUS_OWNER ? privilege_to_string(PRIVILEGE_HOST)
+                                                 : call->own_action;
+}
+
+void bus_call_require_for_profile(BusCall *call, const PrivilegeChange *change) {
+        const char *action = call->action;
+
+        bus_call_require(call, change);
+        if (change->privilege < PRIVILEGE_HOST) {
+                call->action = action;
+                call->privilege = PRIVILEGE_KERNEL_SURFACE;
+        }
 }
 
 int bus_call_start_job(BusCall *call, Job *job) {
@@ -196,6 +222,7 @@ static int run_once(BusCall *call, Error *ret_error) {
         call->own_action = call->method->own_action;
         call->action = call->method->action;
         call->prompt = call->method->prompt;
+        call->privilege = PRIVILEGE_USE;
         r = find_object(call, ret_error);
         if (r >= 0)
                 r = read_args(call, ret_error);

@@ -41,6 +41,7 @@ struct BusCall {
         GVariant *options;
         BusAccess access;
         const char *own_action, *action, *prompt;
+        Privilege privilege; /* that the action stands for, beside the verb itself */
         GVariantDict *details; /* strings for polkit */
 
         /* what polkit was asked, and its answer */
@@ -72,6 +73,11 @@ int bus_call_get_fd(const BusCall *call, gint32 handle);
 
 Caller bus_call_caller(const BusCall *call);
 void bus_call_detail(BusCall *call, const char *key, const char *value);
+/* For prepare(): the call needs that class of configuration. Asks for the one action that covers
+ * both verb and class, and tells polkit which keys and devices they are. */
+void bus_call_require(BusCall *call, const PrivilegeChange *change);
+/* The same for what profiles hold: who manages profiles is trusted with all but the host. */
+void bus_call_require_for_profile(BusCall *call, const PrivilegeChange *change);
 /* Starts the job and replies with its path. */
 int bus_call_start_job(BusCall *call, Job *job);
 

@@ -14,6 +14,15 @@ static Container *container_of(BusCall *call) {
 
 /* --- verbs that start a job --- */
 
+static int start_prepare(BusCall *call, Error *ret_error) {
+        g_auto(PrivilegeChange) needed = { 0 };
+
+        container_start_privilege(call->manager, container_of(call), &needed);
+        if (needed.privilege > PRIVILEGE_USE)
+                bus_call_require(call, &needed);
+        return 0;
+}
+
 static int start(BusCall *call, Error *ret_error) {
         Job *job;
         int r = container_start(call->manager, bus_call_caller(call), container_of(call), &job,
@@ -107,25 +116,61 @@ static int get_devices(BusCall *call, Error *ret_error) {
         return get_config_or_devices(call, true);
 }
 
-static int update(BusCall *call, Error *ret_error) {
-        g_autoptr(GVariant) set = NULL, unset = NULL;
-        g_autoptr(GVariant) devices = option_get_variant(call->options, "devices", "a{sa{ss}}");
-        g_autofree const char **profiles = option_get_strv(call->options, "profiles");
-        uint64_t revision = option_get_uint64(call->options, "if-revision", 0);
-        bool ephemeral = option_get_boolean(call->options, "ephemeral", false);
-        ContainerUpdate args = {
-                .devices = devices,
-                .profiles = profiles,
-                .description = option_get_string(call->options, "description", NULL),
-                .if_revision = revision > 0 ? &revision : NULL,
-                .ephemeral = g_variant_lookup(call->options, "ephemeral", "b", NULL) ? &ephemeral
-                                                                                     : NULL,
-        };
+/* What the arguments of Update() ask for, and what has to live as long. */
+typedef struct UpdateArgs {
+        ContainerUpdate update;
+        GVariant *set, *unset, *devices;
+        const char **profiles;
+        uint64_t revision;
+        bool ephemeral;
+} UpdateArgs;
 
-        g_variant_get(call->args, "(@a{ss}@asa{sv})", &set, &unset, NULL);
-        args.set = set;
-        args.unset = unset;
-        return container_update(call->manager, container_of(call), &args, ret_error);
+static void update_args_clear(UpdateArgs *args) {
+        g_clear_pointer(&args->set, g_variant_unref);
+        g_clear_pointer(&args->unset, g_variant_unref);
+        g_clear_pointer(&args->devices, g_variant_unref);
+        g_clear_pointer(&args->profiles, g_free);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(UpdateArgs, update_args_clear)
+
+static void update_args_read(BusCall *call, UpdateArgs *ret) {
+        ret->devices = option_get_variant(call->options, "devices", "a{sa{ss}}");
+        ret->profiles = option_get_strv(call->options, "profiles");
+        ret->revision = option_get_uint64(call->options, "if-revision", 0);
+        ret->ephemeral = option_get_boolean(call->options, "ephemeral", false);
+        g_variant_get(call->args, "(@a{ss}@asa{sv})", &ret->set, &ret->unset, NULL);
+        ret->update = (ContainerUpdate) {
+                .set = ret->set,
+                .unset = ret->unset,
+                .devices = ret->devices,
+                .profiles = ret->profiles,
+                .description = option_get_string(call->options, "description", NULL),
+                .if_revision = ret->revision > 0 ? &ret->revision : NULL,
+                .ephemeral = g_variant_lookup(call->options, "ephemeral", "b", NULL)
+                                     ? &ret->ephemeral : NULL,
+        };
+}
+
+static int update_prepare(BusCall *call, Error *ret_error) {
+        g_auto(PrivilegeChange) needed = { 0 };
+        g_auto(UpdateArgs) args = { 0 };
+        int r;
+
+        update_args_read(call, &args);
+        r = container_update_privilege(call->manager, container_of(call), &args.update, &needed,
+                                       ret_error);
+        if (r >= 0)
+                bus_call_require(call, &needed);
+        return r;
+}
+
+static int update(BusCall *call, Error *ret_error) {
+        g_auto(UpdateArgs) args = { 0 };
+
+        update_args_read(call, &args);
+        return container_update(call->manager, bus_call_caller(call), container_of(call),
+                                &args.update, ret_error);
 }
 
 static int get_state(BusCall *call, Error *ret_error) {
@@ -221,13 +266,13 @@ static const Option update_options[] = {
 static const BusMethod methods[] = {
         { "Start", "a{sv}", "o", SD_BUS_PARAM(options) SD_BUS_PARAM(job),
           BUS_OWNER, "use", "manage", "start the container $(container)",
-          NULL, NULL, start },
+          NULL, start_prepare, start },
         { "Stop", "a{sv}", "o", SD_BUS_PARAM(options) SD_BUS_PARAM(job),
           BUS_OWNER, "use", "manage", "stop the container $(container)",
           stop_options, NULL, stop },
         { "Restart", "a{sv}", "o", SD_BUS_PARAM(options) SD_BUS_PARAM(job),
           BUS_OWNER, "use", "manage", "restart the container $(container)",
-          stop_options, NULL, restart },
+          stop_options, start_prepare, restart },
         { "Freeze", "a{sv}", "o", SD_BUS_PARAM(options) SD_BUS_PARAM(job),
           BUS_OWNER, "use", "manage", "freeze the container $(container)",
           NULL, NULL, freeze },
@@ -263,7 +308,7 @@ static const BusMethod methods[] = {
         { "Update", "a{ss}asa{sv}", "",
           SD_BUS_PARAM(set) SD_BUS_PARAM(unset) SD_BUS_PARAM(options),
           BUS_OWNER, "use", "manage", "configure the container $(container)",
-          update_options, NULL, update },
+          update_options, update_prepare, update },
         { NULL },
 };
 

@@ -67,7 +67,40 @@ static int get_image(BusCall *call, Error *ret_error) {
 
 /* --- creating --- */
 
+/* What the arguments of CreateContainer() ask for, and what has to live as long. */
+typedef struct CreateArgs {
+        ContainerCreate create;
+        GVariant *config, *devices;
+        const char **profiles;
+} CreateArgs;
+
+static void create_args_clear(CreateArgs *args) {
+        g_clear_pointer(&args->config, g_variant_unref);
+        g_clear_pointer(&args->devices, g_variant_unref);
+        g_clear_pointer(&args->profiles, g_free);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CreateArgs, create_args_clear)
+
+static void create_args_read(BusCall *call, CreateArgs *ret) {
+        ret->config = option_get_variant(call->options, "config", "a{ss}");
+        ret->devices = option_get_variant(call->options, "devices", "a{sa{ss}}");
+        ret->profiles = option_get_strv(call->options, "profiles");
+        ret->create = (ContainerCreate) {
+                .description = option_get_string(call->options, "description", NULL),
+                .pool = option_get_string(call->options, "pool", NULL),
+                .profiles = ret->profiles,
+                .config = ret->config,
+                .devices = ret->devices,
+                .ephemeral = option_get_boolean(call->options, "ephemeral", false),
+                .start = option_get_boolean(call->options, "start", false),
+        };
+        g_variant_get(call->args, "(&s&sa{sv})", &ret->create.name, &ret->create.image, NULL);
+}
+
 static int create_container_prepare(BusCall *call, Error *ret_error) {
+        g_auto(PrivilegeChange) needed = { 0 };
+        g_auto(CreateArgs) args = { 0 };
         const char *name, *image_name;
         Image *image;
         int r;
@@ -79,28 +112,21 @@ static int create_container_prepare(BusCall *call, Error *ret_error) {
         bus_call_detail(call, "container", *name ? name : "a new one");
         /* Not the alias: that may mean another image when the answer comes. */
         bus_call_detail(call, "image", image->object.name);
-        return 0;
+        create_args_read(call, &args);
+        r = container_create_privilege(call->manager, &args.create, &needed, ret_error);
+        if (r >= 0)
+                bus_call_require(call, &needed);
+        return r;
 }
 
 static int create_container(BusCall *call, Error *ret_error) {
-        g_autoptr(GVariant) config = option_get_variant(call->options, "config", "a{ss}");
-        g_autoptr(GVariant) devices = option_get_variant(call->options, "devices", "a{sa{ss}}");
-        g_autofree const char **profiles = option_get_strv(call->options, "profiles");
         g_autofree char *job_path = NULL, *container_path = NULL;
-        ContainerCreate args = {
-                .description = option_get_string(call->options, "description", NULL),
-                .pool = option_get_string(call->options, "pool", NULL),
-                .profiles = profiles,
-                .config = config,
-                .devices = devices,
-                .ephemeral = option_get_boolean(call->options, "ephemeral", false),
-                .start = option_get_boolean(call->options, "start", false),
-        };
+        g_auto(CreateArgs) args = { 0 };
         Job *job;
         int r;
 
-        g_variant_get(call->args, "(&s&sa{sv})", &args.name, &args.image, NULL);
-        r = container_create(call->manager, bus_call_caller(call), &args, &job, ret_error);
+        create_args_read(call, &args);
+        r = container_create(call->manager, bus_call_caller(call), &args.create, &job, ret_error);
         if (r < 0)
                 return r;
         job_path = bus_path_of(OBJECT_JOB, job->object.name);
@@ -181,7 +207,8 @@ static int create_profile(BusCall *call, Error *ret_error) {
         int r;
 
         g_variant_get(call->args, "(&sa{sv})", &name, NULL);
-        r = profile_create(call->manager, call->sender->uid, name, &content, &profile, ret_error);
+        r = profile_create(call->manager, bus_call_caller(call), name, &content, &profile,
+                           ret_error);
         if (r < 0)
                 return r;
         call->reply = reply_path(OBJECT_PROFILE, name);
@@ -238,6 +265,16 @@ static int name_detail(BusCall *call, const char *key) {
 }
 
 static int create_profile_prepare(BusCall *call, Error *ret_error) {
+        g_autoptr(GVariant) config = option_get_variant(call->options, "config", "a{ss}");
+        g_autoptr(GVariant) devices = option_get_variant(call->options, "devices", "a{sa{ss}}");
+        ProfileChange content = { .set = config, .devices = devices };
+        g_auto(PrivilegeChange) needed = { 0 };
+        int r;
+
+        r = profile_change_privilege(call->manager, NULL, &content, &needed, ret_error);
+        if (r < 0)
+                return r;
+        bus_call_require_for_profile(call, &needed);
         return name_detail(call, "profile");
 }
 

@@ -34,20 +34,53 @@ static int get_devices(BusCall *call, Error *ret_error) {
         return 0;
 }
 
-static int update(BusCall *call, Error *ret_error) {
-        g_autoptr(GVariant) set = NULL, unset = NULL;
-        g_autoptr(GVariant) devices = option_get_variant(call->options, "devices", "a{sa{ss}}");
-        uint64_t revision = option_get_uint64(call->options, "if-revision", 0);
-        ProfileChange change = {
-                .devices = devices,
-                .description = option_get_string(call->options, "description", NULL),
-                .if_revision = revision > 0 ? &revision : NULL,
-        };
+/* What the arguments of Update() ask for, and what has to live as long. */
+typedef struct UpdateArgs {
+        ProfileChange change;
+        GVariant *set, *unset, *devices;
+        uint64_t revision;
+} UpdateArgs;
 
-        g_variant_get(call->args, "(@a{ss}@asa{sv})", &set, &unset, NULL);
-        change.set = set;
-        change.unset = unset;
-        return profile_update(call->manager, profile_of(call), &change, ret_error);
+static void update_args_clear(UpdateArgs *args) {
+        g_clear_pointer(&args->set, g_variant_unref);
+        g_clear_pointer(&args->unset, g_variant_unref);
+        g_clear_pointer(&args->devices, g_variant_unref);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(UpdateArgs, update_args_clear)
+
+static void update_args_read(BusCall *call, UpdateArgs *ret) {
+        ret->devices = option_get_variant(call->options, "devices", "a{sa{ss}}");
+        ret->revision = option_get_uint64(call->options, "if-revision", 0);
+        g_variant_get(call->args, "(@a{ss}@asa{sv})", &ret->set, &ret->unset, NULL);
+        ret->change = (ProfileChange) {
+                .set = ret->set,
+                .unset = ret->unset,
+                .devices = ret->devices,
+                .description = option_get_string(call->options, "description", NULL),
+                .if_revision = ret->revision > 0 ? &ret->revision : NULL,
+        };
+}
+
+static int update_prepare(BusCall *call, Error *ret_error) {
+        g_auto(PrivilegeChange) needed = { 0 };
+        g_auto(UpdateArgs) args = { 0 };
+        int r;
+
+        update_args_read(call, &args);
+        r = profile_change_privilege(call->manager, profile_of(call), &args.change, &needed,
+                                     ret_error);
+        if (r >= 0)
+                bus_call_require_for_profile(call, &needed);
+        return r;
+}
+
+static int update(BusCall *call, Error *ret_error) {
+        g_auto(UpdateArgs) args = { 0 };
+
+        update_args_read(call, &args);
+        return profile_update(call->manager, bus_call_caller(call), profile_of(call), &args.change,
+                              ret_error);
 }
 
 static int rename_prepare(BusCall *call, Error *ret_error) {
@@ -119,7 +152,7 @@ static const BusMethod methods[] = {
         { "Update", "a{ss}asa{sv}", "",
           SD_BUS_PARAM(set) SD_BUS_PARAM(unset) SD_BUS_PARAM(options),
           BUS_ACTION, NULL, "manage-profiles", "change the profile $(profile)",
-          update_options, NULL, update },
+          update_options, update_prepare, update },
         { "Rename", "sa{sv}", "o", SD_BUS_PARAM(name) SD_BUS_PARAM(options) SD_BUS_PARAM(profile),
           BUS_ACTION, NULL, "manage-profiles", "rename the profile $(profile) to $(new-name)",
           NULL, rename_prepare, rename_profile },

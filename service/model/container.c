@@ -86,6 +86,7 @@ GVariant *container_to_record(const Container *c) {
         g_variant_dict_insert(&dict, "profiles", "^as", c->profiles);
         g_variant_dict_insert_value(&dict, "config", c->config);
         g_variant_dict_insert_value(&dict, "devices", c->devices);
+        record_put_privilege(&dict, c->granted);
         g_variant_dict_insert(&dict, "idmap-base", "u", c->idmap.base);
         g_variant_dict_insert(&dict, "idmap-size", "u", c->idmap.size);
         g_variant_dict_insert(&dict, "idmapped", "b", c->idmapped);
@@ -109,6 +110,7 @@ int container_from_record(const char *name, GVariant *record, Container **ret) {
             record_get_strv(record, "profiles", &c->profiles) < 0 ||
             record_get_variant(record, "config", CONFIG_TYPE, &c->config) < 0 ||
             record_get_variant(record, "devices", DEVICES_TYPE, &c->devices) < 0 ||
+            record_get_privilege(record, &c->granted) < 0 ||
             record_get_uint32(record, "idmap-base", &c->idmap.base) < 0 ||
             record_get_uint32(record, "idmap-size", &c->idmap.size) < 0 ||
             record_get_boolean(record, "idmapped", &c->idmapped) < 0 ||

@@ -11,6 +11,7 @@
 
 #include "service/model/idmap.h"
 #include "service/model/object.h"
+#include "service/model/privilege.h"
 #include "service/util/error.h"
 
 typedef enum ContainerState {
@@ -48,6 +49,7 @@ typedef struct Container {
         char **profiles;
         GVariant *config;     /* a{ss}, its own */
         GVariant *devices;    /* a{sa{ss}}, its own */
+        Privilege granted;    /* class that its configuration was granted */
         IdRange idmap;
         bool idmapped;        /* stored unshifted and mounted idmapped */
         uint64_t created, last_started; /* µs since 1970, 0 never */

@@ -36,6 +36,7 @@ GVariant *profile_to_record(const Profile *profile) {
         g_variant_dict_insert(&dict, "description", "s", profile->description);
         g_variant_dict_insert_value(&dict, "config", profile->config);
         g_variant_dict_insert_value(&dict, "devices", profile->devices);
+        record_put_privilege(&dict, profile->granted);
         return g_variant_ref_sink(g_variant_dict_end(&dict));
 }
 
@@ -45,7 +46,8 @@ int profile_from_record(const char *name, GVariant *record, Profile **ret) {
         if (record_get_object(record, &profile->object) < 0 ||
             record_get_string(record, "description", &profile->description) < 0 ||
             record_get_variant(record, "config", CONFIG_TYPE, &profile->config) < 0 ||
-            record_get_variant(record, "devices", DEVICES_TYPE, &profile->devices) < 0)
+            record_get_variant(record, "devices", DEVICES_TYPE, &profile->devices) < 0 ||
+            record_get_privilege(record, &profile->granted) < 0)
                 return -EBADMSG;
         *ret = g_steal_pointer(&profile);
         return 0;

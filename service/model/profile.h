@@ -4,6 +4,7 @@
 /* A profile: configuration and devices that containers share. */
 
 #include "service/model/object.h"
+#include "service/model/privilege.h"
 
 #define PROFILE_DEFAULT "default"
 
@@ -12,6 +13,7 @@ typedef struct Profile {
         char *description;
         GVariant *config;  /* a{ss} */
         GVariant *devices; /* a{sa{ss}} */
+        Privilege granted; /* class that both were granted */
 } Profile;
 
 Profile *profile_new(const char *name, uid_t owner);

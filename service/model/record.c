@@ -18,6 +18,22 @@ int record_get_object(GVariant *record, Object *o) {
         return 0;
 }
 
+void record_put_privilege(GVariantDict *dict, Privilege granted) {
+        g_variant_dict_insert(dict, "granted", "s", privilege_to_string(granted));
+}
+
+int record_get_privilege(GVariant *record, Privilege *value) {
+        Privilege granted = PRIVILEGE_USE;
+        const char *word;
+
+        if (g_variant_lookup(record, "granted", "&s", &word))
+                granted = privilege_from_string(word);
+        if (granted == _PRIVILEGE_INVALID)
+                return -EBADMSG;
+        *value = granted;
+        return 0;
+}
+
 int record_get_string(GVariant *record, const char *key, char **value) {
         const char *s;
 

@@ -5,9 +5,14 @@
  * there) and return -EBADMSG where the field is missing or of another type. */
 
 #include "service/model/object.h"
+#include "service/model/privilege.h"
 
 void record_put_object(GVariantDict *dict, const Object *o);
 int record_get_object(GVariant *record, Object *o);
+
+/* The class that was granted; PRIVILEGE_USE where an older service wrote none. */
+void record_put_privilege(GVariantDict *dict, Privilege granted);
+int record_get_privilege(GVariant *record, Privilege *value);
 
 int record_get_string(GVariant *record, const char *key, char **value);
 int record_get_variant(GVariant *record, const char *key, const GVariantType *type,

@@ -97,6 +97,43 @@ int container_check(Manager *m, const char *const *profiles, GVariant *config, G
         return 0;
 }
 
+/* --- what it takes --- */
+
+Privilege container_get_privilege(Manager *m, const Container *c) {
+        g_autoptr(GVariant) config = NULL, devices = NULL;
+
+        container_expand(m, c, &config, &devices);
+        return MAX(config_privilege(config), devices_privilege(devices));
+}
+
+void container_start_privilege(Manager *m, const Container *c, PrivilegeChange *ret) {
+        g_autoptr(GVariant) config = NULL, devices = NULL;
+        Privilege granted = c->granted;
+
+        for (char **name = c->profiles; *name; name++) {
+                const Profile *profile = manager_find_profile(m, *name);
+
+                if (profile)
+                        granted = MAX(granted, profile->granted);
+        }
+        container_expand(m, c, &config, &devices);
+        privilege_compare(NULL, NULL, config, devices, ret);
+        if (ret->privilege <= granted)
+                ret->privilege = PRIVILEGE_USE;
+}
+
+int caller_check(Caller caller, const PrivilegeChange *change, const char *what,
+                 Error *ret_error) {
+        if (change->privilege <= caller.privilege)
+                return 0;
+        return error_set(ret_error, ERROR_ACCESS_DENIED,
+                         "\"%s\" needs org.berth1.%s for %s%s%s, which was not granted", what,
+                         privilege_to_string(change->privilege), change->keys ?: "",
+                         change->keys && change->devices ? ", " : "", change->devices ?: "");
+}
+
+/* --- changing it --- */
+
 /* The values that an update leads to, made whole before anything is touched. */
 typedef struct NewValues {
         GVariant *config, *devices;
@@ -111,16 +148,19 @@ static void new_values_clear(NewValues *new) {
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(NewValues, new_values_clear)
 
+static NewValues new_values_of(const Container *c, const ContainerUpdate *update) {
+        return (NewValues) {
+                .config = config_merge(c->config, update->set, update->unset),
+                .devices = devices_merge(update->devices ?: c->devices, NULL),
+                .profiles = g_strdupv(update->profiles ? (char **) update->profiles : c->profiles),
+        };
+}
+
 static int update_check(Manager *m, Container *c, const ContainerUpdate *update,
                         const NewValues *new, Error *ret_error) {
         g_autofree char *pool = NULL;
-        Job *holder = manager_get_lock(m, &c->object);
         int r;
 
-        if (holder)
-                return error_set(ret_error, ERROR_BUSY,
-                                 "Job %s (%s) works on the container \"%s\"", holder->object.name,
-                                 holder->operation, c->object.name);
         if (update->if_revision && *update->if_revision != c->object.revision)
                 return error_set(
                         ret_error, ERROR_CONFLICT,
@@ -143,6 +183,26 @@ static int update_check(Manager *m, Container *c, const ContainerUpdate *update,
 }
 
 /* Exchanges what the container has for what `new` holds. */
+static void update_compare(Manager *m, const Container *c, const NewValues *new,
+                           PrivilegeChange *ret) {
+        g_autoptr(GVariant) config = NULL, devices = NULL, new_config = NULL, new_devices = NULL;
+
+        container_expand(m, c, &config, &devices);
+        profiles_expand(m, (const char *const *) new->profiles, new->config, new->devices,
+                        &new_config, &new_devices);
+        privilege_compare(config, devices, new_config, new_devices, ret);
+}
+
+int container_update_privilege(Manager *m, Container *c, const ContainerUpdate *update,
+                               PrivilegeChange *ret, Error *ret_error) {
+        g_auto(NewValues) new = new_values_of(c, update);
+        int r = update_check(m, c, update, &new, ret_error);
+
+        if (r >= 0)
+                update_compare(m, c, &new, ret);
+        return r;
+}
+
 static void update_swap(Container *c, NewValues *new) {
         NewValues old = { c->config, c->devices, c->profiles };
 
@@ -152,17 +212,25 @@ static void update_swap(Container *c, NewValues *new) {
         *new = old;
 }
 
-int container_update(Manager *m, Container *c, const ContainerUpdate *update, Error *ret_error) {
-        g_auto(NewValues) new = {
-                .config = config_merge(c->config, update->set, update->unset),
-                .devices = devices_merge(update->devices ?: c->devices, NULL),
-                .profiles = g_strdupv(update->profiles ? (char **) update->profiles : c->profiles),
-        };
+int container_update(Manager *m, Caller caller, Container *c, const ContainerUpdate *update,
+                     Error *ret_error) {
+        g_auto(NewValues) new = new_values_of(c, update);
+        g_auto(PrivilegeChange) change = { 0 };
         g_autofree char *old_description = NULL;
         bool old_ephemeral = c->ephemeral;
+        Privilege old_granted = c->granted;
+        Job *holder = manager_get_lock(m, &c->object);
         int r;
 
+        if (holder)
+                return error_set(ret_error, ERROR_BUSY,
+                                 "Job %s (%s) works on the container \"%s\"", holder->object.name,
+                                 holder->operation, c->object.name);
         r = update_check(m, c, update, &new, ret_error);
+        if (r < 0)
+                return r;
+        update_compare(m, c, &new, &change);
+        r = caller_check(caller, &change, c->object.name, ret_error);
         if (r < 0)
                 return r;
 
@@ -171,6 +239,7 @@ int container_update(Manager *m, Container *c, const ContainerUpdate *update, Er
         c->description = g_strdup(update->description ?: old_description);
         if (update->ephemeral)
                 c->ephemeral = *update->ephemeral;
+        c->granted = MIN(MAX(c->granted, change.privilege), container_get_privilege(m, c));
         c->object.revision++;
         r = manager_save(m, &c->object, ret_error);
         if (r < 0) {
@@ -178,6 +247,7 @@ int container_update(Manager *m, Container *c, const ContainerUpdate *update, Er
                 g_free(c->description);
                 c->description = TAKE_PTR(old_description);
                 c->ephemeral = old_ephemeral;
+                c->granted = old_granted;
                 c->object.revision--;
                 return r;
         }

@@ -226,21 +226,22 @@ static GVariant *initial_config(const Image *image, GVariant *given) {
         return config_merge(base, facts, NULL);
 }
 
-static int create_prepare(Manager *m, Caller caller, const ContainerCreate *args, Image *image,
-                          Container **ret, Error *ret_error) {
+static const char *const *profiles_of(const ContainerCreate *args) {
         static const char *const default_profiles[] = { PROFILE_DEFAULT, NULL };
-        const char *const *profiles = args->profiles ?: default_profiles;
+
+        return args->profiles ?: default_profiles;
+}
+
+/* Checks what is to be configured; *ret_devices has the root disk on the pool that is wanted. */
+static int create_check(Manager *m, const ContainerCreate *args, GVariant **ret_config,
+                        GVariant **ret_devices, char **ret_pool, Error *ret_error) {
+        const char *const *profiles = profiles_of(args);
         g_autoptr(GVariant) empty_config = config_empty(), empty_devices = devices_empty();
         g_autoptr(GVariant) devices = g_variant_ref(args->devices ?: empty_devices);
         g_autoptr(GVariant) config = g_variant_ref(args->config ?: empty_config);
-        g_autofree char *name = NULL, *pool = NULL;
-        g_autoptr(Container) c = NULL;
-        IdRange ids;
         int r;
 
-        r = choose_name(m, args->name, &name, ret_error);
-        if (r >= 0)
-                r = config_check(config, NULL, CONFIG_SCOPE_CONTAINER, ret_error);
+        r = config_check(config, NULL, CONFIG_SCOPE_CONTAINER, ret_error);
         if (r >= 0 && args->pool)
                 r = name_check(NAME_POOL, args->pool, ret_error);
         if (r >= 0)
@@ -253,7 +254,49 @@ static int create_prepare(Manager *m, Caller caller, const ContainerCreate *args
                 g_variant_unref(devices);
                 devices = with_pool;
         }
-        r = container_check(m, profiles, config, devices, &pool, ret_error);
+        r = container_check(m, profiles, config, devices, ret_pool, ret_error);
+        if (r < 0)
+                return r;
+        *ret_config = TAKE_PTR(config);
+        *ret_devices = TAKE_PTR(devices);
+        return 0;
+}
+
+static void create_compare(Manager *m, const ContainerCreate *args, GVariant *config,
+                           GVariant *devices, PrivilegeChange *ret) {
+        g_autoptr(GVariant) all_config = NULL, all_devices = NULL;
+
+        profiles_expand(m, profiles_of(args), config, devices, &all_config, &all_devices);
+        privilege_compare(NULL, NULL, all_config, all_devices, ret);
+}
+
+int container_create_privilege(Manager *m, const ContainerCreate *args, PrivilegeChange *ret,
+                               Error *ret_error) {
+        g_autoptr(GVariant) config = NULL, devices = NULL;
+        g_autofree char *pool = NULL;
+        int r = create_check(m, args, &config, &devices, &pool, ret_error);
+
+        if (r >= 0)
+                create_compare(m, args, config, devices, ret);
+        return r;
+}
+
+static int create_prepare(Manager *m, Caller caller, const ContainerCreate *args, Image *image,
+                          Container **ret, Error *ret_error) {
+        g_autoptr(GVariant) config = NULL, devices = NULL;
+        g_auto(PrivilegeChange) needed = { 0 };
+        g_autofree char *name = NULL, *pool = NULL;
+        g_autoptr(Container) c = NULL;
+        IdRange ids;
+        int r;
+
+        r = choose_name(m, args->name, &name, ret_error);
+        if (r >= 0)
+                r = create_check(m, args, &config, &devices, &pool, ret_error);
+        if (r < 0)
+                return r;
+        create_compare(m, args, config, devices, &needed);
+        r = caller_check(caller, &needed, name, ret_error);
         if (r >= 0)
                 r = allocate_ids(m, &ids, ret_error);
         if (r < 0)
@@ -266,10 +309,11 @@ static int create_prepare(Manager *m, Caller caller, const ContainerCreate *args
         c->architecture = g_strdup(image->architecture);
         c->pool = TAKE_PTR(pool);
         c->ephemeral = args->ephemeral;
+        c->granted = needed.privilege;
         c->idmap = ids;
         c->created = (uint64_t) g_get_real_time();
         g_strfreev(c->profiles);
-        c->profiles = g_strdupv((char **) profiles);
+        c->profiles = g_strdupv((char **) profiles_of(args));
         g_variant_unref(c->config);
         c->config = initial_config(image, config);
         g_variant_unref(c->devices);

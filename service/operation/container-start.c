@@ -250,6 +250,19 @@ static const JobStep start_steps[] = {
         { NULL },
 };
 
+/* What was not granted when it was configured, the starter must have been granted; then it holds
+ * for the starts that follow. */
+int container_check_start(Manager *m, Caller caller, Container *c, Error *ret_error) {
+        g_auto(PrivilegeChange) needed = { 0 };
+        int r;
+
+        container_start_privilege(m, c, &needed);
+        r = caller_check(caller, &needed, c->object.name, ret_error);
+        if (r >= 0)
+                c->granted = MAX(c->granted, needed.privilege);
+        return r;
+}
+
 int container_start(Manager *m, Caller caller, Container *c, Job **ret, Error *ret_error) {
         g_autoptr(Job) job = NULL;
         int r;
@@ -257,6 +270,9 @@ int container_start(Manager *m, Caller caller, Container *c, Job **ret, Error *r
         if (container_is_up(c))
                 return error_set(ret_error, ERROR_ALREADY_RUNNING,
                                  "Container \"%s\" is running already", c->object.name);
+        r = container_check_start(m, caller, c, ret_error);
+        if (r < 0)
+                return r;
         r = job_new(m, "container-start", caller.uid, start_steps, container_job_new(c),
                     container_job_free, &job, ret_error);
         if (r >= 0)

@@ -340,6 +340,10 @@ int container_stop(Manager *m, Caller caller, Container *c, bool force, uint64_t
 
 int container_restart(Manager *m, Caller caller, Container *c, bool force, uint64_t timeout_usec,
                       Job **ret, Error *ret_error) {
+        int r = container_check_start(m, caller, c, ret_error);
+
+        if (r < 0)
+                return r;
         return new_stop_job(m, "container-restart", caller, restart_steps, c, force, timeout_usec,
                             ret, ret_error);
 }

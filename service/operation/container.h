@@ -12,9 +12,11 @@
 /* Who asks: goes into the job. */
 typedef struct Caller {
         uid_t uid;
-        const char *sender; /* unique bus name, NULL for the service itself */
+        const char *sender;   /* unique bus name, NULL for the service itself */
+        Privilege privilege;  /* the strongest class that he was granted for this call */
 } Caller;
 
+/* It does only what was granted before. */
 #define CALLER_SERVICE ((Caller) { 0 })
 
 typedef struct ContainerCreate {
@@ -54,7 +56,26 @@ typedef struct ContainerUpdate {
 } ContainerUpdate;
 
 /* At once; on disk when it returns. */
-int container_update(Manager *m, Container *c, const ContainerUpdate *update, Error *ret_error);
+int container_update(Manager *m, Caller caller, Container *c, const ContainerUpdate *update,
+                     Error *ret_error);
+
+/*
+ * What the caller must be granted for a verb, so that it can be asked for before; the verb itself
+ * then refuses a caller who lacks it. The functions for changes check all that the verb checks, so
+ * that nobody is asked about what cannot be done.
+ */
+int container_create_privilege(Manager *m, const ContainerCreate *args, PrivilegeChange *ret,
+                               Error *ret_error);
+int container_update_privilege(Manager *m, Container *c, const ContainerUpdate *update,
+                               PrivilegeChange *ret, Error *ret_error);
+/* Of the effective configuration, where it is not covered by what was granted for the container
+ * and its profiles; PRIVILEGE_USE where it is. */
+void container_start_privilege(Manager *m, const Container *c, PrivilegeChange *ret);
+/* The class of the whole effective configuration. */
+Privilege container_get_privilege(Manager *m, const Container *c);
+/* ERROR_ACCESS_DENIED unless the caller was granted as much. */
+int caller_check(Caller caller, const PrivilegeChange *change, const char *what,
+                 Error *ret_error);
 
 typedef struct ContainerExec {
         const char *const *argv, *const *environment;

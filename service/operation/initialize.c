@@ -286,6 +286,15 @@ static GVariant *keys_of(GVariant *config) {
         return g_variant_ref_sink(g_variant_builder_end(&builder));
 }
 
+/* Who may initialize may do in profiles what who manages them may; the host is root's. */
+static Caller editor_of(const Job *job) {
+        return (Caller) {
+                .uid = job->object.owner,
+                .sender = job->sender,
+                .privilege = job->object.owner == 0 ? PRIVILEGE_HOST : PRIVILEGE_KERNEL_SURFACE,
+        };
+}
+
 static int set_profile(Job *job, GVariant *dict, Error *ret_error) {
         InitializeJob *data = job->data;
         Manager *m = job->manager;
@@ -301,8 +310,8 @@ static int set_profile(Job *job, GVariant *dict, Error *ret_error) {
 
         remember_profile(data, name, profile);
         if (!profile)
-                return profile_create(m, job->object.owner, name, &change, &profile, ret_error);
-        return profile_update(m, profile, &change, ret_error);
+                return profile_create(m, editor_of(job), name, &change, &profile, ret_error);
+        return profile_update(m, editor_of(job), profile, &change, ret_error);
 }
 
 static int set_profiles(Job *job, Error *ret_error) {
@@ -334,7 +343,8 @@ static int reset_profile(Manager *m, const OldProfile *old, Error *ret_error) {
                 .devices = old->devices,
                 .description = old->description,
         };
-        return profile_update(m, profile, &change, ret_error);
+        return profile_update(m, (Caller) { .privilege = PRIVILEGE_HOST }, profile, &change,
+                              ret_error);
 }
 
 static int reset_profiles(Job *job, Error *ret_error) {

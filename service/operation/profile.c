@@ -75,8 +75,63 @@ static int check_users(Manager *m, Profile *profile, GVariant *devices, Error *r
         return r;
 }
 
-int profile_create(Manager *m, uid_t owner, const char *name, const ProfileChange *content,
+/* The strongest of what changes in the profile and in each container that uses it. */
+static void compare(Manager *m, Profile *profile, GVariant *config, GVariant *devices,
+                    PrivilegeChange *ret) {
+        g_autoptr(GVariant) old_config = g_variant_ref(profile->config);
+        g_autoptr(GVariant) old_devices = g_variant_ref(profile->devices);
+        GHashTableIter iter;
+        Container *c;
+
+        privilege_compare(old_config, old_devices, config, devices, ret);
+        g_hash_table_iter_init(&iter, m->objects[OBJECT_CONTAINER]);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &c)) {
+                g_autoptr(GVariant) config_before = NULL, devices_before = NULL;
+                g_autoptr(GVariant) config_after = NULL, devices_after = NULL;
+                g_auto(PrivilegeChange) change = { 0 };
+
+                if (!g_strv_contains((const char *const *) c->profiles, profile->object.name))
+                        continue;
+                container_expand(m, c, &config_before, &devices_before);
+                profile->config = config;
+                profile->devices = devices;
+                container_expand(m, c, &config_after, &devices_after);
+                profile->config = old_config;
+                profile->devices = old_devices;
+                privilege_compare(config_before, devices_before, config_after, devices_after,
+                                  &change);
+                if (change.privilege <= ret->privilege)
+                        continue;
+                privilege_change_done(ret);
+                *ret = change;
+                change = (PrivilegeChange) { 0 };
+        }
+}
+
+int profile_change_privilege(Manager *m, Profile *profile, const ProfileChange *change,
+                             PrivilegeChange *ret, Error *ret_error) {
+        g_autoptr(GVariant) no_config = config_empty(), no_devices = devices_empty();
+        g_autoptr(GVariant) config = NULL, devices = NULL;
+        int r = check_change(m, change, ret_error);
+
+        if (r < 0)
+                return r;
+        config = config_merge(profile ? profile->config : no_config, change->set, change->unset);
+        devices = devices_merge(change->devices ?: profile ? profile->devices : no_devices, NULL);
+        if (profile)
+                compare(m, profile, config, devices, ret);
+        else
+                privilege_compare(NULL, NULL, config, devices, ret);
+        return 0;
+}
+
+static Privilege content_privilege(const Profile *profile) {
+        return MAX(config_privilege(profile->config), devices_privilege(profile->devices));
+}
+
+int profile_create(Manager *m, Caller caller, const char *name, const ProfileChange *content,
                    Profile **ret, Error *ret_error) {
+        g_auto(PrivilegeChange) needed = { 0 };
         g_autoptr(Profile) profile = NULL;
         int r;
 
@@ -84,10 +139,13 @@ int profile_create(Manager *m, uid_t owner, const char *name, const ProfileChang
         if (r >= 0)
                 r = manager_check_free(m, OBJECT_PROFILE, name, ret_error);
         if (r >= 0)
-                r = check_change(m, content, ret_error);
+                r = profile_change_privilege(m, NULL, content, &needed, ret_error);
+        if (r >= 0)
+                r = caller_check(caller, &needed, name, ret_error);
         if (r < 0)
                 return r;
-        profile = profile_new(name, owner);
+        profile = profile_new(name, caller.uid);
+        profile->granted = needed.privilege;
         if (content->set) {
                 g_variant_unref(profile->config);
                 profile->config = config_merge(content->set, NULL, NULL);
@@ -121,7 +179,10 @@ static void users_changed(Manager *m, Profile *profile) {
                 }
 }
 
-int profile_update(Manager *m, Profile *profile, const ProfileChange *change, Error *ret_error) {
+int profile_update(Manager *m, Caller caller, Profile *profile, const ProfileChange *change,
+                   Error *ret_error) {
+        g_auto(PrivilegeChange) needed = { 0 };
+        Privilege granted = profile->granted;
         g_autoptr(GVariant) config = config_merge(profile->config, change->set, change->unset);
         g_autoptr(GVariant) devices = devices_merge(change->devices ?: profile->devices, NULL);
         g_autofree char *description = g_strdup(change->description ?: profile->description);
@@ -131,7 +192,9 @@ int profile_update(Manager *m, Profile *profile, const ProfileChange *change, Er
                 return error_set(ret_error, ERROR_CONFLICT,
                                  "Profile \"%s\" has changed meanwhile; read it again",
                                  profile->object.name);
-        r = check_change(m, change, ret_error);
+        r = profile_change_privilege(m, profile, change, &needed, ret_error);
+        if (r >= 0)
+                r = caller_check(caller, &needed, profile->object.name, ret_error);
         if (r >= 0 && change->devices)
                 r = check_users(m, profile, devices, ret_error);
         if (r < 0)
@@ -148,6 +211,9 @@ int profile_update(Manager *m, Profile *profile, const ProfileChange *change, Er
                 config = old_config;
                 devices = old_devices;
                 description = old_description;
+                profile->granted = pass == 1 ? granted
+                                             : MIN(MAX(granted, needed.privilege),
+                                                   content_privilege(profile));
                 if (pass == 1)
                         return r;
                 profile->object.revision++;

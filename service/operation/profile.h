@@ -12,8 +12,13 @@ typedef struct ProfileChange {
         const uint64_t *if_revision;
 } ProfileChange;
 
-int profile_create(Manager *m, uid_t owner, const char *name, const ProfileChange *content,
+int profile_create(Manager *m, Caller caller, const char *name, const ProfileChange *content,
                    Profile **ret, Error *ret_error);
-int profile_update(Manager *m, Profile *profile, const ProfileChange *change, Error *ret_error);
+int profile_update(Manager *m, Caller caller, Profile *profile, const ProfileChange *change,
+                   Error *ret_error);
+/* What the caller must be granted: for the profile's own keys and devices, and for what becomes of
+ * the containers that use it. `profile` NULL: for one to be created. */
+int profile_change_privilege(Manager *m, Profile *profile, const ProfileChange *change,
+                             PrivilegeChange *ret, Error *ret_error);
 int profile_rename(Manager *m, Profile *profile, const char *name, Error *ret_error);
 int profile_delete(Manager *m, Profile *profile, Error *ret_error);

@@ -3,6 +3,7 @@
 
 /* Steps and parts of steps that several verbs share. */
 
+#include "service/operation/container.h"
 #include "service/operation/manager.h"
 
 /* What the jobs of containers carry; each uses what it needs. */
@@ -31,6 +32,7 @@ GVariant *step_clean_args(const Container *c);
 int step_run_clean(Job *job, Container *c, Error *ret_error);
 
 /* Starting: prepare, start, commit; in this order, with their undos. For a ContainerJob. */
+int container_check_start(Manager *m, Caller caller, Container *c, Error *ret_error);
 int step_start_wait(Job *job, Error *ret_error);
 int step_start_prepare(Job *job, Error *ret_error);
 int step_start_prepare_undo(Job *job, Error *ret_error);

@@ -217,7 +217,7 @@ TEST(lines_for_liblxc) {
                 { "lxc.mount.auto = proc sys cgroup", "lxc.mount.auto = proc sys cgroup\n" },
                 { "# a comment\n\n  lxc.cap.drop=  sys_time  \nlxc.tty = 4\n",
                   "lxc.cap.drop = sys_time\nlxc.tty.max = 4\n" },
-                { "lxc.mount.entry = /a b none bind 0 0", "lxc.mount.entry = /a b none bind 0 0\n" },
+                { "lxc.mount.entry = /a b none bind", "lxc.mount.entry = /a b none bind\n" },
                 { "", "" },
                 { "nonsense", NULL },
                 { "lxc.nosuch = 1", NULL },
