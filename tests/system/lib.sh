@@ -175,11 +175,6 @@ eventually() {
         done
 }
 
-# Milliseconds since some point.
-now_ms() {
-        echo $(($(date +%s%N) / 1000000))
-}
-
 # error_of PATH INTERFACE.METHOD [ARGS...]: the last part of the name of the error of a call that must
 # fail, such as "InvalidName". Arguments as gdbus takes them.
 error_of() {
@@ -245,7 +240,7 @@ set_up() {
                 run_job "" Manager CreateStoragePool 'ssa{ss}a{sv}' default "$driver" 0 0
         fi
         run_job "" Manager CreateNetwork 'ssa{ss}a{sv}' berthbr0 bridge \
-                2 ipv4.address 10.77.0.1/24 ipv6.address fd42:77::1/64 0
+                4 ipv4.address 10.77.0.1/24 ipv4.nat true ipv6.address fd42:77::1/64 ipv6.nat true 0
         call /profile/default Profile Update 'a{ss}asa{sv}' 0 0 1 devices 'a{sa{ss}}' 2 \
                 root 3 type disk path / pool default \
                 eth0 2 type nic network berthbr0
