@@ -7,6 +7,7 @@
 
 #include "client/client.h"
 
+extern const Command admin_commands[];
 extern const Command config_commands[];
 extern const Command image_commands[];
 extern const Command network_commands[];

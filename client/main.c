@@ -84,6 +84,7 @@ static int run_refused(Client *c, Error *ret_error) {
         { .name = _name, .max_arguments = -1, .tail_after = 1, .run = run_refused }
 
 static const Command commands[] = {
+        { "admin", NULL, NULL, "Set up this machine, and look at it", .children = admin_commands },
         { "config", NULL, NULL, "Manage the configuration of containers",
           .children = config_commands },
         { "delete", "rm", "<container>...", "Delete containers", delete_options, "c", 1, -1,
