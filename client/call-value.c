@@ -22,11 +22,13 @@ typedef struct OptionType {
 static const OptionType option_types[] = {
         { "aliases", "as" },       { "config", "a{ss}" },   { "cwd", "s" },
         { "description", "s" },    { "devices", "a{sa{ss}}" }, { "environment", "as" },
-        { "ephemeral", "b" },      { "expanded", "b" },     { "filename", "s" },
+        { "ephemeral", "b" },      { "expanded", "b" },     { "expires", "t" },
+        { "filename", "s" },
         { "force", "b" },          { "group", "s" },        { "height", "u" },
         { "if-revision", "t" },    { "move", "b" },         { "pool", "s" },
         { "profiles", "as" },      { "properties", "a{ss}" }, { "public", "b" },
-        { "secrets", "b" },        { "start", "b" },        { "stderr", "h" },
+        { "reuse", "b" },          { "secrets", "b" },      { "start", "b" },
+        { "stderr", "h" },
         { "stdin", "h" },          { "stdout", "h" },       { "timeout", "t" },
         { "user", "s" },           { "width", "u" },
 };

@@ -112,9 +112,8 @@ int client_object_path(ObjectKind kind, const char *argument, char **ret, Error 
                 return error_set(ret_error, ERROR_INVALID_NAME, "The name is not valid UTF-8");
         /* "NAME/SNAPSHOT" must not silently become a strange container. */
         if (kind == OBJECT_CONTAINER && strchr(name, '/'))
-                return error_set(ret_error, ERROR_NOT_SUPPORTED,
-                                 "'%s' names a snapshot, and snapshots are not supported yet",
-                                 name);
+                return error_set(ret_error, ERROR_INVALID_ARGS,
+                                 "'%s' names a snapshot, where a container is wanted", name);
         *ret = object_make_path(kind, name);
         return 0;
 }

@@ -34,7 +34,8 @@ typedef struct Command {
         const char *help;    /* one line; NULL hides the command */
         const Option *options;
         /* What completes each argument, one letter each, the last one for all that follow:
-         * c container, i image, p profile, n network, s storage pool, j job, f file, - nothing */
+         * c container, h container or snapshot, i image, p profile, n network, s storage pool,
+         * j job, f file, - nothing */
         const char *complete;
         int min_arguments;
         int max_arguments; /* -1 without bound */

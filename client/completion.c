@@ -6,6 +6,7 @@
 #include "client/format.h"
 #include "client/help.h"
 #include "client/image-record.h"
+#include "client/snapshot.h"
 #include "service/util/cleanup.h"
 
 static void offer(const char *candidate, const char *word) {
@@ -35,6 +36,7 @@ static void offer_commands(const Command *commands, const char *word) {
 static ObjectKind kind_of_letter(char letter) {
         switch (letter) {
         case 'c':
+        case 'h':
                 return OBJECT_CONTAINER;
         case 'i':
                 return OBJECT_IMAGE;
@@ -51,6 +53,21 @@ static ObjectKind kind_of_letter(char letter) {
         }
 }
 
+/* "CONTAINER/SNAPSHOT", once the container is there. */
+static void offer_snapshots(GVariant *managed, const char *word) {
+        g_autoptr(GPtrArray) snapshots = NULL;
+        g_autofree char *container = g_strndup(word, strcspn(word, "/"));
+        g_autofree char *path = object_make_path(OBJECT_CONTAINER, container);
+
+        snapshots = snapshots_of(managed, path);
+        for (size_t i = 0; i < snapshots->len; i++) {
+                const Object *o = g_ptr_array_index(snapshots, i);
+                g_autofree char *name = g_strconcat(container, "/", o->name, NULL);
+
+                offer(name, word);
+        }
+}
+
 static int offer_objects(Client *c, ObjectKind kind, const char *word, Error *ret_error) {
         g_autoptr(GPtrArray) objects = NULL;
         g_autoptr(GVariant) managed = NULL;
@@ -59,6 +76,10 @@ static int offer_objects(Client *c, ObjectKind kind, const char *word, Error *re
         r = client_get_managed(c, &managed, ret_error);
         if (r < 0)
                 return r;
+        if (kind == OBJECT_CONTAINER && strchr(word, '/')) {
+                offer_snapshots(managed, word);
+                return 0;
+        }
         objects = objects_select(managed, kind);
         for (size_t i = 0; i < objects->len; i++) {
                 const Object *o = g_ptr_array_index(objects, i);

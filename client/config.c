@@ -1,10 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "client/commands.h"
 #include "client/devices.h"
 #include "client/settings.h"
+#include "client/snapshot.h"
 #include "service/util/cleanup.h"
 
 static int config_show(Client *c, Error *ret_error) {
+        g_autofree char *path = NULL;
+        OutputFormat format;
+        ObjectKind kind;
+        int r;
+
+        r = output_format_parse(client_option(c, "format"), OUTPUT_YAML, &format, ret_error);
+        if (r < 0)
+                return r;
+        if (client_argument(c, 0) && strchr(client_argument(c, 0), '/')) {
+                r = client_instance_path(client_argument(c, 0), &kind, &path, ret_error);
+                return r < 0 ? r : snapshot_show(c, path, format, ret_error);
+        }
         return settings_run_show(c, OBJECT_CONTAINER, ret_error);
 }
 
@@ -103,8 +118,8 @@ const Command config_commands[] = {
           .run = config_get },
         { "set", NULL, "<container> <key>=<value>...", "Set keys", set_options, "c-", 1, -1,
           .run = config_set },
-        { "show", NULL, "<container>", "Show the configuration as YAML", show_options, "c-", 0, 1,
-          .run = config_show },
+        { "show", NULL, "<container>[/<snapshot>]", "Show the configuration as YAML", show_options,
+          "h-", 0, 1, .run = config_show },
         { "unset", NULL, "<container> <key>", "Remove a key", set_options, "c-", 1, 2,
           .run = config_unset },
         { NULL },

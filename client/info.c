@@ -4,6 +4,7 @@
 #include "client/commands.h"
 #include "client/container-record.h"
 #include "client/format.h"
+#include "client/snapshot.h"
 #include "client/table.h"
 #include "client/yaml.h"
 #include "service/util/cleanup.h"
@@ -231,8 +232,24 @@ static int info_read(Client *c, const char *path, Object **ret_container, GVaria
         return r;
 }
 
+/* Asked for only where there are some. */
+static int read_snapshots(Client *c, const Object *o, GPtrArray **ret, Error *ret_error) {
+        g_autoptr(GVariant) paths = object_get_value(o, "Snapshots", "ao"), managed = NULL;
+        int r;
+
+        if (!paths || g_variant_n_children(paths) == 0) {
+                *ret = g_ptr_array_new();
+                return 0;
+        }
+        r = client_get_managed(c, &managed, ret_error);
+        if (r >= 0)
+                *ret = snapshots_of(managed, o->path);
+        return r;
+}
+
 static int info_container(Client *c, OutputFormat format, Error *ret_error) {
         g_autoptr(GVariant) state = NULL, record = NULL;
+        g_autoptr(GPtrArray) snapshots = NULL;
         g_autoptr(Object) o = NULL;
         g_autofree char *path = NULL;
         GVariantBuilder b;
@@ -244,10 +261,16 @@ static int info_container(Client *c, OutputFormat format, Error *ret_error) {
         r = info_read(c, path, &o, &state, ret_error);
         if (r < 0)
                 return r;
+        r = read_snapshots(c, o, &snapshots, ret_error);
+        if (r < 0)
+                return r;
         if (format == OUTPUT_TABLE) {
                 print_head(o);
                 print_resources(o, state);
-                return 0;
+                if (snapshots->len == 0)
+                        return 0;
+                printf("\nSnapshots:\n");
+                return snapshots_print(snapshots, ret_error);
         }
         record = g_variant_ref_sink(container_to_record(o));
         g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
@@ -257,6 +280,7 @@ static int info_container(Client *c, OutputFormat format, Error *ret_error) {
                 g_variant_builder_add_value(&b, entry);
         }
         g_variant_builder_add(&b, "{sv}", "resources", state);
+        g_variant_builder_add(&b, "{sv}", "snapshots", snapshots_to_record(snapshots));
         return record_print(g_variant_builder_end(&b), format, ret_error);
 }
 

@@ -5,6 +5,7 @@
 #include "client/commands.h"
 #include "client/format.h"
 #include "client/job.h"
+#include "client/snapshot.h"
 #include "service/util/cleanup.h"
 
 #define NO_CRIU "the state of processes cannot be saved yet"
@@ -50,6 +51,7 @@ const Option rename_options[] = {
 
 /* One verb on one container, begun and not yet waited for. */
 typedef struct Task {
+        ObjectKind kind; /* a container, or a snapshot to delete */
         char *path;
         char *shown; /* the name as a terminal may have it */
         Job *job;
@@ -66,9 +68,10 @@ static void task_free(gpointer data) {
         g_free(t);
 }
 
-static void tasks_add(GPtrArray *tasks, const char *path, const char *name) {
+static void tasks_add(GPtrArray *tasks, ObjectKind kind, const char *path, const char *name) {
         Task *t = g_new0(Task, 1);
 
+        t->kind = kind;
         t->path = g_strdup(path);
         t->shown = format_printable(name);
         g_ptr_array_add(tasks, t);
@@ -87,7 +90,7 @@ static int tasks_from_arguments(Client *c, GPtrArray *tasks, Error *ret_error) {
                 r = client_object_name(client_argument(c, i), &name, ret_error);
                 if (r < 0)
                         return r;
-                tasks_add(tasks, path, name);
+                tasks_add(tasks, OBJECT_CONTAINER, path, name);
         }
         return 0;
 }
@@ -114,7 +117,7 @@ static int tasks_from_all(Client *c, bool running, GPtrArray *tasks, Error *ret_
                 else
                         wanted = g_str_equal(state, "stopped") || g_str_equal(state, "frozen");
                 if (wanted)
-                        tasks_add(tasks, o->path, o->name);
+                        tasks_add(tasks, OBJECT_CONTAINER, o->path, o->name);
         }
         return 0;
 }
@@ -145,7 +148,10 @@ static int tasks_run(Client *c, GPtrArray *tasks, const char *member, GVariant *
                 Task *t = g_ptr_array_index(tasks, i);
                 int r;
 
-                r = job_start(c, OBJECT_CONTAINER, t->path, member, arguments, &t->job, &t->error);
+                r = job_start(c, t->kind, t->path, member,
+                              t->kind == OBJECT_SNAPSHOT ? g_variant_new("(a{sv})", NULL)
+                                                         : arguments,
+                              &t->job, &t->error);
                 if (r < 0 && t->error.code == ERROR_ALREADY_RUNNING && g_str_equal(member, "Start"))
                         (void) task_thaw(c, t);
         }
@@ -251,9 +257,15 @@ int run_delete(Client *c, Error *ret_error) {
         GVariantDict dict;
         int r;
 
-        r = tasks_from_arguments(c, tasks, ret_error);
-        if (r < 0)
-                return r;
+        for (size_t i = 0; i < client_n_arguments(c); i++) {
+                g_autofree char *path = NULL;
+                ObjectKind kind;
+
+                r = client_instance_path(client_argument(c, i), &kind, &path, ret_error);
+                if (r < 0)
+                        return r;
+                tasks_add(tasks, kind, path, client_argument(c, i));
+        }
         for (size_t i = tasks->len; client_flag(c, "interactive") && i > 0; i--) {
                 const Task *t = g_ptr_array_index(tasks, tasks->len - i);
 
@@ -269,11 +281,14 @@ int run_delete(Client *c, Error *ret_error) {
 
 int run_rename(Client *c, Error *ret_error) {
         g_autofree char *path = NULL, *name = NULL;
+        ObjectKind kind;
         int r;
 
-        r = client_object_path(OBJECT_CONTAINER, client_argument(c, 0), &path, ret_error);
+        r = client_instance_path(client_argument(c, 0), &kind, &path, ret_error);
         if (r < 0)
                 return r;
+        if (kind == OBJECT_SNAPSHOT)
+                return snapshot_rename(c, path, client_argument(c, 1), ret_error);
         r = client_object_name(client_argument(c, 1), &name, ret_error);
         if (r < 0)
                 return r;

@@ -70,6 +70,16 @@ char *object_make_path(ObjectKind kind, const char *name) {
         g_assert(kind >= 0 && kind < _OBJECT_KIND_MAX);
         if (kind == OBJECT_MANAGER)
                 return g_strdup(BERTH_ROOT_PATH);
+        if (kind == OBJECT_SNAPSHOT) {
+                g_auto(GStrv) parts = g_strsplit(name, "/", 2);
+
+                if (sd_bus_path_encode_many(&encoded, BERTH_ROOT_PATH "/container/%/snapshot/%",
+                                            parts[0], parts[1]) < 0)
+                        g_error("Out of memory");
+                path = g_strdup(encoded);
+                free(encoded);
+                return path;
+        }
 
         prefix = g_strconcat(BERTH_ROOT_PATH "/", kinds[kind].word, NULL);
         if (sd_bus_path_encode(prefix, name, &encoded) < 0)

@@ -23,7 +23,7 @@ void settings_free(Settings *s) {
 }
 
 static bool kind_has_devices(ObjectKind kind) {
-        return kind == OBJECT_CONTAINER || kind == OBJECT_PROFILE;
+        return kind == OBJECT_CONTAINER || kind == OBJECT_PROFILE || kind == OBJECT_SNAPSHOT;
 }
 
 static GVariant *read_options(ObjectKind kind, SettingsFlags flags, bool devices) {

@@ -124,15 +124,21 @@ static void add_object_details(BusCall *call) {
         static const char *const keys[] = {
                 [OBJECT_CONTAINER] = "container", [OBJECT_IMAGE] = "image",
                 [OBJECT_PROFILE] = "profile",     [OBJECT_NETWORK] = "network",
-                [OBJECT_POOL] = "pool",           [OBJECT_JOB] = "job",
+                [OBJECT_POOL] = "pool",           [OBJECT_SNAPSHOT] = "snapshot",
+                [OBJECT_JOB] = "job",
         };
-        g_autofree char *owner = NULL;
+        g_autofree char *owner = NULL, *container = NULL;
 
         bus_call_detail(call, "verb", call->method->name);
         if (!call->object)
                 return;
         owner = g_strdup_printf("%u", call->object->owner);
-        bus_call_detail(call, keys[call->object->kind], call->object->name);
+        if (call->object->kind == OBJECT_SNAPSHOT) {
+                container = snapshot_get_container((Snapshot *) call->object);
+                bus_call_detail(call, "container", container);
+                bus_call_detail(call, "snapshot", snapshot_get_name((Snapshot *) call->object));
+        } else
+                bus_call_detail(call, keys[call->object->kind], call->object->name);
         bus_call_detail(call, "owner", owner);
 }
 

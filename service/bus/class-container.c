@@ -4,6 +4,7 @@
 #include "service/bus/path.h"
 #include "service/model/config.h"
 #include "service/operation/container-state.h"
+#include "service/operation/snapshot.h"
 #include "service/util/cleanup.h"
 
 /* org.berth1.Container; see introspection/org.berth1.Container.xml. */
@@ -89,6 +90,56 @@ static int rename_container(BusCall *call, Error *ret_error) {
 
         g_variant_get(call->args, "(&sa{sv})", &name, NULL);
         r = container_rename(call->manager, bus_call_caller(call), container_of(call), name, &job,
+                             ret_error);
+        return r < 0 ? r : bus_call_start_job(call, job);
+}
+
+/* --- snapshots --- */
+
+static int create_snapshot_prepare(BusCall *call, Error *ret_error) {
+        const char *name;
+
+        g_variant_get(call->args, "(&sa{sv})", &name, NULL);
+        bus_call_detail(call, "snapshot", *name ? name : "a new one");
+        return 0;
+}
+
+static int create_snapshot(BusCall *call, Error *ret_error) {
+        uint64_t expires = option_get_uint64(call->options, "expires", 0);
+        SnapshotCreate args = {
+                .description = option_get_string(call->options, "description", NULL),
+                .expires = g_variant_lookup(call->options, "expires", "t", NULL) ? &expires : NULL,
+                .reuse = option_get_boolean(call->options, "reuse", false),
+        };
+        Job *job;
+        int r;
+
+        g_variant_get(call->args, "(&sa{sv})", &args.name, NULL);
+        r = snapshot_create(call->manager, bus_call_caller(call), container_of(call), &args, &job,
+                            ret_error);
+        return r < 0 ? r : bus_call_start_job(call, job);
+}
+
+static int restore_snapshot_prepare(BusCall *call, Error *ret_error) {
+        const char *name;
+        Snapshot *s;
+        int r;
+
+        g_variant_get(call->args, "(&sa{sv})", &name, NULL);
+        r = snapshot_get(call->manager, container_of(call), name, &s, ret_error);
+        if (r < 0)
+                return r;
+        bus_call_detail(call, "snapshot", name);
+        return 0;
+}
+
+static int restore_snapshot(BusCall *call, Error *ret_error) {
+        const char *name;
+        Job *job;
+        int r;
+
+        g_variant_get(call->args, "(&sa{sv})", &name, NULL);
+        r = snapshot_restore(call->manager, bus_call_caller(call), container_of(call), name, &job,
                              ret_error);
         return r < 0 ? r : bus_call_start_job(call, job);
 }
@@ -236,7 +287,28 @@ static GVariant *property_addresses(Bus *bus, Object *o) {
         return g_variant_ref(((Container *) o)->addresses);
 }
 
+static GVariant *property_snapshots(Bus *bus, Object *o) {
+        const GPtrArray *snapshots = ((Container *) o)->snapshots;
+        GVariantBuilder builder;
+
+        g_variant_builder_init(&builder, G_VARIANT_TYPE_OBJECT_PATH_ARRAY);
+        for (guint i = 0; i < snapshots->len; i++) {
+                g_autofree char *path = bus_path_of(
+                        OBJECT_SNAPSHOT, ((Snapshot *) snapshots->pdata[i])->object.name);
+
+                g_variant_builder_add(&builder, "o", path);
+        }
+        return g_variant_builder_end(&builder);
+}
+
 /* --- tables --- */
+
+static const Option create_snapshot_options[] = {
+        { "description", "s" },
+        { "expires", "t" },
+        { "reuse", "b" },
+        { NULL },
+};
 
 static const Option stop_options[] = {
         { "force", "b" },
@@ -297,6 +369,15 @@ static const BusMethod methods[] = {
           SD_BUS_PARAM(argv) SD_BUS_PARAM(options) SD_BUS_PARAM(job) SD_BUS_PARAM(terminal),
           BUS_OWNER, "use", "enter", "run $(command) in the container $(container)",
           bus_exec_terminal_options, bus_exec_prepare, bus_exec_terminal },
+        { "CreateSnapshot", "sa{sv}", "o",
+          SD_BUS_PARAM(name) SD_BUS_PARAM(options) SD_BUS_PARAM(job),
+          BUS_OWNER, "use", "manage", "take the snapshot $(snapshot) of the container $(container)",
+          create_snapshot_options, create_snapshot_prepare, create_snapshot },
+        { "RestoreSnapshot", "sa{sv}", "o",
+          SD_BUS_PARAM(name) SD_BUS_PARAM(options) SD_BUS_PARAM(job),
+          BUS_OWNER, "use", "manage",
+          "restore the container $(container) from its snapshot $(snapshot)",
+          NULL, restore_snapshot_prepare, restore_snapshot },
         { "GetConfig", "a{sv}", "a{ss}", SD_BUS_PARAM(options) SD_BUS_PARAM(config),
           BUS_OWNER, NULL, "enter", "read the configuration of the container $(container)",
           get_options, NULL, get_config },
@@ -327,6 +408,7 @@ static const BusProperty properties[] = {
         { "InitPid", "u", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_init_pid },
         { "LastStarted", "t", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_last_started },
         { "Addresses", "a(sssus)", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_addresses },
+        { "Snapshots", "ao", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_snapshots },
         { NULL },
 };
 

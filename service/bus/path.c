@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/bus/path.h"
 
+#include <string.h>
 #include <systemd/sd-bus.h>
 
 static const char *const prefixes[] = {
         [OBJECT_CONTAINER] = BUS_ROOT "/container", [OBJECT_IMAGE] = BUS_ROOT "/image",
         [OBJECT_PROFILE] = BUS_ROOT "/profile",     [OBJECT_NETWORK] = BUS_ROOT "/network",
         [OBJECT_POOL] = BUS_ROOT "/pool",           [OBJECT_JOB] = BUS_ROOT "/job",
+        [OBJECT_SNAPSHOT] = BUS_ROOT "/container", /* below its container */
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(prefixes) == _OBJECT_KIND_MAX);
 
@@ -14,9 +16,28 @@ const char *bus_path_prefix(ObjectKind kind) {
         return prefixes[kind];
 }
 
+#define SNAPSHOT_PATH BUS_ROOT "/container/%/snapshot/%"
+
+/* The name is CONTAINER/NAME. */
+static int snapshot_path(const char *name, char **ret) {
+        g_auto(GStrv) parts = g_strsplit(name, "/", 2);
+
+        return sd_bus_path_encode_many(ret, SNAPSHOT_PATH, parts[0], parts[1]);
+}
+
+static Object *find_snapshot(Manager *m, const char *path) {
+        g_autofree char *container = NULL, *snapshot = NULL, *name = NULL;
+
+        if (sd_bus_path_decode_many(path, SNAPSHOT_PATH, &container, &snapshot) <= 0)
+                return NULL;
+        name = g_strconcat(container, "/", snapshot, NULL);
+        return manager_find(m, OBJECT_SNAPSHOT, name);
+}
+
 char *bus_path_of(ObjectKind kind, const char *name) {
         char *path = NULL;
-        int r = sd_bus_path_encode(prefixes[kind], name, &path);
+        int r = kind == OBJECT_SNAPSHOT ? snapshot_path(name, &path)
+                                        : sd_bus_path_encode(prefixes[kind], name, &path);
 
         g_assert(r >= 0); /* only for lack of memory, or a prefix that is no path */
         return path;
@@ -26,6 +47,8 @@ Object *bus_path_find(Manager *m, const char *path) {
         for (ObjectKind kind = 0; kind < _OBJECT_KIND_MAX; kind++) {
                 g_autofree char *name = NULL;
 
+                if (kind == OBJECT_CONTAINER && strstr(path, "/snapshot/"))
+                        return find_snapshot(m, path);
                 if (sd_bus_path_decode(path, prefixes[kind], &name) > 0)
                         return manager_find(m, kind, name);
         }

@@ -34,6 +34,7 @@ Container *container_new(const char *name, uid_t owner) {
         c->devices = devices_empty();
         c->profiles = g_new0(char *, 1);
         c->addresses = addresses_empty();
+        c->snapshots = g_ptr_array_new();
         c->init_fd = c->monitor_fd = -EBADF;
         return c;
 }
@@ -54,7 +55,9 @@ Container *container_free(Container *c) {
         container_forget_run(c);
         g_variant_unref(c->addresses);
         object_done(&c->object);
+        g_ptr_array_unref(c->snapshots);
         g_free(c->rename_to);
+        g_free(c->restore_from);
         g_free(c->description);
         g_free(c->image);
         g_free(c->architecture);
@@ -67,6 +70,7 @@ Container *container_free(Container *c) {
 }
 
 GVariant *container_to_record(const Container *c) {
+        g_autoptr(GVariant) snapshots = NULL;
         GVariantDict dict;
         ContainerState state = c->state;
 
@@ -78,6 +82,7 @@ GVariant *container_to_record(const Container *c) {
         record_put_object(&dict, &c->object);
         g_variant_dict_insert(&dict, "state", "s", states[state]);
         g_variant_dict_insert(&dict, "rename-to", "s", c->rename_to ?: "");
+        g_variant_dict_insert(&dict, "restore-from", "s", c->restore_from ?: "");
         g_variant_dict_insert(&dict, "description", "s", c->description);
         g_variant_dict_insert(&dict, "image", "s", c->image);
         g_variant_dict_insert(&dict, "architecture", "s", c->architecture);
@@ -92,7 +97,20 @@ GVariant *container_to_record(const Container *c) {
         g_variant_dict_insert(&dict, "idmapped", "b", c->idmapped);
         g_variant_dict_insert(&dict, "created", "t", c->created);
         g_variant_dict_insert(&dict, "last-started", "t", c->last_started);
+        snapshots = snapshots_to_record(c->snapshots);
+        g_variant_dict_insert_value(&dict, "snapshots", snapshots);
         return g_variant_ref_sink(g_variant_dict_end(&dict));
+}
+
+/* Records that were written before there were snapshots have none of these fields. */
+static int snapshots_read(Container *c, GVariant *record) {
+        g_autoptr(GVariant) snapshots = NULL;
+
+        if (record_get_string(record, "restore-from", &c->restore_from) >= 0 && !*c->restore_from)
+                g_clear_pointer(&c->restore_from, g_free);
+        if (record_get_variant(record, "snapshots", SNAPSHOTS_TYPE, &snapshots) < 0)
+                return 0;
+        return snapshots_from_record(c->object.name, c->object.owner, snapshots, c->snapshots);
 }
 
 int container_from_record(const char *name, GVariant *record, Container **ret) {
@@ -115,7 +133,8 @@ int container_from_record(const char *name, GVariant *record, Container **ret) {
             record_get_uint32(record, "idmap-size", &c->idmap.size) < 0 ||
             record_get_boolean(record, "idmapped", &c->idmapped) < 0 ||
             record_get_uint64(record, "created", &c->created) < 0 ||
-            record_get_uint64(record, "last-started", &c->last_started) < 0)
+            record_get_uint64(record, "last-started", &c->last_started) < 0 ||
+            snapshots_read(c, record) < 0)
                 return -EBADMSG;
         if (!*c->rename_to)
                 g_clear_pointer(&c->rename_to, g_free);

@@ -12,6 +12,7 @@
 #include "service/model/idmap.h"
 #include "service/model/object.h"
 #include "service/model/privilege.h"
+#include "service/model/snapshot.h"
 #include "service/util/error.h"
 
 typedef enum ContainerState {
@@ -41,6 +42,7 @@ typedef struct Container {
         ContainerState state;
         bool incomplete;      /* being created: recorded as such whatever its state is meanwhile */
         char *rename_to;      /* a rename is under way, or NULL */
+        char *restore_from;   /* a restore from that snapshot is under way, or NULL */
         char *description;
         char *image;          /* fingerprint */
         char *architecture;
@@ -53,6 +55,7 @@ typedef struct Container {
         IdRange idmap;
         bool idmapped;        /* stored unshifted and mounted idmapped */
         uint64_t created, last_started; /* µs since 1970, 0 never */
+        GPtrArray *snapshots; /* of Snapshot, oldest first; borrowed from the Manager's table */
 
         ContainerFacts facts;
         int init_fd;          /* pidfds, -EBADF when not running */

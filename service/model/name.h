@@ -17,6 +17,7 @@ typedef enum NameKind {
         NAME_NETWORK,   /* 2-15 of the same: an interface name */
         NAME_POOL,      /* as a profile */
         NAME_DEVICE,    /* as a profile */
+        NAME_SNAPSHOT,  /* as a profile */
         NAME_INTERFACE, /* 1-15, an interface name inside a container */
         NAME_ALIAS,     /* 1-128 printable ASCII, no blanks; no "/" first or last */
         _NAME_KIND_MAX,

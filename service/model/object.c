@@ -15,6 +15,7 @@ static const KindInfo kinds[] = {
         [OBJECT_PROFILE] = { "profile", "profiles", ERROR_NO_SUCH_PROFILE },
         [OBJECT_NETWORK] = { "network", "networks", ERROR_NO_SUCH_NETWORK },
         [OBJECT_POOL] = { "storage pool", "pools", ERROR_NO_SUCH_POOL },
+        [OBJECT_SNAPSHOT] = { "snapshot", NULL, ERROR_NO_SUCH_SNAPSHOT },
         [OBJECT_JOB] = { "job", NULL, ERROR_FAILED },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(kinds) == _OBJECT_KIND_MAX);

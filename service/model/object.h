@@ -22,13 +22,15 @@ typedef enum ObjectKind {
         OBJECT_PROFILE,
         OBJECT_NETWORK,
         OBJECT_POOL,
+        OBJECT_SNAPSHOT,
         OBJECT_JOB,
         _OBJECT_KIND_MAX,
 } ObjectKind;
 
 struct Object {
         ObjectKind kind;
-        char *name; /* of an image its fingerprint, of a job its number */
+        char *name; /* of an image its fingerprint, of a job its number, of a snapshot
+                    * CONTAINER/NAME */
         uint64_t generation;
         uid_t owner;
         uint64_t revision; /* rises with every change of configuration */
@@ -36,7 +38,8 @@ struct Object {
 
 /* "container", "storage pool": for messages. */
 const char *object_kind_to_noun(ObjectKind kind);
-/* "containers", "pools": the directory of its records. NULL for jobs, which have none. */
+/* "containers", "pools": the directory of its records. NULL for jobs, which have none, and
+ * snapshots, which are part of their container's. */
 const char *object_kind_to_directory(ObjectKind kind);
 /* The kind's "there is none of that name". */
 int object_error_missing(ObjectKind kind);

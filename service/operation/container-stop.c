@@ -74,7 +74,7 @@ static int run_freezer(Job *job, const char *operation,
 }
 
 /* First step of every end: a frozen container hears nothing. */
-static int stop_thaw(Job *job, Error *ret_error) {
+int step_stop_thaw(Job *job, Error *ret_error) {
         ContainerJob *data = job->data;
         Container *c = data->container;
 
@@ -161,7 +161,7 @@ static int ephemeral_forget(Job *job, Error *ret_error) {
 }
 
 static const JobStep stop_steps[] = {
-        { NULL, stop_thaw, NULL },
+        { NULL, step_stop_thaw, NULL },
         { "Stopping the container", step_stop, NULL },
         { NULL, stop_done, NULL },
         { NULL, ephemeral_mark, NULL },
@@ -171,7 +171,7 @@ static const JobStep stop_steps[] = {
 };
 
 static const JobStep restart_steps[] = {
-        { NULL, stop_thaw, NULL },
+        { NULL, step_stop_thaw, NULL },
         { "Stopping the container", step_stop, NULL },
         { NULL, stop_done, NULL },
         { "Waiting for the network", step_start_wait, NULL },
@@ -182,7 +182,7 @@ static const JobStep restart_steps[] = {
 };
 
 static const JobStep delete_steps[] = {
-        { NULL, stop_thaw, NULL },
+        { NULL, step_stop_thaw, NULL },
         { "Stopping the container", step_kill, NULL },
         { NULL, step_delete_mark, NULL },
         { "Deleting the container", step_delete_volume, NULL },
@@ -198,7 +198,7 @@ static int freeze_done(Job *job, GVariant *result, int *fds, size_t n_fds, Error
         return container_run_set_frozen(job->manager, data->container, true, ret_error);
 }
 
-static int freeze_run(Job *job, Error *ret_error) {
+int step_freeze(Job *job, Error *ret_error) {
         return run_freezer(job, OPERATION_FREEZE, freeze_done, ret_error);
 }
 
@@ -208,7 +208,7 @@ static int unfreeze_done(Job *job, GVariant *result, int *fds, size_t n_fds, Err
         return container_run_set_frozen(job->manager, data->container, false, ret_error);
 }
 
-static int unfreeze_run(Job *job, Error *ret_error) {
+int step_unfreeze(Job *job, Error *ret_error) {
         return run_freezer(job, OPERATION_UNFREEZE, unfreeze_done, ret_error);
 }
 
@@ -226,13 +226,13 @@ static int freeze_told(Job *job, Error *ret_error) {
 }
 
 static const JobStep freeze_steps[] = {
-        { "Freezing the container", freeze_run, freeze_undo },
+        { "Freezing the container", step_freeze, freeze_undo },
         { NULL, freeze_told, NULL },
         { NULL },
 };
 
 static const JobStep unfreeze_steps[] = {
-        { "Thawing the container", unfreeze_run, NULL },
+        { "Thawing the container", step_unfreeze, NULL },
         { NULL, freeze_told, NULL },
         { NULL },
 };

@@ -34,6 +34,9 @@ void object_free(void *p) {
         case OBJECT_POOL:
                 (void) storage_pool_free((StoragePool *) o);
                 break;
+        case OBJECT_SNAPSHOT:
+                (void) snapshot_free((Snapshot *) o);
+                break;
         case OBJECT_JOB:
                 (void) job_free((Job *) o);
                 break;
@@ -54,6 +57,7 @@ static GVariant *object_to_record(Object *o) {
                 return network_to_record((Network *) o);
         case OBJECT_POOL:
                 return storage_pool_to_record((StoragePool *) o);
+        case OBJECT_SNAPSHOT:
         case OBJECT_JOB:
         case _OBJECT_KIND_MAX:
                 break;
@@ -73,6 +77,7 @@ static int object_from_record(ObjectKind kind, const char *name, GVariant *recor
                 return network_from_record(name, record, (Network **) ret);
         case OBJECT_POOL:
                 return storage_pool_from_record(name, record, (StoragePool **) ret);
+        case OBJECT_SNAPSHOT:
         case OBJECT_JOB:
         case _OBJECT_KIND_MAX:
                 break;
@@ -87,15 +92,26 @@ typedef struct LoadContext {
         ObjectKind kind;
 } LoadContext;
 
+static void load_snapshots(Manager *m, const Container *c) {
+        for (guint i = 0; i < c->snapshots->len; i++) {
+                Snapshot *s = c->snapshots->pdata[i];
+
+                g_hash_table_replace(m->objects[OBJECT_SNAPSHOT], s->object.name, s);
+        }
+}
+
 static void load_record(const char *name, GVariant *record, void *userdata) {
         LoadContext *context = userdata;
         Object *o;
 
-        if (object_from_record(context->kind, name, record, &o) < 0)
+        if (object_from_record(context->kind, name, record, &o) < 0) {
                 log_error("The record of the %s \"%s\" makes no sense; it is left out.",
                           object_kind_to_noun(context->kind), name);
-        else
-                g_hash_table_replace(context->manager->objects[context->kind], o->name, o);
+                return;
+        }
+        g_hash_table_replace(context->manager->objects[context->kind], o->name, o);
+        if (o->kind == OBJECT_CONTAINER)
+                load_snapshots(context->manager, (Container *) o);
 }
 
 static int load_records(Manager *m, Error *ret_error) {
@@ -285,8 +301,11 @@ void manager_add(Manager *m, Object *o) {
 }
 
 int manager_save(Manager *m, Object *o, Error *ret_error) {
-        g_autoptr(GVariant) record = object_to_record(o);
+        g_autoptr(GVariant) record = NULL;
 
+        if (o->kind == OBJECT_SNAPSHOT)
+                o = &manager_get_container_of(m, (Snapshot *) o)->object;
+        record = object_to_record(o);
         return record_dir_write(m->records[o->kind], o->name, record, ret_error);
 }
 
@@ -295,14 +314,41 @@ void manager_changed(Manager *m, Object *o) {
                 m->observer->changed(o, m->observer_userdata);
 }
 
+Container *manager_get_container_of(Manager *m, const Snapshot *s) {
+        g_autofree char *name = snapshot_get_container(s);
+        Container *c = manager_find_container(m, name);
+
+        g_assert(c); /* it goes after its snapshots */
+        return c;
+}
+
+static void remove_snapshots(Manager *m, Container *c) {
+        while (c->snapshots->len > 0)
+                manager_remove(m, &((Snapshot *) c->snapshots->pdata[0])->object);
+}
+
 void manager_remove(Manager *m, Object *o) {
+        if (o->kind == OBJECT_CONTAINER)
+                remove_snapshots(m, (Container *) o);
         if (m->observer)
                 m->observer->removed(o, m->observer_userdata);
         if (o->kind == OBJECT_CONTAINER)
                 g_hash_table_remove(m->runs, o);
+        if (o->kind == OBJECT_SNAPSHOT)
+                g_ptr_array_remove(manager_get_container_of(m, (Snapshot *) o)->snapshots, o);
         if (g_hash_table_contains(m->locks, o))
                 job_unlock(g_hash_table_lookup(m->locks, o), o);
         g_hash_table_remove(m->objects[o->kind], o->name);
+}
+
+static void rename_snapshots(Manager *m, Container *c) {
+        for (guint i = 0; i < c->snapshots->len; i++) {
+                Snapshot *s = c->snapshots->pdata[i];
+                g_autofree char *name = g_strconcat(c->object.name, "/", snapshot_get_name(s),
+                                                    NULL);
+
+                manager_rename(m, &s->object, name);
+        }
 }
 
 void manager_rename(Manager *m, Object *o, const char *name) {
@@ -312,6 +358,8 @@ void manager_rename(Manager *m, Object *o, const char *name) {
         g_free(o->name);
         o->name = g_strdup(name);
         manager_add(m, o);
+        if (o->kind == OBJECT_CONTAINER)
+                rename_snapshots(m, (Container *) o);
 }
 
 int manager_forget(Manager *m, ObjectKind kind, const char *name, Error *ret_error) {

@@ -21,6 +21,7 @@
 #include "service/model/object.h"
 #include "service/model/pool.h"
 #include "service/model/profile.h"
+#include "service/model/snapshot.h"
 #include "service/operation/job.h"
 #include "service/state/record-file.h"
 #include "service/util/error.h"
@@ -73,6 +74,7 @@ int manager_get_image(Manager *m, const char *name, Image **ret, Error *ret_erro
 #define manager_find_profile(m, name) ((Profile *) manager_find(m, OBJECT_PROFILE, name))
 #define manager_find_network(m, name) ((Network *) manager_find(m, OBJECT_NETWORK, name))
 #define manager_find_pool(m, name) ((StoragePool *) manager_find(m, OBJECT_POOL, name))
+#define manager_find_snapshot(m, name) ((Snapshot *) manager_find(m, OBJECT_SNAPSHOT, name))
 #define manager_find_image(m, name) ((Image *) manager_find(m, OBJECT_IMAGE, name))
 
 /* ERROR_EXISTS when the name is taken. */
@@ -81,10 +83,15 @@ int manager_check_free(Manager *m, ObjectKind kind, const char *name, Error *ret
 void manager_add(Manager *m, Object *o);
 int manager_save(Manager *m, Object *o, Error *ret_error);
 void manager_changed(Manager *m, Object *o);
+/* With a container go its snapshots. */
 void manager_remove(Manager *m, Object *o);
-/* Gives an object another name in the table; on the bus one goes and one comes. */
+/* Gives an object another name in the table; on the bus one goes and one comes. The snapshots of a
+ * container go with it. */
 void manager_rename(Manager *m, Object *o, const char *name);
 int manager_forget(Manager *m, ObjectKind kind, const char *name, Error *ret_error);
+
+/* A snapshot's container. */
+Container *manager_get_container_of(Manager *m, const Snapshot *s);
 
 /* Who works on it, or NULL. */
 Job *manager_get_lock(Manager *m, Object *o);

@@ -9,6 +9,7 @@
 #include "service/operation/image.h"
 #include "service/operation/network.h"
 #include "service/operation/pool.h"
+#include "service/operation/snapshot.h"
 #include "service/operation/step.h"
 #include "service/util/cleanup.h"
 #include "service/util/log.h"
@@ -53,6 +54,24 @@ static int clean_done(Job *job, Error *ret_error) {
         return JOB_STEP_DONE;
 }
 
+/* The end of one job is the beginning of the other: both want the container. */
+static int clean_snapshots(Job *job, Error *ret_error) {
+        ContainerJob *data = job->data;
+        Container *c = data->container;
+        g_auto(Error) error = ERROR_INIT;
+        Job *next = NULL;
+        int r;
+
+        if (!snapshots_are_half(c))
+                return JOB_STEP_DONE;
+        job_unlock(job, &c->object);
+        r = snapshots_recover(job->manager, c, &next, &error);
+        if (r >= 0)
+                next->cancelable = false;
+        start_or_log(&c->object, r, next, &error);
+        return JOB_STEP_DONE;
+}
+
 /* Nobody was told that it exists, or everybody that it does not. */
 static bool is_half(const Container *c) {
         return c->incomplete || c->state == CONTAINER_DELETING;
@@ -61,6 +80,7 @@ static bool is_half(const Container *c) {
 static const JobStep clean_steps[] = {
         { "Cleaning up", clean_run, NULL },
         { NULL, clean_done, NULL },
+        { NULL, clean_snapshots, NULL },
         { NULL },
 };
 
@@ -99,6 +119,8 @@ static void recover_container(Manager *m, Container *c) {
                         r = job_lock(job, &c->object, &error);
         } else if (c->rename_to)
                 r = container_rename(m, CALLER_SERVICE, c, c->rename_to, &job, &error);
+        else if (snapshots_are_half(c))
+                r = snapshots_recover(m, c, &job, &error);
         else
                 return;
         if (r >= 0)
@@ -185,6 +207,7 @@ static void recover_one(Manager *m, Object *o) {
                 recover_pool(m, (StoragePool *) o);
                 break;
         case OBJECT_PROFILE:
+        case OBJECT_SNAPSHOT: /* its container's recovery sees to it */
         case OBJECT_JOB:
                 break;
         case _OBJECT_KIND_MAX:

@@ -45,6 +45,11 @@ int step_start_commit(Job *job, Error *ret_error);
 int step_stop(Job *job, Error *ret_error);
 int step_kill(Job *job, Error *ret_error);
 
+/* Before either: a frozen container hears nothing. */
+int step_stop_thaw(Job *job, Error *ret_error);
+int step_freeze(Job *job, Error *ret_error);
+int step_unfreeze(Job *job, Error *ret_error);
+
 /* Deleting: mark, delete the volume, forget; nothing is undone, what is left is finished at the
  * next start. */
 int step_delete_mark(Job *job, Error *ret_error);

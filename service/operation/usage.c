@@ -38,6 +38,7 @@ static bool container_uses(Manager *m, const Container *c, const Object *o) {
                 return devices_use(devices, o);
         }
         case OBJECT_CONTAINER:
+        case OBJECT_SNAPSHOT:
         case OBJECT_JOB:
         case _OBJECT_KIND_MAX:
                 return false;

@@ -35,10 +35,22 @@
  * "idmapped" b: whether the pool's filesystem can be mounted idmapped; if not, the copy has been
  * shifted to "idmap-base" u (once, here). */
 #define OPERATION_CONTAINER_CREATE "storage.container-create"
-/* Deletes volume containers/"container" s. */
+/* Deletes volume containers/"container" s and all its snapshots. */
 #define OPERATION_CONTAINER_DELETE "storage.container-delete"
-/* Renames volume containers/"container" s to "name" s. */
+/* Renames volume containers/"container" s to "name" s, and the directory of its snapshots. */
 #define OPERATION_CONTAINER_RENAME "storage.container-rename"
+/* Makes volume snapshots/"container" s/"snapshot" s a copy of containers/"container": a read-only
+ * snapshot on btrfs, a copy on dir. Replaces an unfinished one. */
+#define OPERATION_SNAPSHOT_CREATE "storage.snapshot-create"
+/* Deletes, and renames to "name" s, that volume. */
+#define OPERATION_SNAPSHOT_DELETE "storage.snapshot-delete"
+#define OPERATION_SNAPSHOT_RENAME "storage.snapshot-rename"
+/* Puts a copy of volume snapshots/"container"/"snapshot" in the place of containers/"container",
+ * which is kept beside it; puts the kept one back, where there is one; deletes the kept one (what
+ * cannot be deleted is left to be swept). */
+#define OPERATION_SNAPSHOT_RESTORE "storage.snapshot-restore"
+#define OPERATION_SNAPSHOT_RESTORE_UNDO "storage.snapshot-restore-undo"
+#define OPERATION_SNAPSHOT_RESTORE_END "storage.snapshot-restore-end"
 /* Deletes volume images/"image" s. */
 #define OPERATION_IMAGE_DELETE "storage.image-delete"
 

@@ -43,6 +43,13 @@ static const struct {
         { "Container.ExecPipes", "/org/berth1/container/c1", "(['true'], @a{sv} {})" },
         { "Container.ExecTerminal", "/org/berth1/container/c1", "(['true'], @a{sv} {})" },
         { "Container.Update", "/org/berth1/container/c1", "(@a{ss} {}, @as [], @a{sv} {})" },
+        { "Container.CreateSnapshot", "/org/berth1/container/c1", "('s2', @a{sv} {})" },
+        { "Snapshot.GetConfig", "/org/berth1/container/c1/snapshot/s1", "(@a{sv} {},)" },
+        { "Snapshot.GetDevices", "/org/berth1/container/c1/snapshot/s1", "(@a{sv} {},)" },
+        { "Snapshot.Update", "/org/berth1/container/c1/snapshot/s1", "(@a{sv} {},)" },
+        { "Container.RestoreSnapshot", "/org/berth1/container/c1", "('s1', @a{sv} {})" },
+        { "Snapshot.Rename", "/org/berth1/container/c1/snapshot/s1", "('s3', @a{sv} {})" },
+        { "Snapshot.Delete", "/org/berth1/container/c1/snapshot/s1", "(@a{sv} {},)" },
         { "Container.Freeze", "/org/berth1/container/c1", "(@a{sv} {},)" },
         { "Container.Unfreeze", "/org/berth1/container/c1", "(@a{sv} {},)" },
         { "Container.Start", "/org/berth1/container/c1", "(@a{sv} {},)" },
@@ -82,7 +89,7 @@ typedef struct Stage {
 
 static Stage stage_new(Harness *h, Client *alice) {
         Stage stage = { .h = h };
-        g_autoptr(Call) p1 = NULL, p2 = NULL, network = NULL;
+        g_autoptr(Call) p1 = NULL, p2 = NULL, network = NULL, snapshot = NULL;
 
         world_make_image(h);
         stage.image = world_import_image(alice, "alice's image", NULL);
@@ -97,6 +104,9 @@ static Stage stage_new(Harness *h, Client *alice) {
                                  g_variant_new_parsed("('net0', 'bridge', @a{ss} {}, @a{sv} {})"));
         call_assert_ok(network);
         g_free(world_start_container(alice, "c1"));
+        snapshot = client_run_job(alice, "/org/berth1/container/c1", "Container.CreateSnapshot",
+                                  g_variant_new_parsed("('s1', @a{sv} {})"));
+        call_assert_ok(snapshot);
         harness_plan(h, "runtime.exec", "progress 0.5 Serving\nset serve yes");
         stage.job = client_start_job(alice, "/org/berth1/container/c1", "Container.Exec",
                                      g_variant_new_parsed("(['cat'], @a{sv} {})"));

@@ -170,11 +170,14 @@ static void compare_live(Harness *h, const BusClass *class, const char *path) {
 TEST(live_objects_are_as_the_contract_says) {
         g_autoptr(Harness) h = harness_new();
         g_autofree char *job = NULL, *image = NULL;
-        g_autoptr(Call) end = NULL;
+        g_autoptr(Call) end = NULL, snapshot = NULL;
 
         world_make_image(h);
         image = world_import_image(h->root, "another image", NULL);
         g_free(world_make_container(h->root, "c1"));
+        snapshot = client_run_job(h->root, "/org/berth1/container/c1", "Container.CreateSnapshot",
+                                  g_variant_new_parsed("('s1', @a{sv} {})"));
+        call_assert_ok(snapshot);
         job = client_start_job(h->root, PATH_ROOT, "Manager.CreateNetwork",
                                g_variant_new_parsed("('net0', 'bridge', @a{ss} {}, @a{sv} {})"));
         end = client_wait_job(h->root, job);
@@ -195,6 +198,9 @@ TEST(live_objects_are_as_the_contract_says) {
                         break;
                 case OBJECT_POOL:
                         compare_live(h, *c, PATH_POOL);
+                        break;
+                case OBJECT_SNAPSHOT:
+                        compare_live(h, *c, "/org/berth1/container/c1/snapshot/s1");
                         break;
                 case OBJECT_JOB:
                         compare_live(h, *c, job);
@@ -347,8 +353,9 @@ TEST(check_access_knows_every_action) {
 static bool is_own_kind(const char *interface, const char *key) {
         g_autofree char *word = g_ascii_strdown(strrchr(interface, '.') + 1, -1);
 
-        return g_str_equal(word, key) || (g_str_equal(word, "storagepool") &&
-                                          g_str_equal(key, "pool"));
+        return g_str_equal(word, key) ||
+               (g_str_equal(word, "storagepool") && g_str_equal(key, "pool")) ||
+               (g_str_equal(word, "snapshot") && g_str_equal(key, "container"));
 }
 
 /* A prompt names its object, by a detail that is there for every method of the class, or by one

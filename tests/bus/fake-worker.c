@@ -274,12 +274,14 @@ static int container_delete(Worker *worker, GVariantDict *result, Error *ret_err
         const char *container;
         int r = worker_get_string(worker, "container", &container, ret_error);
 
+        if (r >= 0)
+                r = remove_below(worker, "snapshots", container, ret_error);
         return r < 0 ? r : remove_below(worker, "containers", container, ret_error);
 }
 
 static int container_rename(Worker *worker, GVariantDict *result, Error *ret_error) {
         const char *pool, *container, *name;
-        g_autofree char *from = NULL, *to = NULL;
+        g_autofree char *from = NULL, *to = NULL, *snapshots_from = NULL, *snapshots_to = NULL;
         int r;
 
         r = worker_get_string(worker, "pool-path", &pool, ret_error);
@@ -291,6 +293,54 @@ static int container_rename(Worker *worker, GVariantDict *result, Error *ret_err
                 return r;
         from = g_build_filename(pool, "containers", container, NULL);
         to = g_build_filename(pool, "containers", name, NULL);
+        if (rename(from, to) < 0 && errno != ENOENT)
+                return -errno;
+        snapshots_from = g_build_filename(pool, "snapshots", container, NULL);
+        snapshots_to = g_build_filename(pool, "snapshots", name, NULL);
+        return rename(snapshots_from, snapshots_to) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static int snapshot_parent(Worker *worker, char **ret_parent, const char **ret_name,
+                           Error *ret_error) {
+        const char *container;
+        int r = worker_get_string(worker, "container", &container, ret_error);
+
+        if (r >= 0)
+                r = worker_get_string(worker, "snapshot", ret_name, ret_error);
+        if (r >= 0)
+                *ret_parent = g_strconcat("snapshots/", container, NULL);
+        return r;
+}
+
+static int snapshot_create(Worker *worker, GVariantDict *result, Error *ret_error) {
+        g_autofree char *parent = NULL;
+        const char *name;
+        int r = snapshot_parent(worker, &parent, &name, ret_error);
+
+        return r < 0 ? r : make_dir_below(worker, parent, name, ret_error);
+}
+
+static int snapshot_delete(Worker *worker, GVariantDict *result, Error *ret_error) {
+        g_autofree char *parent = NULL;
+        const char *name;
+        int r = snapshot_parent(worker, &parent, &name, ret_error);
+
+        return r < 0 ? r : remove_below(worker, parent, name, ret_error);
+}
+
+static int snapshot_rename(Worker *worker, GVariantDict *result, Error *ret_error) {
+        g_autofree char *parent = NULL, *from = NULL, *to = NULL;
+        const char *snapshot, *name, *pool;
+        int r = snapshot_parent(worker, &parent, &snapshot, ret_error);
+
+        if (r >= 0)
+                r = worker_get_string(worker, "name", &name, ret_error);
+        if (r >= 0)
+                r = worker_get_string(worker, "pool-path", &pool, ret_error);
+        if (r < 0)
+                return r;
+        from = g_build_filename(pool, parent, snapshot, NULL);
+        to = g_build_filename(pool, parent, name, NULL);
         return rename(from, to) < 0 && errno != ENOENT ? -errno : 0;
 }
 
@@ -559,6 +609,12 @@ FAKE(fake_pool_delete, OPERATION_POOL_DELETE, nothing)
 FAKE(fake_container_create, OPERATION_CONTAINER_CREATE, container_create)
 FAKE(fake_container_delete, OPERATION_CONTAINER_DELETE, container_delete)
 FAKE(fake_container_rename, OPERATION_CONTAINER_RENAME, container_rename)
+FAKE(fake_snapshot_create, OPERATION_SNAPSHOT_CREATE, snapshot_create)
+FAKE(fake_snapshot_delete, OPERATION_SNAPSHOT_DELETE, snapshot_delete)
+FAKE(fake_snapshot_rename, OPERATION_SNAPSHOT_RENAME, snapshot_rename)
+FAKE(fake_snapshot_restore, OPERATION_SNAPSHOT_RESTORE, nothing)
+FAKE(fake_snapshot_restore_undo, OPERATION_SNAPSHOT_RESTORE_UNDO, nothing)
+FAKE(fake_snapshot_restore_end, OPERATION_SNAPSHOT_RESTORE_END, nothing)
 FAKE(fake_image_delete, OPERATION_IMAGE_DELETE, image_delete)
 FAKE(fake_image_import, OPERATION_IMAGE_IMPORT, image_import)
 FAKE(fake_image_unpack, OPERATION_IMAGE_UNPACK, image_unpack)
@@ -580,6 +636,12 @@ static const WorkerOperation operations[] = {
         { OPERATION_CONTAINER_CREATE, fake_container_create },
         { OPERATION_CONTAINER_DELETE, fake_container_delete },
         { OPERATION_CONTAINER_RENAME, fake_container_rename },
+        { OPERATION_SNAPSHOT_CREATE, fake_snapshot_create },
+        { OPERATION_SNAPSHOT_DELETE, fake_snapshot_delete },
+        { OPERATION_SNAPSHOT_RENAME, fake_snapshot_rename },
+        { OPERATION_SNAPSHOT_RESTORE, fake_snapshot_restore },
+        { OPERATION_SNAPSHOT_RESTORE_UNDO, fake_snapshot_restore_undo },
+        { OPERATION_SNAPSHOT_RESTORE_END, fake_snapshot_restore_end },
         { OPERATION_IMAGE_DELETE, fake_image_delete },
         { OPERATION_IMAGE_IMPORT, fake_image_import },
         { OPERATION_IMAGE_UNPACK, fake_image_unpack },

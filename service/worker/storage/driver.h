@@ -23,7 +23,9 @@ struct PoolDriver {
         int (*clone)(int source_fd, int dir_fd, const char *name, Error *ret_error);
         /* The same in one step that is on disk when it returns, and that leaves nothing when it
          * fails. NULL, or -EOPNOTSUPP, where that cannot be done. */
-        int (*clone_at_once)(int source_fd, int dir_fd, const char *name);
+        int (*clone_at_once)(int source_fd, int dir_fd, const char *name, bool read_only);
+        /* Nothing can be changed in the volume behind `fd` any more. NULL where that cannot be. */
+        int (*seal)(int fd);
         /* Removes whatever has that name, without following a link or crossing a mount; fine when
          * there is nothing. */
         int (*remove)(int dir_fd, const char *name);

@@ -4,6 +4,7 @@
 #include "service/util/cleanup.h"
 #include "service/worker/operations.h"
 #include "service/worker/storage/pool.h"
+#include "service/worker/storage/snapshot.h"
 #include "service/worker/storage/storage.h"
 #include "service/worker/storage/tree.h"
 #include "service/worker/worker.h"
@@ -66,6 +67,9 @@ static int container_delete(Worker *worker, GVariantDict *result, Error *ret_err
         const char *container;
         int r = open_pool_for(worker, "container", &pool, &container, ret_error);
 
+        if (r < 0)
+                return r;
+        r = volume_delete_snapshots(pool, container, ret_error);
         return r < 0 ? r : volume_delete(pool, VOLUME_CONTAINER, container, ret_error);
 }
 
@@ -77,7 +81,10 @@ static int container_rename(Worker *worker, GVariantDict *result, Error *ret_err
         r = worker_get_string(worker, "name", &name, ret_error);
         if (r >= 0)
                 r = open_pool_for(worker, "container", &pool, &container, ret_error);
-        return r < 0 ? r : volume_rename(pool, VOLUME_CONTAINER, container, name, ret_error);
+        if (r < 0)
+                return r;
+        r = volume_rename(pool, VOLUME_CONTAINER, container, name, ret_error);
+        return r < 0 ? r : volume_rename_snapshots(pool, container, name, ret_error);
 }
 
 static int image_delete(Worker *worker, GVariantDict *result, Error *ret_error) {
@@ -96,6 +103,12 @@ int main(void) {
                 { OPERATION_CONTAINER_CREATE, container_create },
                 { OPERATION_CONTAINER_DELETE, container_delete },
                 { OPERATION_CONTAINER_RENAME, container_rename },
+                { OPERATION_SNAPSHOT_CREATE, snapshot_create },
+                { OPERATION_SNAPSHOT_DELETE, snapshot_delete },
+                { OPERATION_SNAPSHOT_RENAME, snapshot_rename },
+                { OPERATION_SNAPSHOT_RESTORE, snapshot_restore },
+                { OPERATION_SNAPSHOT_RESTORE_UNDO, snapshot_restore_undo },
+                { OPERATION_SNAPSHOT_RESTORE_END, snapshot_restore_end },
                 { OPERATION_IMAGE_DELETE, image_delete },
                 { NULL },
         };

@@ -33,8 +33,15 @@ static int btrfs_create(int dir_fd, const char *name) {
 }
 
 /* Taking a snapshot commits the transaction that it is part of: when it returns, it is on disk. */
-static int btrfs_snapshot(int source_fd, int dir_fd, const char *name) {
-        return btrfs_util_create_snapshot_fd2(source_fd, dir_fd, name, 0, NULL, NULL) ? -errno : 0;
+static int btrfs_snapshot(int source_fd, int dir_fd, const char *name, bool read_only) {
+        int flags = read_only ? BTRFS_UTIL_CREATE_SNAPSHOT_READ_ONLY : 0;
+
+        return btrfs_util_create_snapshot_fd2(source_fd, dir_fd, name, flags, NULL, NULL) ? -errno
+                                                                                         : 0;
+}
+
+static int btrfs_seal(int fd) {
+        return btrfs_util_set_subvolume_read_only_fd(fd, true) ? -errno : 0;
 }
 
 /* Puts a snapshot of a nested subvolume at the same place in the snapshot of its parent, where the
@@ -56,7 +63,7 @@ static int btrfs_snapshot_nested(int source_fd, const Subvolume *nested, GHashTa
                 return dir_fd == -ENOENT || dir_fd == -ESTALE ? 0 : dir_fd;
         if (unlinkat(dir_fd, nested->name, AT_REMOVEDIR) < 0)
                 return errno == ENOENT || errno == ENOTEMPTY || errno == ENOTDIR ? 0 : -errno;
-        r = btrfs_snapshot(child_fd, dir_fd, nested->name);
+        r = btrfs_snapshot(child_fd, dir_fd, nested->name, false);
         if (r < 0)
                 return r;
 
@@ -77,14 +84,16 @@ static int btrfs_copy_read_only(int source_fd, const GPtrArray *nested, GHashTab
                 const Subvolume *s = nested->pdata[i];
                 const uint64_t *copy = g_hash_table_lookup(copies, &s->id);
                 _cleanup_close_ int fd = -EBADF;
+                int r;
 
                 if (!copy || !s->read_only)
                         continue;
                 fd = subvolume_open_directory(source_fd, *copy, SUBVOLUME_ROOT_INODE);
                 if (fd < 0)
                         return fd;
-                if (btrfs_util_set_subvolume_read_only_fd(fd, true))
-                        return -errno;
+                r = btrfs_seal(fd);
+                if (r < 0)
+                        return r;
         }
         return 0;
 }
@@ -100,7 +109,7 @@ static int btrfs_clone(int source_fd, int dir_fd, const char *name, Error *ret_e
         r = subvolume_list_nested(source_fd, &nested);
         if (r < 0)
                 return r;
-        r = btrfs_snapshot(source_fd, dir_fd, name);
+        r = btrfs_snapshot(source_fd, dir_fd, name, false);
         if (r < 0 || nested->len == 0)
                 return r;
 
@@ -121,14 +130,15 @@ static int btrfs_clone(int source_fd, int dir_fd, const char *name, Error *ret_e
         return btrfs_copy_read_only(source_fd, nested, copies);
 }
 
-static int btrfs_clone_at_once(int source_fd, int dir_fd, const char *name) {
+static int btrfs_clone_at_once(int source_fd, int dir_fd, const char *name, bool read_only) {
         g_autoptr(GPtrArray) nested = NULL;
         int r;
 
         r = subvolume_list_nested(source_fd, &nested);
         if (r < 0)
                 return r;
-        return nested->len > 0 ? -EOPNOTSUPP : btrfs_snapshot(source_fd, dir_fd, name);
+        return nested->len > 0 ? -EOPNOTSUPP
+                               : btrfs_snapshot(source_fd, dir_fd, name, read_only);
 }
 
 /* Parents come before their children in the list. Nothing can be removed from a subvolume that is
@@ -200,6 +210,7 @@ const PoolDriver pool_driver_btrfs = {
         .create = btrfs_create,
         .clone = btrfs_clone,
         .clone_at_once = btrfs_clone_at_once,
+        .seal = btrfs_seal,
         .remove = btrfs_remove,
         .remove_at_once = btrfs_remove_at_once,
 };

@@ -13,6 +13,7 @@
 #include "service/util/path.h"
 #include "service/worker/storage/driver.h"
 #include "service/worker/storage/mount.h"
+#include "service/worker/storage/sweep.h"
 
 typedef struct VolumeKindInfo {
         const char *directory;
@@ -305,7 +306,11 @@ int volume_commit(Pool *pool, VolumeKind kind, const char *name, Error *ret_erro
         if (r < 0)
                 return r;
         fd = open_volume(&place, place.unfinished);
-        r = fd < 0 ? fd : syncfs(fd) < 0 ? -errno : 0;
+        r = fd < 0 ? fd : 0;
+        if (r >= 0 && kind == VOLUME_SNAPSHOT && pool->driver->seal)
+                r = pool->driver->seal(fd);
+        if (r >= 0 && syncfs(fd) < 0)
+                r = -errno;
         if (r >= 0)
                 r = rename_new(place.dir_fd, place.unfinished, place.dir_fd, place.name);
         if (r >= 0)
@@ -388,7 +393,8 @@ int volume_clone(Pool *pool, VolumeKind from_kind, const char *from, VolumeKind 
         if (r < 0)
                 return r;
         if (pool->driver->clone_at_once) {
-                r = pool->driver->clone_at_once(source_fd, place.dir_fd, place.name);
+                r = pool->driver->clone_at_once(source_fd, place.dir_fd, place.name,
+                                                to_kind == VOLUME_SNAPSHOT);
                 if (r >= 0)
                         return 0;
                 if (r != -EOPNOTSUPP)
@@ -402,6 +408,91 @@ int volume_clone(Pool *pool, VolumeKind from_kind, const char *from, VolumeKind 
                 (void) pool->driver->remove(place.dir_fd, place.unfinished);
         return r;
 }
+
+/* --- Replacing --- */
+
+/* The copy under the unfinished name, on disk. */
+static int replace_clone(Pool *pool, int source_fd, const VolumePlace *place, Error *ret_error) {
+        _cleanup_close_ int fd = -EBADF;
+        int r = -EOPNOTSUPP;
+
+        if (pool->driver->clone_at_once)
+                r = pool->driver->clone_at_once(source_fd, place->dir_fd, place->unfinished,
+                                                false);
+        if (r != -EOPNOTSUPP)
+                return r;
+        r = clone_unfinished(pool, source_fd, place, &fd, ret_error);
+        if (r >= 0 && syncfs(fd) < 0)
+                r = -errno;
+        return r;
+}
+
+/* What has the kept one's name is garbage as long as the volume itself is there. */
+static int replace_exchange(Pool *pool, const VolumePlace *place) {
+        int r = 0;
+
+        if (faccessat(place->dir_fd, place->name, F_OK, AT_SYMLINK_NOFOLLOW) >= 0) {
+                r = pool->driver->remove(place->dir_fd, place->deleted);
+                if (r >= 0)
+                        r = rename_new(place->dir_fd, place->name, place->dir_fd, place->deleted);
+        }
+        if (r >= 0)
+                r = rename_new(place->dir_fd, place->unfinished, place->dir_fd, place->name);
+        return r < 0 ? r : sync_directory(place->dir_fd);
+}
+
+int volume_replace(Pool *pool, VolumeKind from_kind, const char *from, VolumeKind to_kind,
+                   const char *to, Error *ret_error) {
+        g_auto(VolumePlace) place = VOLUME_PLACE_INIT;
+        _cleanup_close_ int source_fd = -EBADF;
+        int r;
+
+        r = volume_open(pool, from_kind, from, &source_fd, ret_error);
+        if (r >= 0)
+                r = volume_find(pool, to_kind, to, true, &place, ret_error);
+        if (r < 0)
+                return r;
+        r = pool->driver->remove(place.dir_fd, place.unfinished);
+        if (r >= 0)
+                r = replace_clone(pool, source_fd, &place, ret_error);
+        if (r >= 0)
+                r = replace_exchange(pool, &place);
+        return r < 0 ? volume_error(pool, to_kind, "replace", to, r, ret_error) : 0;
+}
+
+int volume_replace_undo(Pool *pool, VolumeKind kind, const char *name, Error *ret_error) {
+        g_auto(VolumePlace) place = VOLUME_PLACE_INIT;
+        int r;
+
+        r = volume_find(pool, kind, name, true, &place, ret_error);
+        if (r < 0)
+                return r;
+        if (faccessat(place.dir_fd, place.deleted, F_OK, AT_SYMLINK_NOFOLLOW) >= 0) {
+                r = pool->driver->remove(place.dir_fd, place.unfinished);
+                if (r >= 0)
+                        r = rename_new(place.dir_fd, place.name, place.dir_fd, place.unfinished);
+                if (r >= 0 || r == -ENOENT)
+                        r = rename_new(place.dir_fd, place.deleted, place.dir_fd, place.name);
+        }
+        if (r >= 0)
+                r = sync_directory(place.dir_fd);
+        if (r >= 0)
+                r = pool->driver->remove(place.dir_fd, place.unfinished);
+        return r < 0 ? volume_error(pool, kind, "put back", name, r, ret_error) : 0;
+}
+
+int volume_replace_end(Pool *pool, VolumeKind kind, const char *name, Error *ret_error) {
+        g_auto(VolumePlace) place = VOLUME_PLACE_INIT;
+        int r;
+
+        r = volume_find(pool, kind, name, true, &place, ret_error);
+        if (r < 0)
+                return r;
+        r = pool->driver->remove(place.dir_fd, place.deleted);
+        return r < 0 ? volume_error(pool, kind, "delete the old files of", name, r, ret_error) : 0;
+}
+
+/* --- Deleting --- */
 
 /* Where it does not go in one step, takes the name away first, so that there is never half a
  * volume of that name. Where the disk is so full that not even that works, it goes as it is. */
@@ -456,6 +547,43 @@ int volume_delete(Pool *pool, VolumeKind kind, const char *name, Error *ret_erro
         if (kind == VOLUME_SNAPSHOT)
                 remove_empty_snapshots(pool, name);
         return 0;
+}
+
+/* --- All snapshots of a container --- */
+
+int volume_delete_snapshots(Pool *pool, const char *container, Error *ret_error) {
+        _cleanup_close_ int kind_fd = -EBADF, fd = -EBADF;
+        int r = 0;
+
+        if (!volume_name_is_valid(container))
+                return volume_name_error(VOLUME_SNAPSHOT, container, ret_error);
+        kind_fd = open_place(pool, VOLUME_SNAPSHOT, NULL, false);
+        fd = kind_fd < 0 ? kind_fd : open_snapshots(kind_fd, container, false);
+        if (fd == -ENOENT)
+                return 0;
+        r = fd < 0 ? fd : sweep_volumes(pool->driver, fd);
+        if (r >= 0 && unlinkat(kind_fd, container, AT_REMOVEDIR) < 0)
+                r = -errno;
+        if (r >= 0)
+                r = sync_directory(kind_fd);
+        return r < 0 ? volume_error(pool, VOLUME_SNAPSHOT, "delete every", container, r, ret_error)
+                     : 0;
+}
+
+int volume_rename_snapshots(Pool *pool, const char *container, const char *name,
+                            Error *ret_error) {
+        _cleanup_close_ int fd = open_place(pool, VOLUME_SNAPSHOT, NULL, false);
+        int r;
+
+        if (!volume_name_is_valid(container) || !volume_name_is_valid(name))
+                return volume_name_error(VOLUME_SNAPSHOT, name, ret_error);
+        r = fd < 0 ? fd : rename_new(fd, container, fd, name);
+        if (r == -ENOENT)
+                return 0;
+        if (r >= 0)
+                r = sync_directory(fd);
+        return r < 0 ? volume_error(pool, VOLUME_SNAPSHOT, "move every", container, r, ret_error)
+                     : 0;
 }
 
 int volume_rename(Pool *pool, VolumeKind kind, const char *name, const char *new_name,

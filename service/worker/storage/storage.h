@@ -43,7 +43,8 @@ int pool_open(Worker *worker, Pool **ret, Error *ret_error);
 Pool *pool_free(Pool *pool);
 
 /* Makes an empty volume under a temporary name (".NAME.new"), replacing one that was left. Its
- * directory fd is returned; volume_commit() gives it its name, and syncs it to disk first. */
+ * directory fd is returned; volume_commit() gives it its name, and syncs it to disk first. A
+ * snapshot becomes read-only with that, where the driver can. */
 int volume_begin(Pool *pool, VolumeKind kind, const char *name, int *ret_fd, Error *ret_error);
 /* ERROR_EXISTS if there is a volume of that name; the unfinished one then stays. */
 int volume_commit(Pool *pool, VolumeKind kind, const char *name, Error *ret_error);
@@ -57,6 +58,18 @@ int volume_clone(Pool *pool, VolumeKind from_kind, const char *from, VolumeKind 
 /* The same, but the copy is left unfinished, for work on it before volume_commit(). */
 int volume_clone_begin(Pool *pool, VolumeKind from_kind, const char *from, VolumeKind to_kind,
                        const char *to, int *ret_fd, Error *ret_error);
+/* Puts a copy of `from` in the place of `to`, which is kept beside it (".NAME.old"); and puts the
+ * kept one back, or deletes it, fine when there is none. Interrupted anywhere, volume_replace() can
+ * be done again, and volume_replace_undo() leads back. */
+int volume_replace(Pool *pool, VolumeKind from_kind, const char *from, VolumeKind to_kind,
+                   const char *to, Error *ret_error);
+int volume_replace_undo(Pool *pool, VolumeKind kind, const char *name, Error *ret_error);
+int volume_replace_end(Pool *pool, VolumeKind kind, const char *name, Error *ret_error);
+/* All snapshots of a container: deletes them; moves them to another name of the container, fine
+ * when they are there already or there are none. */
+int volume_delete_snapshots(Pool *pool, const char *container, Error *ret_error);
+int volume_rename_snapshots(Pool *pool, const char *container, const char *name,
+                            Error *ret_error);
 /* Deletes; fine when it is not there. */
 int volume_delete(Pool *pool, VolumeKind kind, const char *name, Error *ret_error);
 /* Fine when it has the new name already. A snapshot stays with its container. */

@@ -66,6 +66,10 @@ static int sweep_directory(const PoolDriver *driver, int fd, int levels, bool al
         return 0;
 }
 
+int sweep_volumes(const PoolDriver *driver, int fd) {
+        return sweep_directory(driver, fd, 0, true);
+}
+
 static int sweep(const PoolDriver *driver, int root_fd, bool all) {
         for (VolumeKind kind = 0; kind < _VOLUME_KIND_MAX; kind++) {
                 const char *directory = volume_kind_directory(kind);

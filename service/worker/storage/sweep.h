@@ -11,6 +11,8 @@
 /* Removes the volumes that were never finished, or whose deletion was not. Not while another
  * worker has the pool open: what is unfinished may be its work. */
 int sweep_unfinished(const PoolDriver *driver, int root_fd);
+/* Removes all volumes in one directory. */
+int sweep_volumes(const PoolDriver *driver, int fd);
 /* Removes all volumes and the directories that hold them. Anything else in the root directory
  * stays. */
 int sweep_all(const PoolDriver *driver, int root_fd);

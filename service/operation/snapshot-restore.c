@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/model/config.h"
+#include "service/operation/snapshot.h"
+#include "service/util/cleanup.h"
+#include "service/util/log.h"
+#include "service/worker/operations.h"
+
+/*
+ * The record says which snapshot is being restored; then a copy of the snapshot takes the place of
+ * the volume, which is kept beside it; then the record with the snapshot's configuration is
+ * written, and the old volume goes. What is interrupted is done again at the next start: the
+ * snapshot is still there, and a copy of it is as good as another.
+ */
+
+typedef struct RestoreJob {
+        ContainerJob container;
+        char *snapshot;    /* last part of its name */
+        bool was_running;
+        bool committed;    /* nothing is undone any more */
+} RestoreJob;
+
+static void restore_job_free(void *p) {
+        RestoreJob *data = p;
+
+        g_free(data->snapshot);
+        container_job_free(p);
+}
+
+static int restore_kill(Job *job, Error *ret_error) {
+        RestoreJob *data = job->data;
+
+        data->was_running |= container_is_up(data->container.container);
+        return step_kill(job, ret_error);
+}
+
+static int restore_mark(Job *job, Error *ret_error) {
+        RestoreJob *data = job->data;
+        Container *c = data->container.container;
+
+        job->cancelable = false;
+        if (data->was_running)
+                manager_lifecycle(job->manager, c, "stopped", NULL);
+        g_free(c->restore_from);
+        c->restore_from = g_strdup(data->snapshot);
+        return manager_save(job->manager, &c->object, ret_error);
+}
+
+static int restore_mark_undo(Job *job, Error *ret_error) {
+        RestoreJob *data = job->data;
+        Container *c = data->container.container;
+
+        if (data->committed)
+                return JOB_STEP_DONE;
+        g_clear_pointer(&c->restore_from, g_free);
+        return manager_save(job->manager, &c->object, ret_error);
+}
+
+static int run_worker(Job *job, const char *operation, Error *ret_error) {
+        RestoreJob *data = job->data;
+        const Container *c = data->container.container;
+        StoragePool *pool;
+        GVariantDict args;
+        int r;
+
+        r = step_wait_for_pool(job, c->pool, &pool, ret_error);
+        if (r != JOB_STEP_DONE)
+                return r;
+        g_variant_dict_init(&args, NULL);
+        step_put_pool(&args, job->manager, pool);
+        g_variant_dict_insert(&args, "container", "s", c->object.name);
+        g_variant_dict_insert(&args, "snapshot", "s", data->snapshot);
+        return job_run_worker(job, operation, g_variant_dict_end(&args), NULL, 0, NULL, ret_error);
+}
+
+static int restore_volume(Job *job, Error *ret_error) {
+        return run_worker(job, OPERATION_SNAPSHOT_RESTORE, ret_error);
+}
+
+static int restore_volume_undo(Job *job, Error *ret_error) {
+        RestoreJob *data = job->data;
+
+        if (data->committed)
+                return JOB_STEP_DONE;
+        return run_worker(job, OPERATION_SNAPSHOT_RESTORE_UNDO, ret_error);
+}
+
+/* The snapshot's configuration, with what the service keeps of this container and not of its past:
+ * interfaces keep their addresses. */
+static GVariant *restored_config(const Container *c, const Snapshot *s) {
+        GVariantBuilder builder;
+        GVariantIter iter;
+        const char *key, *value;
+        g_autoptr(GVariant) set = NULL;
+
+        g_variant_builder_init(&builder, CONFIG_TYPE);
+        g_variant_iter_init(&iter, c->config);
+        while (g_variant_iter_next(&iter, "{&s&s}", &key, &value))
+                if (g_str_has_prefix(key, "volatile."))
+                        g_variant_builder_add(&builder, "{ss}", key, value);
+        set = g_variant_ref_sink(g_variant_builder_end(&builder));
+        return config_merge(s->config, set, NULL);
+}
+
+typedef struct OldValues {
+        GVariant *config, *devices;
+        char **profiles;
+        bool ephemeral;
+} OldValues;
+
+static void swap_values(Container *c, OldValues *values) {
+        OldValues old = { c->config, c->devices, c->profiles, c->ephemeral };
+
+        c->config = values->config;
+        c->devices = values->devices;
+        c->profiles = values->profiles;
+        c->ephemeral = values->ephemeral;
+        *values = old;
+}
+
+static void old_values_clear(OldValues *values) {
+        g_clear_pointer(&values->config, g_variant_unref);
+        g_clear_pointer(&values->devices, g_variant_unref);
+        g_clear_pointer(&values->profiles, g_strfreev);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(OldValues, old_values_clear)
+
+static int restore_commit(Job *job, Error *ret_error) {
+        RestoreJob *data = job->data;
+        Container *c = data->container.container;
+        const Snapshot *s = snapshots_find(c->snapshots, data->snapshot);
+        g_auto(OldValues) values = {
+                .config = restored_config(c, s),
+                .devices = g_variant_ref(s->devices),
+                .profiles = g_strdupv(s->profiles),
+                .ephemeral = s->ephemeral,
+        };
+        GVariantDict details;
+        int r;
+
+        swap_values(c, &values);
+        g_clear_pointer(&c->restore_from, g_free);
+        c->object.revision++;
+        r = manager_save(job->manager, &c->object, ret_error);
+        if (r < 0) {
+                swap_values(c, &values);
+                c->restore_from = g_strdup(data->snapshot);
+                c->object.revision--;
+                return r;
+        }
+        data->committed = true;
+        manager_changed(job->manager, &c->object);
+        usage_changed(job->manager, c);
+        g_variant_dict_init(&details, NULL);
+        g_variant_dict_insert(&details, "snapshot", "s", data->snapshot);
+        manager_lifecycle(job->manager, c, "restored", g_variant_dict_end(&details));
+        return JOB_STEP_DONE;
+}
+
+/* The old volume goes. */
+static int restore_tidy(Job *job, Error *ret_error) {
+        return run_worker(job, OPERATION_SNAPSHOT_RESTORE_END, ret_error);
+}
+
+static int start_wait(Job *job, Error *ret_error) {
+        RestoreJob *data = job->data;
+
+        return data->was_running ? step_start_wait(job, ret_error) : JOB_STEP_DONE;
+}
+
+static int start_prepare(Job *job, Error *ret_error) {
+        RestoreJob *data = job->data;
+
+        return data->was_running ? step_start_prepare(job, ret_error) : JOB_STEP_DONE;
+}
+
+static int start_prepare_undo(Job *job, Error *ret_error) {
+        RestoreJob *data = job->data;
+
+        return data->was_running ? step_start_prepare_undo(job, ret_error) : JOB_STEP_DONE;
+}
+
+static int start_run(Job *job, Error *ret_error) {
+        RestoreJob *data = job->data;
+
+        return data->was_running ? step_start_run(job, ret_error) : JOB_STEP_DONE;
+}
+
+static int start_run_undo(Job *job, Error *ret_error) {
+        RestoreJob *data = job->data;
+
+        return data->was_running ? step_start_run_undo(job, ret_error) : JOB_STEP_DONE;
+}
+
+static int start_commit(Job *job, Error *ret_error) {
+        RestoreJob *data = job->data;
+
+        return data->was_running ? step_start_commit(job, ret_error) : JOB_STEP_DONE;
+}
+
+static const JobStep restore_steps[] = {
+        { NULL, step_stop_thaw, NULL },
+        { "Stopping the container", restore_kill, NULL },
+        { NULL, restore_mark, restore_mark_undo },
+        { "Restoring the files", restore_volume, restore_volume_undo },
+        { NULL, restore_commit, NULL },
+        { "Deleting the old files", restore_tidy, NULL },
+        { "Waiting for the network", start_wait, NULL },
+        { NULL, start_prepare, start_prepare_undo },
+        { "Starting the container", start_run, start_run_undo },
+        { NULL, start_commit, NULL },
+        { NULL },
+};
+
+/* What it would become must be what it may become now: profiles, networks and pools may have gone
+ * since. */
+static int restore_check(Manager *m, const Container *c, const Snapshot *s, Error *ret_error) {
+        g_autofree char *pool = NULL;
+        int r;
+
+        if (s->state != SNAPSHOT_READY)
+                return error_set(ret_error, ERROR_BUSY, "Snapshot \"%s\" is %s", s->object.name,
+                                 snapshot_state_to_string(s->state));
+        if (c->incomplete || c->state == CONTAINER_DELETING)
+                return error_set(ret_error, ERROR_BUSY, "Container \"%s\" is %s", c->object.name,
+                                 container_state_to_string(c->state));
+        r = container_check(m, (const char *const *) s->profiles, s->config, s->devices, &pool,
+                            ret_error);
+        if (r < 0) {
+                error_prefix(ret_error, "Snapshot \"%s\" cannot be restored", s->object.name);
+                return r;
+        }
+        return 0;
+}
+
+int snapshot_restore(Manager *m, Caller caller, Container *c, const char *name, Job **ret,
+                     Error *ret_error) {
+        g_autoptr(Job) job = NULL;
+        RestoreJob *data;
+        Snapshot *s;
+        int r;
+
+        r = snapshot_get(m, c, name, &s, ret_error);
+        /* One that was begun is finished, whatever has gone since. */
+        if (r >= 0 && !c->restore_from)
+                r = restore_check(m, c, s, ret_error);
+        if (r < 0)
+                return r;
+        data = g_new0(RestoreJob, 1);
+        data->container.container = c;
+        data->container.force = true;
+        data->snapshot = g_strdup(name);
+        r = job_new(m, "snapshot-restore", caller.uid, restore_steps, data, restore_job_free, &job,
+                    ret_error);
+        if (r >= 0)
+                r = job_lock(job, &c->object, ret_error);
+        if (r < 0)
+                return r;
+        job->sender = g_strdup(caller.sender);
+        job_add_subject(job, OBJECT_CONTAINER, c->object.name);
+        *ret = TAKE_PTR(job);
+        return 0;
+}

@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/operation/snapshot.h"
+
+#include <string.h>
+
+#include "service/model/config.h"
+#include "service/model/name.h"
+#include "service/model/snapshot-calendar.h"
+#include "service/model/snapshot-pattern.h"
+#include "service/util/cleanup.h"
+#include "service/worker/operations.h"
+
+typedef struct SnapshotJob {
+        ContainerJob container; /* its container, locked; what shared steps look at */
+        Snapshot *snapshot;     /* NULL once it has been removed */
+        Snapshot *old;          /* one of the same name that it replaces, or NULL */
+        char *name;             /* rename: the new one */
+} SnapshotJob;
+
+static void snapshot_job_free(void *p) {
+        SnapshotJob *data = p;
+
+        g_free(data->name);
+        container_job_free(p);
+}
+
+static int run_worker(Job *job, const char *operation, const char *snapshot, const char *name,
+                      Error *ret_error) {
+        SnapshotJob *data = job->data;
+        const Container *c = data->container.container;
+        StoragePool *pool;
+        GVariantDict args;
+        int r;
+
+        r = step_wait_for_pool(job, c->pool, &pool, ret_error);
+        if (r != JOB_STEP_DONE)
+                return r;
+        g_variant_dict_init(&args, NULL);
+        step_put_pool(&args, job->manager, pool);
+        g_variant_dict_insert(&args, "container", "s", c->object.name);
+        g_variant_dict_insert(&args, "snapshot", "s", snapshot);
+        if (name)
+                g_variant_dict_insert(&args, "name", "s", name);
+        return job_run_worker(job, operation, g_variant_dict_end(&args), NULL, 0, NULL, ret_error);
+}
+
+static void tell(Manager *m, Container *c, const char *event, const char *snapshot) {
+        GVariantDict details;
+
+        g_variant_dict_init(&details, NULL);
+        g_variant_dict_insert(&details, "snapshot", "s", snapshot);
+        manager_lifecycle(m, c, event, g_variant_dict_end(&details));
+}
+
+/* --- deleting --- */
+
+static int mark_deleting(Manager *m, Snapshot *s, Error *ret_error) {
+        s->state = SNAPSHOT_DELETING;
+        manager_changed(m, &s->object);
+        return manager_save(m, &s->object, ret_error);
+}
+
+/* Out of the record first: what a crash leaves then has no name any more. */
+static int forget(Manager *m, Snapshot *s, Error *ret_error) {
+        Container *c = manager_get_container_of(m, s);
+        guint index;
+        bool found = g_ptr_array_find(c->snapshots, s, &index);
+        int r;
+
+        g_assert(found);
+        g_ptr_array_remove_index(c->snapshots, index);
+        r = manager_save(m, &c->object, ret_error);
+        if (r < 0) {
+                g_ptr_array_insert(c->snapshots, (int) index, s);
+                return r;
+        }
+        manager_remove(m, &s->object);
+        manager_changed(m, &c->object);
+        return 0;
+}
+
+static int delete_mark(Job *job, Error *ret_error) {
+        SnapshotJob *data = job->data;
+
+        job->cancelable = false;
+        return mark_deleting(job->manager, data->snapshot, ret_error);
+}
+
+static int delete_volume(Job *job, Error *ret_error) {
+        SnapshotJob *data = job->data;
+
+        return run_worker(job, OPERATION_SNAPSHOT_DELETE, snapshot_get_name(data->snapshot), NULL,
+                          ret_error);
+}
+
+static int delete_forget(Job *job, Error *ret_error) {
+        SnapshotJob *data = job->data;
+        g_autofree char *name = g_strdup(snapshot_get_name(data->snapshot));
+        int r = forget(job->manager, data->snapshot, ret_error);
+
+        if (r < 0)
+                return r;
+        data->snapshot = NULL;
+        tell(job->manager, data->container.container, "snapshot-deleted", name);
+        return JOB_STEP_DONE;
+}
+
+static const JobStep delete_steps[] = {
+        { NULL, delete_mark, NULL },
+        { "Deleting the snapshot", delete_volume, NULL },
+        { NULL, delete_forget, NULL },
+        { NULL },
+};
+
+/* --- creating --- */
+
+static int reuse_mark(Job *job, Error *ret_error) {
+        SnapshotJob *data = job->data;
+
+        return data->old ? mark_deleting(job->manager, data->old, ret_error) : JOB_STEP_DONE;
+}
+
+static int reuse_volume(Job *job, Error *ret_error) {
+        SnapshotJob *data = job->data;
+
+        if (!data->old)
+                return JOB_STEP_DONE;
+        return run_worker(job, OPERATION_SNAPSHOT_DELETE, snapshot_get_name(data->old), NULL,
+                          ret_error);
+}
+
+static int reuse_forget(Job *job, Error *ret_error) {
+        SnapshotJob *data = job->data;
+        int r;
+
+        if (!data->old)
+                return JOB_STEP_DONE;
+        r = forget(job->manager, data->old, ret_error);
+        if (r >= 0)
+                data->old = NULL;
+        return r;
+}
+
+/* Where a copy takes its time, nothing may change meanwhile. */
+static bool must_freeze(Manager *m, const Container *c) {
+        const StoragePool *pool = manager_find_pool(m, c->pool);
+
+        return container_is_up(c) && !c->facts.frozen && pool &&
+               !g_str_equal(pool->driver, "btrfs");
+}
+
+static int create_record(Job *job, Error *ret_error) {
+        SnapshotJob *data = job->data;
+        Container *c = data->container.container;
+        Snapshot *s = data->snapshot;
+        int r;
+
+        s->froze = must_freeze(job->manager, c);
+        g_ptr_array_add(c->snapshots, s);
+        r = manager_save(job->manager, &c->object, ret_error);
+        if (r < 0) {
+                g_ptr_array_remove(c->snapshots, s);
+                return r;
+        }
+        data->snapshot = s;
+        manager_add(job->manager, &s->object);
+        manager_changed(job->manager, &c->object);
+        return JOB_STEP_DONE;
+}
+
+static int create_record_undo(Job *job, Error *ret_error) {
+        SnapshotJob *data = job->data;
+        Snapshot *s = TAKE_PTR(data->snapshot);
+
+        if (manager_find(job->manager, OBJECT_SNAPSHOT, s->object.name) == &s->object)
+                return forget(job->manager, s, ret_error);
+        (void) snapshot_free(s);
+        return 0;
+}
+
+static int create_freeze(Job *job, Error *ret_error) {
+        SnapshotJob *data = job->data;
+
+        return data->snapshot->froze ? step_freeze(job, ret_error) : JOB_STEP_DONE;
+}
+
+static int create_thaw(Job *job, Error *ret_error) {
+        SnapshotJob *data = job->data;
+        Container *c = data->container.container;
+
+        /* It may have ended meanwhile. */
+        if (!data->snapshot->froze || !container_is_up(c))
+                return JOB_STEP_DONE;
+        return step_unfreeze(job, ret_error);
+}
+
+static int create_volume(Job *job, Error *ret_error) {
+        SnapshotJob *data = job->data;
+
+        return run_worker(job, OPERATION_SNAPSHOT_CREATE, snapshot_get_name(data->snapshot), NULL,
+                          ret_error);
+}
+
+static int create_commit(Job *job, Error *ret_error) {
+        SnapshotJob *data = job->data;
+        Snapshot *s = data->snapshot;
+        bool froze = s->froze;
+        int r;
+
+        s->state = SNAPSHOT_READY;
+        s->froze = false;
+        r = manager_save(job->manager, &s->object, ret_error);
+        if (r < 0) {
+                s->state = SNAPSHOT_CREATING;
+                s->froze = froze;
+                return r;
+        }
+        manager_changed(job->manager, &s->object);
+        tell(job->manager, data->container.container, "snapshot-created", snapshot_get_name(s));
+        return JOB_STEP_DONE;
+}
+
+static const JobStep create_steps[] = {
+        { NULL, reuse_mark, NULL },
+        { "Deleting the old snapshot", reuse_volume, NULL },
+        { NULL, reuse_forget, NULL },
+        { NULL, create_record, create_record_undo },
+        { "Freezing the container", create_freeze, create_thaw },
+        { "Taking the snapshot", create_volume, delete_volume },
+        { "Thawing the container", create_thaw, NULL },
+        { NULL, create_commit, NULL },
+        { NULL },
+};
+
+/* --- renaming --- */
+
+static int rename_mark(Job *job, Error *ret_error) {
+        SnapshotJob *data = job->data;
+
+        g_free(data->snapshot->rename_to);
+        data->snapshot->rename_to = g_strdup(data->name);
+        return manager_save(job->manager, &data->snapshot->object, ret_error);
+}
+
+static int rename_mark_undo(Job *job, Error *ret_error) {
+        SnapshotJob *data = job->data;
+
+        g_clear_pointer(&data->snapshot->rename_to, g_free);
+        return manager_save(job->manager, &data->snapshot->object, ret_error);
+}
+
+static int rename_volume(Job *job, Error *ret_error) {
+        SnapshotJob *data = job->data;
+
+        return run_worker(job, OPERATION_SNAPSHOT_RENAME, snapshot_get_name(data->snapshot),
+                          data->name, ret_error);
+}
+
+static int rename_volume_undo(Job *job, Error *ret_error) {
+        SnapshotJob *data = job->data;
+
+        return run_worker(job, OPERATION_SNAPSHOT_RENAME, data->name,
+                          snapshot_get_name(data->snapshot), ret_error);
+}
+
+static int rename_commit(Job *job, Error *ret_error) {
+        SnapshotJob *data = job->data;
+        Container *c = data->container.container;
+        Snapshot *s = data->snapshot;
+        g_autofree char *old = g_strdup(s->object.name);
+        g_autofree char *name = g_strconcat(c->object.name, "/", data->name, NULL);
+        int r;
+
+        g_clear_pointer(&s->rename_to, g_free);
+        manager_rename(job->manager, &s->object, name);
+        r = manager_save(job->manager, &s->object, ret_error);
+        if (r < 0) {
+                manager_rename(job->manager, &s->object, old);
+                s->rename_to = g_strdup(data->name);
+                return r;
+        }
+        job_clear_subjects(job);
+        job_add_subject(job, OBJECT_SNAPSHOT, name);
+        manager_changed(job->manager, &c->object);
+        tell(job->manager, c, "snapshot-renamed", data->name);
+        return JOB_STEP_DONE;
+}
+
+static const JobStep rename_steps[] = {
+        { NULL, rename_mark, rename_mark_undo },
+        { "Renaming the snapshot", rename_volume, rename_volume_undo },
+        { NULL, rename_commit, NULL },
+        { NULL },
+};
+
+/* --- the calls --- */
+
+static int new_job(Manager *m, const char *operation, Caller caller, const JobStep *steps,
+                   Container *c, Snapshot *s, Job **ret, Error *ret_error) {
+        SnapshotJob *data = g_new0(SnapshotJob, 1);
+        g_autoptr(Job) job = NULL;
+        int r;
+
+        data->container.container = c;
+        data->snapshot = s;
+        r = job_new(m, operation, caller.uid, steps, data, snapshot_job_free, &job, ret_error);
+        if (r >= 0)
+                r = job_lock(job, &c->object, ret_error);
+        if (r < 0)
+                return r;
+        job->sender = g_strdup(caller.sender);
+        job_add_subject(job, OBJECT_SNAPSHOT, s->object.name);
+        *ret = TAKE_PTR(job);
+        return 0;
+}
+
+int snapshot_get(Manager *m, const Container *c, const char *name, Snapshot **ret,
+                 Error *ret_error) {
+        g_autofree char *shown = NULL;
+        Snapshot *s = snapshots_find(c->snapshots, name);
+
+        if (!s) {
+                shown = g_strescape(name, NULL);
+                return error_set(ret_error, ERROR_NO_SUCH_SNAPSHOT,
+                                 "Container \"%s\" has no snapshot \"%.80s\"", c->object.name,
+                                 shown);
+        }
+        *ret = s;
+        return 0;
+}
+
+static int check_free(const Container *c, const char *name, Error *ret_error) {
+        if (!snapshots_find(c->snapshots, name))
+                return 0;
+        return error_set(ret_error, ERROR_EXISTS, "Container \"%s\" has a snapshot \"%s\" already",
+                         c->object.name, name);
+}
+
+static int choose_name(const Container *c, GVariant *config, const SnapshotCreate *args,
+                       uint64_t now, char **ret, Error *ret_error) {
+        const char *pattern = config_get(config, "snapshots.pattern");
+        int r;
+
+        if (!*args->name)
+                return snapshot_pattern_apply(pattern && *pattern ? pattern
+                                                                  : SNAPSHOT_PATTERN_DEFAULT,
+                                              c->snapshots, now, ret, ret_error);
+        r = name_check(NAME_SNAPSHOT, args->name, ret_error);
+        if (r >= 0 && !args->reuse)
+                r = check_free(c, args->name, ret_error);
+        if (r < 0)
+                return r;
+        *ret = g_strdup(args->name);
+        return 0;
+}
+
+/* What the container is now. */
+static int snapshot_prepare(Manager *m, Container *c, const SnapshotCreate *args, Snapshot **ret,
+                            Error *ret_error) {
+        uint64_t now = (uint64_t) g_get_real_time(), expires = 0;
+        g_autoptr(GVariant) config = NULL, devices = NULL;
+        g_autoptr(Snapshot) s = NULL;
+        g_autofree char *name = NULL;
+        int r;
+
+        container_expand(m, c, &config, &devices);
+        r = choose_name(c, config, args, now, &name, ret_error);
+        if (r >= 0 && args->expires)
+                expires = *args->expires;
+        else if (r >= 0)
+                r = snapshot_expiry_apply(config_get(config, "snapshots.expiry") ?: "", now,
+                                          &expires, ret_error);
+        if (r < 0)
+                return r;
+
+        s = snapshot_new(c->object.name, name, c->object.owner);
+        s->created = now;
+        s->expires = expires;
+        s->ephemeral = c->ephemeral;
+        g_free(s->description);
+        s->description = g_strdup(args->description ?: "");
+        g_strfreev(s->profiles);
+        s->profiles = g_strdupv(c->profiles);
+        g_variant_unref(s->config);
+        s->config = g_variant_ref(c->config);
+        g_variant_unref(s->devices);
+        s->devices = g_variant_ref(c->devices);
+        *ret = TAKE_PTR(s);
+        return 0;
+}
+
+static int check_whole(const Container *c, Error *ret_error) {
+        if (!c->incomplete && c->state != CONTAINER_DELETING)
+                return 0;
+        return error_set(ret_error, ERROR_BUSY, "Container \"%s\" is %s", c->object.name,
+                         container_state_to_string(c->state));
+}
+
+int snapshot_create(Manager *m, Caller caller, Container *c, const SnapshotCreate *args, Job **ret,
+                    Error *ret_error) {
+        g_autoptr(Snapshot) s = NULL;
+        int r;
+
+        r = check_whole(c, ret_error);
+        if (r >= 0)
+                r = snapshot_prepare(m, c, args, &s, ret_error);
+        if (r < 0)
+                return r;
+        if (c->snapshots->len >= SNAPSHOTS_MAX)
+                return error_set(ret_error, ERROR_LIMITS_EXCEEDED,
+                                 "Container \"%s\" has %u snapshots already", c->object.name,
+                                 c->snapshots->len);
+        r = new_job(m, "snapshot-create", caller, create_steps, c, s, ret, ret_error);
+        if (r < 0)
+                return r;
+        ((SnapshotJob *) (*ret)->data)->old = snapshots_find(c->snapshots, snapshot_get_name(s));
+        (void) TAKE_PTR(s);
+        return 0;
+}
+
+int snapshot_delete(Manager *m, Caller caller, Snapshot *s, Job **ret, Error *ret_error) {
+        return new_job(m, "snapshot-delete", caller, delete_steps, manager_get_container_of(m, s),
+                       s, ret, ret_error);
+}
+
+int snapshot_rename(Manager *m, Caller caller, Snapshot *s, const char *name, Job **ret,
+                    Error *ret_error) {
+        Container *c = manager_get_container_of(m, s);
+        int r;
+
+        r = name_check(NAME_SNAPSHOT, name, ret_error);
+        if (r >= 0)
+                r = check_free(c, name, ret_error);
+        if (r >= 0)
+                r = new_job(m, "snapshot-rename", caller, rename_steps, c, s, ret, ret_error);
+        if (r < 0)
+                return r;
+        ((SnapshotJob *) (*ret)->data)->name = g_strdup(name);
+        return 0;
+}
+
+int snapshot_update(Manager *m, Snapshot *s, const char *description, const uint64_t *expires,
+                    Error *ret_error) {
+        Container *c = manager_get_container_of(m, s);
+        Job *holder = manager_get_lock(m, &c->object);
+        g_autofree char *old_description = NULL;
+        uint64_t old_expires = s->expires;
+        int r;
+
+        if (holder)
+                return error_set(ret_error, ERROR_BUSY,
+                                 "Job %s (%s) works on the container \"%s\"", holder->object.name,
+                                 holder->operation, c->object.name);
+        old_description = s->description;
+        s->description = g_strdup(description ?: old_description);
+        if (expires)
+                s->expires = *expires;
+        s->object.revision++;
+        r = manager_save(m, &s->object, ret_error);
+        if (r < 0) {
+                g_free(s->description);
+                s->description = TAKE_PTR(old_description);
+                s->expires = old_expires;
+                s->object.revision--;
+                return r;
+        }
+        manager_changed(m, &s->object);
+        return 0;
+}
+
+/* --- recovery --- */
+
+static Snapshot *find_half(const Container *c) {
+        for (guint i = 0; i < c->snapshots->len; i++) {
+                Snapshot *s = c->snapshots->pdata[i];
+
+                if (s->state != SNAPSHOT_READY || s->rename_to)
+                        return s;
+        }
+        return NULL;
+}
+
+bool snapshots_are_half(const Container *c) {
+        return c->restore_from || find_half(c);
+}
+
+static const JobStep clear_steps[] = {
+        { NULL, create_thaw, NULL },
+        { NULL, delete_mark, NULL },
+        { "Deleting the snapshot", delete_volume, NULL },
+        { NULL, delete_forget, NULL },
+        { NULL },
+};
+
+int snapshots_recover(Manager *m, Container *c, Job **ret, Error *ret_error) {
+        Snapshot *s = find_half(c);
+        int r;
+
+        /* One job at a time works on a container, so there is one thing to be done. */
+        if (c->restore_from)
+                return snapshot_restore(m, CALLER_SERVICE, c, c->restore_from, ret, ret_error);
+        if (s->state != SNAPSHOT_READY)
+                return new_job(m, "snapshot-recover", CALLER_SERVICE, clear_steps, c, s, ret,
+                               ret_error);
+        r = new_job(m, "snapshot-recover", CALLER_SERVICE, rename_steps, c, s, ret, ret_error);
+        if (r >= 0)
+                ((SnapshotJob *) (*ret)->data)->name = g_strdup(s->rename_to);
+        return r;
+}

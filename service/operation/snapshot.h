@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What can be done with snapshots. They are locked by their container: one job works on a container
+ * and all its snapshots at a time.
+ */
+
+#include "service/operation/container.h"
+#include "service/operation/step.h"
+
+typedef struct SnapshotCreate {
+        const char *name;        /* "" for one after "snapshots.pattern" */
+        const char *description; /* may be NULL */
+        const uint64_t *expires; /* NULL: after "snapshots.expiry" */
+        bool reuse;              /* replaces one of that name */
+} SnapshotCreate;
+
+/* The job's first subject is the snapshot. */
+int snapshot_create(Manager *m, Caller caller, Container *c, const SnapshotCreate *args, Job **ret,
+                    Error *ret_error);
+int snapshot_delete(Manager *m, Caller caller, Snapshot *s, Job **ret, Error *ret_error);
+int snapshot_rename(Manager *m, Caller caller, Snapshot *s, const char *name, Job **ret,
+                    Error *ret_error);
+/* The container becomes what it was: files, configuration, devices, profiles. */
+int snapshot_restore(Manager *m, Caller caller, Container *c, const char *name, Job **ret,
+                     Error *ret_error);
+/* At once. NULL: as it is. */
+int snapshot_update(Manager *m, Snapshot *s, const char *description, const uint64_t *expires,
+                    Error *ret_error);
+
+int snapshot_get(Manager *m, const Container *c, const char *name, Snapshot **ret,
+                 Error *ret_error);
+
+/* Whether an interrupted job has left something to be done with the snapshots of the container, and
+ * the job that does it; for a container that is whole otherwise. */
+bool snapshots_are_half(const Container *c);
+int snapshots_recover(Manager *m, Container *c, Job **ret, Error *ret_error);
