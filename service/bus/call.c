@@ -117,6 +117,17 @@ int bus_call_start_job(BusCall *call, Job *job) {
         return 0;
 }
 
+int bus_call_await_job(BusCall *call, const Job *job) {
+        call->waits_for = g_strdup(job->object.name);
+        g_ptr_array_add(call->bus->waiting, call);
+        return BUS_CALL_DEFERRED;
+}
+
+int bus_call_wait_for_job(BusCall *call, Job *job) {
+        job_start(job);
+        return bus_call_await_job(call, job);
+}
+
 /* --- authorization --- */
 
 /* "container" etc.: what rules and prompts know the object by. */

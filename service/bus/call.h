@@ -81,6 +81,11 @@ void bus_call_require_for_profile(BusCall *call, const PrivilegeChange *change);
 /* Starts the job and replies with its path. */
 int bus_call_start_job(BusCall *call, Job *job);
 
+/* Replies when the job has ended: with nothing, or its error. */
+int bus_call_await_job(BusCall *call, const Job *job);
+/* The same for a job that is yet to be started. */
+int bus_call_wait_for_job(BusCall *call, Job *job);
+
 /* Asks polkit; call->granted says what it answered when the call is run again. */
 int bus_call_ask(BusCall *call, const char *action, GVariant *details, Error *ret_error);
 /* Takes the question back, with its prompt. */

@@ -218,10 +218,13 @@ static int update_prepare(BusCall *call, Error *ret_error) {
 
 static int update(BusCall *call, Error *ret_error) {
         g_auto(UpdateArgs) args = { 0 };
+        Job *job;
+        int r;
 
         update_args_read(call, &args);
-        return container_update(call->manager, bus_call_caller(call), container_of(call),
-                                &args.update, ret_error);
+        r = container_update(call->manager, bus_call_caller(call), container_of(call),
+                             &args.update, &job, ret_error);
+        return r < 0 || !job ? r : bus_call_wait_for_job(call, job);
 }
 
 static int get_state(BusCall *call, Error *ret_error) {

@@ -12,11 +12,8 @@ static Job *job_of(BusCall *call) {
 static int wait_for_end(BusCall *call, Error *ret_error) {
         Job *job = job_of(call);
 
-        if (!job_has_ended(job)) {
-                call->waits_for = g_strdup(job->object.name);
-                g_ptr_array_add(call->bus->waiting, call);
-                return BUS_CALL_DEFERRED;
-        }
+        if (!job_has_ended(job))
+                return bus_call_await_job(call, job);
         if (job->result == JOB_RESULT_DONE)
                 return 0;
         return error_set(ret_error, job->error.code, "%s", job->error.message);
@@ -98,6 +95,12 @@ static GVariant *property_error_message(Bus *bus, Object *o) {
         return g_variant_new_string(job_has_failed(job) ? job->error.message : "");
 }
 
+static GVariant *property_warnings(Bus *bus, Object *o) {
+        const GPtrArray *warnings = ((Job *) o)->warnings;
+
+        return g_variant_new_strv((const char *const *) warnings->pdata, warnings->len);
+}
+
 static GVariant *property_exit_status(Bus *bus, Object *o) {
         return g_variant_new_int32(((Job *) o)->exit_status);
 }
@@ -133,6 +136,7 @@ static const BusProperty properties[] = {
         { "Result", "s", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_result },
         { "ErrorName", "s", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_error_name },
         { "ErrorMessage", "s", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_error_message },
+        { "Warnings", "as", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_warnings },
         { "ExitStatus", "i", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_exit_status },
         { NULL },
 };

@@ -77,10 +77,13 @@ static int update_prepare(BusCall *call, Error *ret_error) {
 
 static int update(BusCall *call, Error *ret_error) {
         g_auto(UpdateArgs) args = { 0 };
+        Job *job;
+        int r;
 
         update_args_read(call, &args);
-        return profile_update(call->manager, bus_call_caller(call), profile_of(call), &args.change,
-                              ret_error);
+        r = profile_update(call->manager, bus_call_caller(call), profile_of(call), &args.change,
+                           &job, ret_error);
+        return r < 0 || !job ? r : bus_call_wait_for_job(call, job);
 }
 
 static int rename_prepare(BusCall *call, Error *ret_error) {

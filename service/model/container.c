@@ -43,6 +43,7 @@ void container_forget_run(Container *c) {
         c->init_fd = fd_close(c->init_fd);
         c->monitor_fd = fd_close(c->monitor_fd);
         g_free(c->facts.lxc_path);
+        g_free(c->facts.cpus);
         c->facts = (ContainerFacts) { 0 };
         g_variant_unref(c->addresses);
         c->addresses = addresses_empty();
@@ -154,6 +155,7 @@ GVariant *container_facts_to_record(const ContainerFacts *facts) {
         g_variant_dict_insert(&dict, "monitor-start", "t", facts->monitor_start);
         g_variant_dict_insert(&dict, "lxc-path", "s", facts->lxc_path);
         g_variant_dict_insert(&dict, "frozen", "b", facts->frozen);
+        g_variant_dict_insert(&dict, "cpus", "s", facts->cpus ?: "");
         return g_variant_ref_sink(g_variant_dict_end(&dict));
 }
 
@@ -172,6 +174,7 @@ int container_facts_from_record(GVariant *record, ContainerFacts *ret) {
         facts.init_pid = (pid_t) init_pid;
         facts.monitor_pid = (pid_t) monitor_pid;
         facts.lxc_path = TAKE_PTR(lxc_path);
+        (void) g_variant_lookup(record, "cpus", "s", &facts.cpus);
         *ret = facts;
         return 0;
 }

@@ -34,6 +34,7 @@ typedef struct ContainerFacts {
         pid_t monitor_pid;    /* 0 once the monitor has gone */
         uint64_t monitor_start;
         char *lxc_path;       /* liblxc's directory for this one run */
+        char *cpus;           /* the set that limits.cpu has come to; NULL or "" for all */
         bool frozen;
 } ContainerFacts;
 

@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "service/operation/container.h"
+#include "service/operation/limits.h"
 #include "service/operation/step.h"
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
@@ -28,6 +29,12 @@ struct ContainerRun {
         WorkerProcess *cleaner;
         Job *waiter;
 };
+
+int container_run_save(Manager *m, Container *c, Error *ret_error) {
+        g_autoptr(GVariant) record = container_facts_to_record(&c->facts);
+
+        return record_dir_write(m->facts, c->object.name, record, ret_error);
+}
 
 /* --- the directory of a run --- */
 
@@ -143,6 +150,7 @@ static void run_ended(ContainerRun *run) {
         container_run_discard(m, c); /* frees run */
         c->state = CONTAINER_STOPPED;
         manager_changed(m, &c->object);
+        limits_settle(m);
         if (!waiter)
                 manager_lifecycle(m, c, reboot ? "restarted" : "shutdown", NULL);
         if (waiter)
@@ -321,6 +329,7 @@ int container_run_begin(Manager *m, Container *c, pid_t init_pid, int init_fd, p
                                        c->object.name);
         c->state = CONTAINER_RUNNING;
         manager_changed(m, &c->object);
+        limits_settle(m);
         return 0;
 }
 

@@ -15,6 +15,8 @@
 
 typedef struct ContainerRun ContainerRun;
 
+/* Records the facts of a run. */
+int container_run_save(Manager *m, Container *c, Error *ret_error);
 /* Makes the directory that a run lives in, and records that one begins: whatever dies from here on
  * is found by it. */
 int container_run_prepare(Manager *m, Container *c, Error *ret_error);

@@ -7,6 +7,7 @@
 #include "service/model/device.h"
 #include "service/operation/container-run.h"
 #include "service/operation/container.h"
+#include "service/operation/limits.h"
 #include "service/operation/network.h"
 #include "service/operation/step.h"
 #include "service/util/cleanup.h"
@@ -173,6 +174,9 @@ static int start_args(Job *job, GVariant **ret, Error *ret_error) {
         int r;
 
         container_expand(job->manager, c, &config, &devices);
+        r = limits_choose_cpus(job->manager, c, ret_error);
+        if (r < 0)
+                return r;
         g_variant_builder_init(&nics, G_VARIANT_TYPE("aa{ss}"));
         r = for_each_nic(job, add_nic, &nics, ret_error);
         if (r < 0) {
@@ -191,6 +195,8 @@ static int start_args(Job *job, GVariant **ret, Error *ret_error) {
         g_variant_dict_insert_value(&args, "idmap", g_variant_builder_end(&idmap));
         g_variant_dict_insert_value(&args, "nics", g_variant_builder_end(&nics));
         g_variant_dict_insert_value(&args, "environment", environment_of(config));
+        g_variant_dict_insert_value(&args, "config", config);
+        g_variant_dict_insert(&args, "cpus", "s", c->facts.cpus ?: "");
         g_variant_dict_insert(&args, "log-file", "s", log_file);
         g_variant_dict_insert(&args, "architecture", "s", c->architecture);
         *ret = g_variant_dict_end(&args);
@@ -206,6 +212,7 @@ static int start_run_done(Job *job, GVariant *result, int *fds, size_t n_fds, Er
             monitor_pid <= 1)
                 return error_set(ret_error, ERROR_FAILED,
                                  "The runtime worker's result is incomplete");
+        job_warn_result(job, result);
         return container_run_begin(job->manager, data->container, init_pid, TAKE_FD(fds[0]),
                                    monitor_pid, TAKE_FD(fds[1]), ret_error);
 }

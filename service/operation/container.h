@@ -55,9 +55,10 @@ typedef struct ContainerUpdate {
         const uint64_t *if_revision;
 } ContainerUpdate;
 
-/* At once; on disk when it returns. */
+/* On disk when it returns with *ret NULL; where limits of running containers change, a job is to do
+ * it. */
 int container_update(Manager *m, Caller caller, Container *c, const ContainerUpdate *update,
-                     Error *ret_error);
+                     Job **ret, Error *ret_error);
 
 /*
  * What the caller must be granted for a verb, so that it can be asked for before; the verb itself

@@ -311,7 +311,7 @@ static int set_profile(Job *job, GVariant *dict, Error *ret_error) {
         remember_profile(data, name, profile);
         if (!profile)
                 return profile_create(m, editor_of(job), name, &change, &profile, ret_error);
-        return profile_update(m, editor_of(job), profile, &change, ret_error);
+        return profile_update(m, editor_of(job), profile, &change, NULL, ret_error);
 }
 
 static int set_profiles(Job *job, Error *ret_error) {
@@ -344,7 +344,7 @@ static int reset_profile(Manager *m, const OldProfile *old, Error *ret_error) {
                 .description = old->description,
         };
         return profile_update(m, (Caller) { .privilege = PRIVILEGE_HOST }, profile, &change,
-                              ret_error);
+                              NULL, ret_error);
 }
 
 static int reset_profiles(Job *job, Error *ret_error) {

@@ -102,6 +102,7 @@ int job_new(Manager *manager, const char *operation, uid_t owner, const JobStep 
         job->subjects = g_array_new(FALSE, FALSE, sizeof(JobSubject));
         g_array_set_clear_func(job->subjects, subject_clear);
         job->locks = g_ptr_array_new();
+        job->warnings = g_ptr_array_new_with_free_func(g_free);
         job->stage = g_strdup("");
         job->progress = -1;
         job->exit_status = -1;
@@ -132,6 +133,7 @@ Job *job_free(Job *job) {
         if (job->free_data)
                 job->free_data(job->data);
         g_ptr_array_unref(job->locks);
+        g_ptr_array_unref(job->warnings);
         g_array_unref(job->subjects);
         error_clear(&job->error);
         g_free(job->sender);
@@ -170,6 +172,19 @@ void job_add_subject(Job *job, ObjectKind kind, const char *name) {
 
 void job_clear_subjects(Job *job) {
         g_array_set_size(job->subjects, 0);
+}
+
+void job_warn(Job *job, const char *text) {
+        g_ptr_array_add(job->warnings, g_strdup(text));
+        manager_changed(job->manager, &job->object);
+}
+
+void job_warn_result(Job *job, GVariant *result) {
+        g_autofree const char **warnings = NULL;
+
+        if (g_variant_lookup(result, "warnings", "^a&s", &warnings))
+                for (const char **text = warnings; *text; text++)
+                        job_warn(job, *text);
 }
 
 void job_set_progress(Job *job, const char *stage, double progress) {

@@ -75,6 +75,7 @@ struct Job {
         double progress;
         bool cancelable;
         Error error;
+        GPtrArray *warnings; /* sentences for people: done, but for this */
         int exit_status;     /* of a command, -1 until it has ended */
         uint64_t started;    /* µs since 1970 */
 
@@ -126,6 +127,9 @@ int job_run_worker(Job *job, const char *operation, GVariant *args, const int *f
 /* For a worker's `on_result`: the step is to be run again instead of the next. */
 void job_repeat_step(Job *job);
 
+void job_warn(Job *job, const char *text);
+/* The same for "warnings" (as) of a worker's result. */
+void job_warn_result(Job *job, GVariant *result);
 void job_set_progress(Job *job, const char *stage, double progress);
 const char *job_state_to_string(JobState state);
 const char *job_result_to_string(JobResult result);

@@ -49,6 +49,7 @@ struct Manager {
         GHashTable *locks;                     /* Object -> Job */
         GArray *id_ranges;                     /* IdRange that containers may have */
         uint32_t last_job_id;
+        bool settling, settle_again;           /* see limits_settle() */
 
         AddressWatch *address_watch;
         FirewallWatch *firewall_watch;

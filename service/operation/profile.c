@@ -5,6 +5,7 @@
 #include "service/model/config.h"
 #include "service/model/device.h"
 #include "service/model/name.h"
+#include "service/operation/limits.h"
 #include "service/operation/step.h"
 #include "service/util/cleanup.h"
 
@@ -179,51 +180,164 @@ static void users_changed(Manager *m, Profile *profile) {
                 }
 }
 
-int profile_update(Manager *m, Caller caller, Profile *profile, const ProfileChange *change,
-                   Error *ret_error) {
-        g_auto(PrivilegeChange) needed = { 0 };
+/* All that an update exchanges, with what is needed to exchange it back. */
+typedef struct UpdateJob {
+        Profile *profile; /* locked by the job */
+        GVariant *config, *devices;
+        char *description;
+        Privilege granted;
+        LimitsPlan *plan;
+} UpdateJob;
+
+static void update_job_free(void *p) {
+        UpdateJob *data = p;
+
+        if (!data)
+                return;
+        g_clear_pointer(&data->config, g_variant_unref);
+        g_clear_pointer(&data->devices, g_variant_unref);
+        g_free(data->description);
+        (void) limits_plan_free(data->plan);
+        g_free(data);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(UpdateJob, update_job_free)
+
+static void update_swap(UpdateJob *data) {
+        Profile *profile = data->profile;
+        GVariant *config = profile->config, *devices = profile->devices;
+        char *description = profile->description;
+
+        profile->config = data->config;
+        profile->devices = data->devices;
+        profile->description = data->description;
+        data->config = config;
+        data->devices = devices;
+        data->description = description;
+}
+
+static int update_commit(Manager *m, UpdateJob *data, Error *ret_error) {
+        Profile *profile = data->profile;
         Privilege granted = profile->granted;
-        g_autoptr(GVariant) config = config_merge(profile->config, change->set, change->unset);
-        g_autoptr(GVariant) devices = devices_merge(change->devices ?: profile->devices, NULL);
-        g_autofree char *description = g_strdup(change->description ?: profile->description);
+        int r;
+
+        update_swap(data);
+        profile->granted = MIN(MAX(granted, data->granted), content_privilege(profile));
+        profile->object.revision++;
+        r = manager_save(m, &profile->object, ret_error);
+        if (r < 0) {
+                update_swap(data);
+                profile->granted = granted;
+                profile->object.revision--;
+                return r;
+        }
+        users_changed(m, profile);
+        return 0;
+}
+
+static int step_limits(Job *job, Error *ret_error) {
+        UpdateJob *data = job->data;
+
+        return limits_plan_run(data->plan, job, false, ret_error);
+}
+
+static int step_limits_undo(Job *job, Error *ret_error) {
+        UpdateJob *data = job->data;
+
+        return limits_plan_run(data->plan, job, true, ret_error);
+}
+
+static int step_commit(Job *job, Error *ret_error) {
+        UpdateJob *data = job->data;
+        int r = update_commit(job->manager, data, ret_error);
+
+        if (r >= 0)
+                limits_plan_commit(data->plan);
+        return r;
+}
+
+static int update_job_new(Manager *m, Caller caller, UpdateJob *owned, Job **ret,
+                          Error *ret_error) {
+        static const JobStep steps[] = {
+                { "Changing limits", step_limits, step_limits_undo },
+                { NULL, step_commit, NULL },
+                { NULL },
+        };
+        Profile *profile = owned->profile;
+        g_autoptr(Job) job = NULL;
+        int r;
+
+        r = job_new(m, "profile-update", caller.uid, steps, owned, update_job_free, &job,
+                    ret_error);
+        if (r >= 0)
+                r = job_lock(job, &profile->object, ret_error);
+        if (r >= 0)
+                r = limits_plan_lock(owned->plan, job, ret_error);
+        if (r < 0)
+                return r;
+        job->sender = g_strdup(caller.sender);
+        job_add_subject(job, OBJECT_PROFILE, profile->object.name);
+        *ret = TAKE_PTR(job);
+        return 0;
+}
+
+static int check_unlocked(Manager *m, Profile *profile, Error *ret_error) {
+        Job *holder = manager_get_lock(m, &profile->object);
+
+        if (!holder)
+                return 0;
+        return error_set(ret_error, ERROR_BUSY, "Job %s (%s) works on the profile \"%s\"",
+                         holder->object.name, holder->operation, profile->object.name);
+}
+
+static int update_check(Manager *m, Caller caller, const ProfileChange *change, UpdateJob *data,
+                        Error *ret_error) {
+        g_auto(PrivilegeChange) needed = { 0 };
+        Profile *profile = data->profile;
         int r;
 
         if (change->if_revision && *change->if_revision != profile->object.revision)
                 return error_set(ret_error, ERROR_CONFLICT,
                                  "Profile \"%s\" has changed meanwhile; read it again",
                                  profile->object.name);
-        r = profile_change_privilege(m, profile, change, &needed, ret_error);
+        r = check_unlocked(m, profile, ret_error);
+        if (r >= 0)
+                r = profile_change_privilege(m, profile, change, &needed, ret_error);
         if (r >= 0)
                 r = caller_check(caller, &needed, profile->object.name, ret_error);
         if (r >= 0 && change->devices)
-                r = check_users(m, profile, devices, ret_error);
+                r = check_users(m, profile, data->devices, ret_error);
+        data->granted = needed.privilege;
+        return r;
+}
+
+int profile_update(Manager *m, Caller caller, Profile *profile, const ProfileChange *change,
+                   Job **ret, Error *ret_error) {
+        g_autoptr(UpdateJob) data = g_new0(UpdateJob, 1);
+        int r;
+
+        data->profile = profile;
+        data->config = config_merge(profile->config, change->set, change->unset);
+        data->devices = devices_merge(change->devices ?: profile->devices, NULL);
+        data->description = g_strdup(change->description ?: profile->description);
+        r = update_check(m, caller, change, data, ret_error);
         if (r < 0)
                 return r;
 
-        /* Exchange, save, and exchange back if that fails. */
-        for (int pass = 0; pass < 2; pass++) {
-                GVariant *old_config = profile->config, *old_devices = profile->devices;
-                char *old_description = profile->description;
-
-                profile->config = TAKE_PTR(config);
-                profile->devices = TAKE_PTR(devices);
-                profile->description = TAKE_PTR(description);
-                config = old_config;
-                devices = old_devices;
-                description = old_description;
-                profile->granted = pass == 1 ? granted
-                                             : MIN(MAX(granted, needed.privilege),
-                                                   content_privilege(profile));
-                if (pass == 1)
-                        return r;
-                profile->object.revision++;
-                r = manager_save(m, &profile->object, ret_error);
-                if (r >= 0)
-                        break;
-                profile->object.revision--;
-        }
-        users_changed(m, profile);
-        return 0;
+        data->plan = limits_plan_new(m, NULL);
+        update_swap(data);
+        r = limits_plan_finish(data->plan, ret_error);
+        update_swap(data);
+        if (r < 0)
+                return r;
+        if (ret && !limits_plan_is_empty(data->plan))
+                return update_job_new(m, caller, TAKE_PTR(data), ret, ret_error);
+        if (ret)
+                *ret = NULL;
+        r = update_commit(m, data, ret_error);
+        if (r >= 0)
+                limits_plan_settle(TAKE_PTR(data->plan));
+        return r;
 }
 
 static int check_not_default(const Profile *profile, const char *verb, Error *ret_error) {
@@ -288,6 +402,8 @@ int profile_delete(Manager *m, Profile *profile, Error *ret_error) {
         int r;
 
         r = check_not_default(profile, "deleted", ret_error);
+        if (r >= 0)
+                r = check_unlocked(m, profile, ret_error);
         if (r >= 0)
                 r = usage_check_none(m, &profile->object, ret_error);
         if (r >= 0)

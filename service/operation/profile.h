@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* What can be done with profiles: all at once, on disk when it returns. */
+/* What can be done with profiles: on disk when it returns, unless it says that there is a job. */
 
 #include "service/operation/container.h"
 
@@ -14,8 +14,10 @@ typedef struct ProfileChange {
 
 int profile_create(Manager *m, Caller caller, const char *name, const ProfileChange *content,
                    Profile **ret, Error *ret_error);
+/* Where limits of running containers change, *ret is a job that does it, else NULL. Without `ret`
+ * it is done at once, and those that run follow in the background. */
 int profile_update(Manager *m, Caller caller, Profile *profile, const ProfileChange *change,
-                   Error *ret_error);
+                   Job **ret, Error *ret_error);
 /* What the caller must be granted: for the profile's own keys and devices, and for what becomes of
  * the containers that use it. `profile` NULL: for one to be created. */
 int profile_change_privilege(Manager *m, Profile *profile, const ProfileChange *change,

@@ -93,12 +93,20 @@
  * name; "rootfs" s; "idmapped" b (mount it idmapped; else it is stored shifted); "idmap" a(suuu)
  * (kind "u" or "g", first id inside, first id on the host, count); "nics" aa{ss} ("name" inside,
  * "host_name", "hwaddr", "parent" bridge, "mtu"); "environment" a{ss}; "log-file" s;
- * "architecture" s. Ends when init runs. Result: "init-pid" i, "monitor-pid" i; result fds: pidfds
- * of init and monitor. On failure nothing runs, and the error has the cause from liblxc's log. */
+ * "architecture" s; "config" a{ss} (the whole expanded configuration: its limits, rlimits, settings
+ * of the kernel and raw lines are put into effect), "cpus" s (what limits.cpu has come to, "" for
+ * all). Ends when init runs. Result: "init-pid" i, "monitor-pid" i, "warnings" as (limits that have
+ * no effect on this host); result fds: pidfds of init and monitor. On failure nothing runs, and the
+ * error has the cause from liblxc's log. */
 #define OPERATION_START "runtime.start"
 /* Freezes and thaws: "name" s, "lxc-path" s, "init-pid" i. fds: pidfd of init. */
 #define OPERATION_FREEZE "runtime.freeze"
 #define OPERATION_UNFREEZE "runtime.unfreeze"
+/* Changes the limits of containers that run: "containers" a(sia{ss}a{ss}ss): name, pid of init,
+ * expanded configuration before and after, set of CPUs before and after. All or nothing: on an
+ * error every container has what it had before. One that has stopped is passed over. Result:
+ * "warnings" as. */
+#define OPERATION_LIMITS "runtime.limits"
 /* Kills what is left of a container whose init has gone or must go: every process of its cgroups;
  * then removes these, and its veths and lxc-path. "name" s, "lxc-path" s, "init-pid" i (0: it has
  * gone). */

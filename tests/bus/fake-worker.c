@@ -595,6 +595,14 @@ static int exec(Worker *worker, GVariantDict *result, Error *ret_error) {
         return pidfd < 0 || (!with_terminal && err < 0) ? -EBADF : 0;
 }
 
+/* set warning TEXT: what the result warns of. */
+static int limits(Worker *worker, GVariantDict *result, Error *ret_error) {
+        const char *const warnings[] = { setting("warning"), NULL };
+
+        g_variant_dict_insert(result, "warnings", "^as", warnings);
+        return 0;
+}
+
 /* --- table --- */
 
 /* A WorkerFunc does not hear its operation's name, so each has a wrapper of its own. */
@@ -626,6 +634,7 @@ FAKE(fake_network_firewall, OPERATION_NETWORK_FIREWALL, nothing)
 FAKE(fake_start, OPERATION_START, start)
 FAKE(fake_freeze, OPERATION_FREEZE, nothing)
 FAKE(fake_unfreeze, OPERATION_UNFREEZE, nothing)
+FAKE(fake_limits, OPERATION_LIMITS, limits)
 FAKE(fake_clean, OPERATION_CLEAN, clean)
 FAKE(fake_exec, OPERATION_EXEC, exec)
 
@@ -653,6 +662,7 @@ static const WorkerOperation operations[] = {
         { OPERATION_START, fake_start },
         { OPERATION_FREEZE, fake_freeze },
         { OPERATION_UNFREEZE, fake_unfreeze },
+        { OPERATION_LIMITS, fake_limits },
         { OPERATION_CLEAN, fake_clean },
         { OPERATION_EXEC, fake_exec },
         { NULL, NULL },

@@ -163,6 +163,8 @@ GVariantDict *container_start_args(Container *c) {
         g_variant_dict_insert_value(args, "idmap", g_variant_builder_end(&idmap));
         g_variant_dict_insert_value(args, "nics", g_variant_new("aa{ss}", NULL));
         g_variant_dict_insert_value(args, "environment", g_variant_new("a{ss}", NULL));
+        g_variant_dict_insert_value(args, "config", g_variant_new("a{ss}", NULL));
+        g_variant_dict_insert(args, "cpus", "s", "");
         g_variant_dict_insert(args, "log-file", "s", c->log_file);
         g_variant_dict_insert(args, "architecture", "s", "x86_64");
         return args;

@@ -50,7 +50,7 @@ static bool is_plain_text(const char *text) {
 
 /* The one place where a line is made. The quotes are taken off again by liblxc's parser, which
  * looks for nothing but the outermost pair; they keep blanks at the ends. */
-static int add(GString *text, const char *key, const char *value, Error *ret_error) {
+int container_config_add(GString *text, const char *key, const char *value, Error *ret_error) {
         if (!is_plain_text(key) || !is_plain_text(value))
                 return error_set(ret_error, ERROR_INVALID_CONFIG,
                                  "A value for %s holds a line break, another control character or "
@@ -58,6 +58,10 @@ static int add(GString *text, const char *key, const char *value, Error *ret_err
                                  is_plain_text(key) ? key : "the container's configuration");
         g_string_append_printf(text, "%s = \"%s\"\n", key, value);
         return 0;
+}
+
+static int add(GString *text, const char *key, const char *value, Error *ret_error) {
+        return container_config_add(text, key, value, ret_error);
 }
 
 static int G_GNUC_PRINTF(3, 5)
@@ -260,6 +264,7 @@ static bool architecture_is_plain(const char *architecture) {
 int container_config_format(const ContainerConfig *config, char **ret, Error *ret_error) {
         static int (*const parts[])(GString *, const ContainerConfig *, Error *) = {
                 add_fixed, add_groups, add_paths, add_idmap, add_nics, add_environment,
+                container_config_add_keys,
         };
         g_autoptr(GString) text = g_string_new(NULL);
         int r;

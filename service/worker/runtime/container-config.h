@@ -21,6 +21,8 @@ typedef struct ContainerConfig {
         GVariant *idmap;       /* a(suuu): "u" or "g", first id inside, on the host, count */
         GVariant *nics;        /* aa{ss}: name, host_name, hwaddr, parent, mtu */
         GVariant *environment; /* a{ss} */
+        GVariant *config;      /* a{ss}, the expanded configuration */
+        GPtrArray *limits;     /* pairs of key and value, see limits.h */
 
         const char *directory;     /* absolute path: where console log and profile are */
         const char *seccomp_file;  /* absolute path */
@@ -35,6 +37,11 @@ bool container_name_is_valid(const char *name);
 /* An absolute path of our own choosing: letters, digits and "/._+-" only, so that neither liblxc
  * (which splits some values at colons) nor a shell sees more in it than a path. */
 bool container_path_is_plain(const char *path);
+
+/* For the files that this one is split into: adds a line. */
+int container_config_add(GString *text, const char *key, const char *value, Error *ret_error);
+/* Adds what keys of the configuration ask for; raw.lxc comes last. */
+int container_config_add_keys(GString *text, const ContainerConfig *config, Error *ret_error);
 
 /* The text of the file, or an error that names the value which can't be in one. */
 int container_config_format(const ContainerConfig *config, char **ret, Error *ret_error);

@@ -3,6 +3,7 @@
 /* The worker for what runs: starting, freezing, entering and clearing away containers. */
 
 #include "service/worker/operations.h"
+#include "service/worker/runtime/cgroup-limits.h"
 #include "service/worker/runtime/clean.h"
 #include "service/worker/runtime/exec.h"
 #include "service/worker/runtime/freeze.h"
@@ -13,6 +14,7 @@ static const WorkerOperation operations[] = {
         { OPERATION_START, start_run },
         { OPERATION_FREEZE, freeze_run },
         { OPERATION_UNFREEZE, unfreeze_run },
+        { OPERATION_LIMITS, limits_run },
         { OPERATION_CLEAN, clean_run },
         { OPERATION_EXEC, exec_run },
         {},

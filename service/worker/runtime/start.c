@@ -17,6 +17,7 @@
 #include "service/worker/operations.h"
 #include "service/worker/runtime/apparmor.h"
 #include "service/worker/runtime/cgroup-control.h"
+#include "service/worker/runtime/cgroup-limits.h"
 #include "service/worker/runtime/clean.h"
 #include "service/worker/runtime/container-config.h"
 #include "service/worker/runtime/failure-cause.h"
@@ -40,6 +41,8 @@ typedef struct Start {
         GVariant *idmap;
         GVariant *nics;
         GVariant *environment;
+        GVariant *config;
+        const char *cpus;
         const char *log_file;
         const char *architecture;
 
@@ -53,6 +56,7 @@ static void start_done(Start *start) {
         g_clear_pointer(&start->idmap, g_variant_unref);
         g_clear_pointer(&start->nics, g_variant_unref);
         g_clear_pointer(&start->environment, g_variant_unref);
+        g_clear_pointer(&start->config, g_variant_unref);
         g_clear_pointer(&start->host, cgroup_host_free);
         g_clear_pointer(&start->starter, g_free);
         start->log_fd = fd_close(start->log_fd);
@@ -67,7 +71,7 @@ static int read_args(Worker *worker, Start *start, Error *ret_error) {
         } strings[] = {
                 { "name", &start->name },         { "lxc-path", &start->lxc_path },
                 { "rootfs", &start->rootfs },     { "log-file", &start->log_file },
-                { "architecture", &start->architecture },
+                { "architecture", &start->architecture }, { "cpus", &start->cpus },
         };
         int r = 0;
 
@@ -82,6 +86,8 @@ static int read_args(Worker *worker, Start *start, Error *ret_error) {
         if (r >= 0)
                 r = worker_get_variant(worker, "environment", "a{ss}", &start->environment,
                                        ret_error);
+        if (r >= 0)
+                r = worker_get_variant(worker, "config", "a{ss}", &start->config, ret_error);
         if (r < 0)
                 return r;
         if (!container_name_is_valid(start->name))
@@ -187,6 +193,7 @@ static int write_files(const Start *start, Error *ret_error) {
         g_autofree char *hook =
                 g_strdup_printf("%s --stopped %s", start->starter, start->lxc_path);
         g_autofree char *text = NULL, *profile = syscall_filter_to_profile();
+        g_autoptr(GPtrArray) limits = NULL;
         _cleanup_close_ int path_fd = -EBADF, fd = -EBADF;
         ContainerConfig config = {
                 .name = start->name,
@@ -196,6 +203,7 @@ static int write_files(const Start *start, Error *ret_error) {
                 .idmap = start->idmap,
                 .nics = start->nics,
                 .environment = start->environment,
+                .config = start->config,
                 .directory = directory,
                 .seccomp_file = seccomp_file,
                 .log_file = start->log_file,
@@ -205,6 +213,10 @@ static int write_files(const Start *start, Error *ret_error) {
         };
         int r;
 
+        r = limits_to_lines(start->host, start->config, start->cpus, &limits, ret_error);
+        if (r < 0)
+                return r;
+        config.limits = limits;
         r = container_config_format(&config, &text, ret_error);
         if (r < 0)
                 return r;
@@ -365,6 +377,7 @@ static int check_idmap(const Start *start, const Process *init, const char *kind
 
 static int report(const Start *start, Worker *worker, GVariantDict *result, Error *ret_error) {
         g_auto(Process) monitor = PROCESS_INIT, init = PROCESS_INIT;
+        g_autoptr(GPtrArray) warnings = g_ptr_array_new_with_free_func(g_free);
         int r;
 
         r = find_monitor(start, &monitor);
@@ -386,6 +399,10 @@ static int report(const Start *start, Worker *worker, GVariantDict *result, Erro
                                        "Cannot find the processes of container \"%s\"",
                                        start->name);
 
+        limits_apply_hints(start->host, start->name, start->config, start->cpus, warnings);
+        g_variant_dict_insert_value(result, "warnings",
+                                    g_variant_new_strv((const char *const *) warnings->pdata,
+                                                       warnings->len));
         g_variant_dict_insert(result, "init-pid", "i", init.pid);
         g_variant_dict_insert(result, "monitor-pid", "i", monitor.pid);
         worker_add_result_fd(worker, TAKE_FD(init.pidfd));
