@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <systemd/sd-login.h>
+
 #include "service/util/cleanup.h"
 
 /* In the child: the agent talks to the terminal, wherever our own streams lead. */
@@ -29,8 +31,10 @@ static void G_GNUC_NORETURN agent_exec(int notify_fd) {
                         _exit(EXIT_FAILURE);
         if (fcntl(notify_fd, F_SETFD, 0) < 0)
                 _exit(EXIT_FAILURE);
-        (void) execlp("pkttyagent", "pkttyagent", "--notify-fd", notify, "--fallback",
-                      (char *) NULL);
+        /* A desktop's own agent goes first; but polkit forgets about fallbacks for who has no
+         * session. */
+        (void) execlp("pkttyagent", "pkttyagent", "--notify-fd", notify,
+                      sd_pid_get_session(0, NULL) >= 0 ? "--fallback" : NULL, (char *) NULL);
         _exit(EXIT_FAILURE);
 }
 

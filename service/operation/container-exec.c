@@ -162,6 +162,9 @@ static int exec_check(const Container *c, const ContainerExec *args, Error *ret_
                         c->object.name);
         if (!args->argv || !args->argv[0] || !*args->argv[0])
                 return error_set(ret_error, ERROR_INVALID_ARGS, "No program is given");
+        if (*args->cwd && *args->cwd != '/')
+                return error_set(ret_error, ERROR_INVALID_ARGS,
+                                 "The working directory \"%s\" is not an absolute path", args->cwd);
         for (const char *const *e = args->environment; e && *e; e++)
                 if (**e == '=' || !strchr(*e, '='))
                         return error_set(ret_error, ERROR_INVALID_ARGS,

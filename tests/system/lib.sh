@@ -180,7 +180,8 @@ eventually() {
 error_of() {
         local path=$1 method=$2 out
         shift 2
-        if out=$(gdbus call --system -d org.berth1 -o "$ROOT_PATH$path" -m "org.berth1.$method" "$@" 2>&1); then
+        if out=$(gdbus call --system -d org.berth1 -o "$ROOT_PATH$path" \
+                -m "org.berth1.$method" -- "$@" 2>&1); then
                 fail "$method was not refused: $out"
         fi
         sed -n 's/.*GDBus\.Error:\([A-Za-z0-9_.]*\): .*/\1/p; s/^Error: GDBus\.Error:\([^:]*\).*/\1/p' \
