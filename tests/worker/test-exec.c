@@ -274,12 +274,14 @@ static void send_signal(WorkerClient *client, int signal) {
         worker_client_send(client, "signal", g_variant_dict_end(&d));
 }
 
+/* A trap ends the shell's own read as if the input had ended, and may come just too late to do so;
+ * only wait is made to be interrupted. */
 TEST(terminal) {
         static const char *const argv[] = {
                 "sh", "-c",
-                "tty; stty size; stat -c %u:%g $(tty); trap 'stty size' WINCH; echo ready;"
-                /* A signal that is trapped ends `read` too. */
-                " while :; do read line; [ \"$line\" = end ] && exit 7; done",
+                "tty; stty size; stat -c %u:%g $(tty); trap 'stty size' WINCH;"
+                " exec 3<&0; (read line <&3 && [ $line = end ] && exit 7) & echo ready;"
+                " while wait $!; s=$?; [ $s -gt 128 ]; do :; done; exit $s",
                 NULL
         };
         g_autoptr(Container) c = container_new();
@@ -302,6 +304,54 @@ TEST(terminal) {
         type(master, "end\n");
         rest = read_terminal(master, NULL); /* its end is the end of file */
         g_assert_cmpint(finish(client), ==, 7);
+}
+
+/* The program has to wait for its reader; nothing is lost, the exit status neither. */
+TEST(terminal_is_drained_slowly) {
+        static const char *const argv[] = {
+                "sh", "-c", "yes 0123456789abcde | head -n 4096; echo last; exit 9", NULL
+        };
+        g_autoptr(Container) c = container_new();
+        g_autoptr(GString) text = g_string_new(NULL);
+        _cleanup_close_ int master = -EBADF;
+        WorkerClient *client;
+
+        if (!c)
+                return;
+        container_start(c);
+        client = open_terminal(c, argv, &master);
+        for (;;) {
+                struct pollfd p = { .fd = master, .events = POLLIN };
+                char buffer[100];
+                ssize_t n;
+
+                g_assert_cmpint(poll(&p, 1, TERMINAL_MSEC), ==, 1);
+                n = read(master, buffer, sizeof(buffer));
+                if (n <= 0)
+                        break;
+                g_string_append_len(text, buffer, n);
+                g_usleep(200);
+        }
+        g_assert_cmpuint(text->len, ==, 4096 * strlen("0123456789abcde\r\n") + strlen("last\r\n"));
+        g_assert_true(g_str_has_suffix(text->str, "\r\nlast\r\n"));
+        g_assert_cmpint(finish(client), ==, 9);
+}
+
+/* Whoever reads only after the end still finds what the program wrote. */
+TEST(terminal_outlives_its_program) {
+        static const char *const argv[] = { "sh", "-c", "echo last words; exit 8", NULL };
+        g_autoptr(Container) c = container_new();
+        _cleanup_close_ int master = -EBADF;
+        g_autofree char *text = NULL;
+        WorkerClient *client;
+
+        if (!c)
+                return;
+        container_start(c);
+        client = open_terminal(c, argv, &master);
+        g_assert_cmpint(finish(client), ==, 8);
+        text = read_terminal(master, NULL);
+        g_assert_cmpstr(text, ==, "last words\r\n");
 }
 
 TEST(terminal_job_control) {
@@ -340,6 +390,28 @@ TEST(closed_terminal_hangs_up) {
         (void) close(master);
         g_assert_cmpint(finish(client), ==, 3);
         assert_shell(c, "cat /tmp/hup", 0, "hup\n");
+}
+
+/* One that does not care for the hangup: its output goes nowhere, its exit status to us. */
+TEST(closed_terminal_keeps_the_exit_status) {
+        static const char *const argv[] = {
+                "sh", "-c",
+                "trap '' HUP; mkfifo /tmp/go; echo ready; read x < /tmp/go; echo gone; exit 5",
+                NULL
+        };
+        g_autoptr(Container) c = container_new();
+        g_autofree char *text = NULL;
+        WorkerClient *client;
+        int master;
+
+        if (!c)
+                return;
+        container_start(c);
+        client = open_terminal(c, argv, &master);
+        text = read_terminal(master, "ready");
+        (void) close(master);
+        assert_shell(c, "echo > /tmp/go", 0, "");
+        g_assert_cmpint(finish(client), ==, 5);
 }
 
 TEST(terminal_of_a_user) {
