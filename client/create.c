@@ -301,7 +301,6 @@ static int create(Client *c, bool start, Error *ret_error) {
         if (r < 0)
                 return r;
 
-        client_say(c, "Creating %s", name ?: "the container");
         r = job_start(c, OBJECT_MANAGER, BERTH_ROOT_PATH, "CreateContainer",
                       g_variant_new("(ss@a{sv})", name ?: "", image,
                                     recipe_to_options(&recipe, c, start)),
@@ -314,6 +313,7 @@ static int create(Client *c, bool start, Error *ret_error) {
         container = g_variant_get_child_value(job_get_reply(job), 1);
         if (!object_parse_path(g_variant_get_string(container, NULL), NULL, &made))
                 return error_set(ret_error, ERROR_FAILED, "The container has a strange path");
+        client_say(c, "Creating %s", name ?: "the container");
         r = job_wait(job, ret_error);
         if (r < 0)
                 return r;

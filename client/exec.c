@@ -138,6 +138,7 @@ static int exec_on_terminal(Client *c, const char *path, const char *const *argv
         job_set_signals(job, JOB_SIGNALS_FORWARD);
         status = exec_wait(job, relay, ret_error);
         terminal_restore();
+        job_print_warnings(job);
         return status;
 }
 
@@ -169,7 +170,9 @@ static int exec_on_streams(Client *c, const char *path, const char *const *argv,
                 return r;
         job_set_relay(job, relay);
         job_set_signals(job, JOB_SIGNALS_FORWARD);
-        return exec_wait(job, relay, ret_error);
+        r = exec_wait(job, relay, ret_error);
+        job_print_warnings(job);
+        return r;
 }
 
 static int exec_argv(Client *c, const char *const *argv, Error *ret_error) {

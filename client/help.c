@@ -27,26 +27,29 @@ const Command *command_find(const Command *commands, const char *word) {
         return NULL;
 }
 
-/* Levenshtein's distance of two short words. */
+/* Letters to add, leave out, change, or swap with the next to make `a` of `b`; short words. */
 static size_t word_distance(const char *a, const char *b) {
         size_t n = strlen(b);
-        g_autofree size_t *row = g_new(size_t, n + 1);
+        g_autofree size_t *rows = g_new(size_t, 3 * (n + 1));
+        size_t *earlier = rows, *above = rows + n + 1, *row = rows + 2 * (n + 1);
 
         for (size_t j = 0; j <= n; j++)
-                row[j] = j;
+                above[j] = j;
         for (size_t i = 1; a[i - 1]; i++) {
-                size_t diagonal = row[0];
+                size_t *next = earlier;
 
                 row[0] = i;
                 for (size_t j = 1; j <= n; j++) {
-                        size_t above = row[j];
-                        size_t changed = diagonal + (a[i - 1] != b[j - 1]);
-
-                        row[j] = MIN(changed, MIN(above, row[j - 1]) + 1);
-                        diagonal = above;
+                        row[j] = MIN(above[j - 1] + (a[i - 1] != b[j - 1]),
+                                     MIN(above[j], row[j - 1]) + 1);
+                        if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                                row[j] = MIN(row[j], earlier[j - 2] + 1);
                 }
+                earlier = above;
+                above = row;
+                row = next;
         }
-        return row[n];
+        return above[n];
 }
 
 const char *help_nearest(const Command *commands, const char *word) {

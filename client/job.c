@@ -25,6 +25,7 @@ struct Job {
         /* What its properties said last. */
         GVariant *objects;
         GVariant *exit_status;
+        GVariant *warnings;
         char *stage;
         double fraction;
         Progress progress;
@@ -45,6 +46,7 @@ Job *job_free(Job *job) {
         g_clear_pointer(&job->reply, g_variant_unref);
         g_clear_pointer(&job->objects, g_variant_unref);
         g_clear_pointer(&job->exit_status, g_variant_unref);
+        g_clear_pointer(&job->warnings, g_variant_unref);
         g_free(job->stage);
         g_free(job->path);
         error_clear(&job->error);
@@ -68,6 +70,11 @@ static void job_take_properties(Job *job, GVariant *properties) {
         if (v) {
                 g_clear_pointer(&job->exit_status, g_variant_unref);
                 job->exit_status = v;
+        }
+        v = g_variant_lookup_value(properties, "Warnings", G_VARIANT_TYPE_STRING_ARRAY);
+        if (v) {
+                g_clear_pointer(&job->warnings, g_variant_unref);
+                job->warnings = v;
         }
         v = g_variant_lookup_value(properties, "Stage", G_VARIANT_TYPE_STRING);
         if (v) {
@@ -301,6 +308,20 @@ static int job_loop(Job *job, int signal_fd, Error *ret_error) {
         return 0;
 }
 
+void job_print_warnings(const Job *job) {
+        GVariantIter iter;
+        const char *text;
+
+        if (!job->warnings)
+                return;
+        g_variant_iter_init(&iter, job->warnings);
+        while (g_variant_iter_next(&iter, "&s", &text)) {
+                g_autofree char *shown = format_printable(text);
+
+                fprintf(stderr, "Warning: %s\n", shown);
+        }
+}
+
 int job_wait(Job *job, Error *ret_error) {
         _cleanup_close_ int signal_fd = -EBADF;
         sigset_t set, old;
@@ -325,6 +346,8 @@ int job_wait(Job *job, Error *ret_error) {
                 error_move(ret_error, &job->error);
                 return r;
         }
+        if (!job->relay)
+                job_print_warnings(job);
         return 0;
 }
 

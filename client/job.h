@@ -38,8 +38,10 @@ void job_set_relay(Job *job, Relay *relay);
 /* Terminal whose size follows the window's; not owned. */
 void job_set_terminal(Job *job, int terminal);
 
-/* Waits for the end. An error of the job becomes the error here. */
+/* Waits for the end. An error of the job becomes the error here; its warnings are printed, unless
+ * there is a relay: then the terminal may not be fit for it yet. */
 int job_wait(Job *job, Error *ret_error);
+void job_print_warnings(const Job *job);
 /* After the end: the exit status of the program that it ran. */
 int job_get_exit_status(Job *job, int *ret, Error *ret_error);
 /* After the end: the objects that it worked on or made (ao). */

@@ -167,6 +167,8 @@ static const char *hint_for(const Client *c, const Error *e) {
                 if (c->command && g_str_equal(c->command->name, "delete"))
                         return "stop it first, or use --force";
                 return NULL;
+        case ERROR_NO_SUCH_IMAGE:
+                return "'berth image list' shows the images, 'berth image import' adds one";
         case ERROR_CONFLICT:
                 return "somebody else changed it at the same time; look at it and try again";
         case ERROR_TIMED_OUT:
@@ -185,7 +187,7 @@ static int report(const Client *c, const Error *e, bool usage) {
         const char *hint;
 
         fprintf(stderr, "Error: %s\n", e->message);
-        if (usage && c->command != c->root) {
+        if (usage && c->command->run) {
                 line = help_usage(c->command, c->command_path);
                 fprintf(stderr, "%s\n", line);
         }

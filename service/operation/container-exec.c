@@ -55,12 +55,16 @@ static void on_event(Job *job, GVariant *content, int *fds, size_t n_fds) {
 }
 
 static int exec_done(Job *job, GVariant *result, int *fds, size_t n_fds, Error *ret_error) {
+        const char *reason;
         gint32 status;
 
         if (!g_variant_lookup(result, "exit-status", "i", &status) || status < 0 || status > 255)
                 return error_set(ret_error, ERROR_FAILED,
                                  "The runtime worker's result is incomplete");
         job->exit_status = status;
+        /* Why it is 126 or 127. */
+        if (g_variant_lookup(result, "exec-error", "&s", &reason))
+                job_warn(job, reason);
         return 0;
 }
 
@@ -88,9 +92,15 @@ static int exec_undo(Job *job, Error *ret_error) {
 }
 
 static int exec_told(Job *job, Error *ret_error) {
+        g_auto(Error) error = ERROR_INIT;
         int none = -EBADF;
 
-        exec_started(job, &none, NULL); /* for one that ended before it could say so */
+        /* For one that was not executed, or ended before it could say so. */
+        if (job->warnings->len > 0)
+                (void) error_set(&error,
+                                 job->exit_status == 127 ? ERROR_NO_SUCH_FILE : ERROR_FAILED, "%s",
+                                 (const char *) g_ptr_array_index(job->warnings, 0));
+        exec_started(job, &none, error.message ? &error : NULL);
         return JOB_STEP_DONE;
 }
 

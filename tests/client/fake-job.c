@@ -102,6 +102,11 @@ static int on_child(sd_event_source *source, const siginfo_t *info, void *userda
 
         job->pid = 0;
         job_set(job, "ExitStatus", g_variant_new_int32(status));
+        if (status == 126 || status == 127) {
+                static const char *const reason[] = { "It cannot be executed", NULL };
+
+                job_set(job, "Warnings", g_variant_new_strv(reason, -1));
+        }
         fake_job_finish(job, NULL, NULL);
         return 0;
 }

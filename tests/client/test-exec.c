@@ -19,6 +19,14 @@ TEST(the_exit_status_is_the_programs) {
         RUN_ONLY(f, 4, "exec", "nope", "--", "true");
 }
 
+TEST(why_it_is_not_executed) {
+        g_autoptr(Fixture) f = fixture_new();
+        g_autoptr(Run) r = fixture_run(f, NULL, "exec", "c1", "no-such-program", NULL);
+
+        g_assert_cmpint(r->status, ==, 127);
+        EXPECT_ERR(r, "Warning: It cannot be executed\n");
+}
+
 TEST(streams_go_through) {
         g_autoptr(Fixture) f = fixture_new();
         g_autoptr(Run) r = NULL;

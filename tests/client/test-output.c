@@ -213,6 +213,7 @@ TEST(usage_errors_are_told) {
                 const char *text;
         } cases[] = {
                 { { "lst" }, 2, "did you mean 'list'" },
+                { { "lsit" }, 2, "did you mean 'list'" },
                 { { "config", "device", "ovrride" }, 2, "did you mean 'override'" },
                 { { "xyzzy" }, 2, "has no command 'xyzzy'" },
                 { { "list", "--nonsense" }, 2, "Unknown option --nonsense" },
