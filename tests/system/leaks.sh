@@ -4,13 +4,25 @@
 # What a test leaves behind: the world as it was before the service ran, compared with what it is
 # after everything in it was deleted and the service has ended.
 
+# Loop devices with a file of this world's behind them; one that is deleted may be another world's.
+leaks_loops() {
+        local name device inode file
+        losetup -nlO NAME,BACK-MAJ:MIN,BACK-INO,BACK-FILE | while read -r name device inode file; do
+                [ "$device" = "$(mountpoint -d /var/lib/berth)" ] || continue
+                [[ $file == *"(deleted)" ]] ||
+                        [ -n "$(find /var/lib/berth -xdev -inum "$inode" -print -quit)" ] ||
+                        continue
+                echo "loop device $name $file"
+        done
+}
+
 leaks_snapshot() {
         ps -eo args= | grep -vE '^(ps|grep|sed|bash) |polkitd|dbus-daemon' | sed 's/^/process /'
         findmnt -rno TARGET | sed 's/^/mount /'
         ip -o link | awk -F ': ' '{ print "link " $2 }'
         nft list tables | sed 's/^/nftables /'
         find /sys/fs/cgroup -mindepth 1 -type d | sed 's/^/cgroup /'
-        losetup -nlO NAME,BACK-FILE | grep -F ' /var/lib/berth/' | sed 's/^/loop device /'
+        leaks_loops
         find /run/world/upper ! -type d | sed 's|/run/world/upper|file |'
         # Directories of the service's own may stay when they are empty. So may its lock, and the
         # record of the profile that is always there.
