@@ -134,6 +134,7 @@ static GVariant *exec_args(Manager *m, const Container *c, const ContainerExec *
         GVariantDict args;
 
         g_variant_dict_init(&args, NULL);
+        g_variant_dict_insert(&args, "name", "s", c->object.name);
         g_variant_dict_insert(&args, "init-pid", "i", (gint32) c->facts.init_pid);
         g_variant_dict_insert(&args, "uid-base", "u", c->idmap.base);
         g_variant_dict_insert(&args, "gid-base", "u", c->idmap.base);

@@ -111,11 +111,12 @@
  * then removes these, and its veths and lxc-path. "name" s, "lxc-path" s, "init-pid" i (0: it has
  * gone). */
 #define OPERATION_CLEAN "runtime.clean"
-/* Runs a program inside. "init-pid" i, "uid-base" u, "gid-base" u (what init's maps must say,
- * checked before anything is entered); "argv" as, "environment" as, "cwd" s, "user" s, "group" s
- * ("" for the defaults), "terminal" b, "width" u, "height" u. fds: pidfd of init, stdin, stdout,
- * stderr (the three only without terminal). Sends the event {"started": b true} once the program is
- * about to run, with the terminal's master side where there is one. Obeys "signal" and "resize".
+/* Runs a program inside. "name" s, "init-pid" i, "uid-base" u, "gid-base" u (what init's control
+ * group and maps must say, checked before anything is entered); "argv" as, "environment" as,
+ * "cwd" s, "user" s, "group" s ("" for the defaults), "terminal" b, "width" u, "height" u. fds:
+ * pidfd of init, stdin, stdout, stderr (the three only without terminal). Sends the event
+ * {"started": b true} once the program is about to run, with the terminal's master side where there
+ * is one. Obeys "signal" and "resize".
  * Result: "exit-status" i (0-255; 128 + N; 126; 127). Cancel: SIGHUP, then SIGKILL to its
  * session. */
 #define OPERATION_EXEC "runtime.exec"

@@ -254,6 +254,7 @@ GVariant *container_exec_args(Container *c, const Exec *exec, const char *const 
         GVariantDict args;
 
         g_variant_dict_init(&args, NULL);
+        g_variant_dict_insert(&args, "name", "s", c->name);
         g_variant_dict_insert(&args, "init-pid", "i", c->init);
         g_variant_dict_insert(&args, "uid-base", "u", CONTAINER_ID_BASE);
         g_variant_dict_insert(&args, "gid-base", "u", CONTAINER_ID_BASE);

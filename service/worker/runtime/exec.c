@@ -15,6 +15,7 @@
 #include "service/worker/operations.h"
 #include "service/worker/runtime/apparmor.h"
 #include "service/worker/runtime/cgroup-control.h"
+#include "service/worker/runtime/container-config.h"
 #include "service/worker/runtime/exec-child.h"
 #include "service/worker/runtime/exec-session.h"
 #include "service/worker/runtime/syscall-filter.h"
@@ -153,6 +154,29 @@ static int open_init(Worker *worker, Process *ret, Error *ret_error) {
         return process_check_init(ret, uid_base, gid_base, ret_error);
 }
 
+/* Other containers may have the same ids; the control group is root's to give, and by name. */
+static int check_group(Worker *worker, const CgroupHost *host, const Process *init,
+                       Error *ret_error) {
+        const char *name;
+        int r;
+
+        r = worker_get_string(worker, "name", &name, ret_error);
+        if (r < 0)
+                return r;
+        if (!container_name_is_valid(name))
+                return error_set(ret_error, ERROR_INVALID_NAME,
+                                 "\"%s\" is not a name for a container", name);
+        r = cgroup_has_process(host, CGROUP_PAYLOAD, name, init);
+        if (r < 0)
+                return error_set(ret_error, ERROR_NOT_RUNNING, "The container has stopped");
+        if (r == 0)
+                return error_set(ret_error, ERROR_FAILED,
+                                 "Process %d is not the init of container \"%s\": it is not in its "
+                                 "control group",
+                                 init->pid, name);
+        return 0;
+}
+
 static int parse_hex(const char *text, uint64_t *ret) {
         return g_ascii_string_to_unsigned(text, 16, 0, G_MAXUINT64, ret, NULL) ? 0 : -EBADMSG;
 }
@@ -183,11 +207,13 @@ static int read_init(ExecPlan *plan) {
         return r;
 }
 
-static int prepare(ExecPlan *plan, Error *ret_error) {
+static int prepare(Worker *worker, ExecPlan *plan, Error *ret_error) {
         g_autoptr(CgroupHost) host = NULL;
         int r;
 
         r = cgroup_host_new(&host, ret_error);
+        if (r >= 0)
+                r = check_group(worker, host, &plan->init, ret_error);
         if (r < 0)
                 return r;
         if (cgroup_is_frozen(host, &plan->init) > 0)
@@ -347,7 +373,7 @@ int exec_run(Worker *worker, GVariantDict *result, Error *ret_error) {
         if (r >= 0)
                 r = open_init(worker, &plan.init, ret_error);
         if (r >= 0)
-                r = prepare(&plan, ret_error);
+                r = prepare(worker, &plan, ret_error);
         if (r >= 0)
                 r = launch(&plan, &l, ret_error);
         if (r < 0)
