@@ -18,11 +18,10 @@
 static const char *const allowed[] = {
         /* files that are open */
         "read", "readv", "pread64", "write", "writev", "pwrite64", "lseek", "_llseek", "close",
-        "fstat", "fstat64", "ftruncate", "ftruncate64", "fchmod", "fchown", "fchown32", "fsetxattr",
-        "fadvise64", "fadvise64_64", "arm_fadvise64_64",
+        "fstat", "fstat64", "ftruncate", "ftruncate64", "fadvise64", "fadvise64_64",
+        "arm_fadvise64_64",
         /* names below the root; opening is by openat2() alone */
-        "openat2", "mkdirat", "symlinkat", "linkat", "fchownat", "utimensat", "utimensat_time64",
-        "newfstatat", "fstatat64", "statx",
+        "openat2", "mkdirat", "symlinkat", "linkat", "newfstatat", "fstatat64", "statx",
         /* the channel */
         "sendmsg",
         /* memory */
@@ -32,6 +31,12 @@ static const char *const allowed[] = {
         "futex", "futex_time64", "getpid", "gettid", "tgkill", "restart_syscall", "getrandom",
         /* time */
         "clock_gettime", "clock_gettime64", "gettimeofday", "time",
+};
+
+/* These work on a mere fd too, and are for what the jail has opened itself, not for what it was
+ * given: the ids may be mapped to themselves, and then it owns those files of root's. */
+static const char *const allowed_on_own[] = {
+        "fchmod", "fchown", "fchown32", "fsetxattr", "fchownat", "utimensat", "utimensat_time64",
 };
 
 static int allow(scmp_filter_ctx filter, const char *name) {
@@ -55,6 +60,15 @@ static int add_rules(scmp_filter_ctx filter) {
 
         for (size_t i = 0; i < ELEMENTSOF(allowed); i++) {
                 r = allow(filter, allowed[i]);
+                if (r < 0)
+                        return r;
+        }
+        for (size_t i = 0; i < ELEMENTSOF(allowed_on_own); i++) {
+                int call = seccomp_syscall_resolve_name(allowed_on_own[i]);
+
+                if (call == __NR_SCMP_ERROR)
+                        continue;
+                r = allow_where(filter, call, SCMP_A0(SCMP_CMP_GE, JAIL_FD_FIRST_FREE));
                 if (r < 0)
                         return r;
         }

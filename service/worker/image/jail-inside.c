@@ -33,13 +33,8 @@
 #define HAVE_SANITIZER 0
 #endif
 
-/* Where the fds end up, next to standard input, output and error. */
-enum {
-        FD_INPUT = 3,
-        FD_CHANNEL = 4,
-        FD_TREE = 5,
-        FD_FIRST_FREE = 6,
-};
+/* Where the tree is until it has been entered. */
+#define FD_TREE JAIL_FD_FIRST_FREE
 
 /* A report of progress for every half percent. */
 #define PROGRESS_STEP 0.005
@@ -67,7 +62,7 @@ void jail_report_progress(Jail *jail, double fraction) {
 /* Moves the three fds to their places and closes all others. */
 static int keep_fds(int input_fd, int channel_fd, int tree_fd) {
         const int from[] = { input_fd, channel_fd, tree_fd };
-        const int to[] = { FD_INPUT, FD_CHANNEL, FD_TREE };
+        const int to[] = { JAIL_FD_INPUT, JAIL_FD_CHANNEL, FD_TREE };
         int high[ELEMENTSOF(from)], null_fd;
 
         null_fd = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOCTTY);
@@ -77,14 +72,14 @@ static int keep_fds(int input_fd, int channel_fd, int tree_fd) {
                 if (!(HAVE_SANITIZER && fd == STDERR_FILENO) && dup2(null_fd, fd) < 0)
                         return -errno;
         for (size_t i = 0; i < ELEMENTSOF(from); i++) {
-                high[i] = fcntl(from[i], F_DUPFD_CLOEXEC, FD_FIRST_FREE);
+                high[i] = fcntl(from[i], F_DUPFD_CLOEXEC, FD_TREE + 1);
                 if (high[i] < 0)
                         return -errno;
         }
         for (size_t i = 0; i < ELEMENTSOF(from); i++)
                 if (dup3(high[i], to[i], O_CLOEXEC) < 0)
                         return -errno;
-        return close_range(FD_FIRST_FREE, ~0U, 0) < 0 ? -errno : 0;
+        return close_range(FD_TREE + 1, ~0U, 0) < 0 ? -errno : 0;
 }
 
 static int become_root(void) {
@@ -101,6 +96,7 @@ static int enter_tree(void) {
                 return -errno;
         if (fchdir(FD_TREE) < 0)
                 return -errno;
+        (void) close(FD_TREE);
         /* Puts the old root above the new one, in the same place, from where it is taken away. */
         if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0)
                 return -errno;
@@ -159,7 +155,7 @@ static int lock_process(void) {
 /* Waits for the parent to have mapped the ids. */
 static int await_start(void) {
         char byte;
-        ssize_t n = recv(FD_CHANNEL, &byte, sizeof(byte), 0);
+        ssize_t n = recv(JAIL_FD_CHANNEL, &byte, sizeof(byte), 0);
 
         return n < 0 ? -errno : n == 0 ? -EPIPE : 0;
 }
@@ -171,7 +167,7 @@ static int tie_to_parent(void) {
         if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
                 return -errno;
         /* It may have gone before that. */
-        if (recv(FD_CHANNEL, &byte, sizeof(byte), MSG_DONTWAIT) == 0)
+        if (recv(JAIL_FD_CHANNEL, &byte, sizeof(byte), MSG_DONTWAIT) == 0)
                 return -EPIPE;
         return 0;
 }
@@ -227,7 +223,7 @@ static int report(Jail *jail, GVariantDict *result, int r, Error *error) {
 }
 
 void jail_inside(const JailSpec *spec, int channel_fd, int tree_fd) {
-        Jail jail = { .input_fd = FD_INPUT, .root_fd = -EBADF, .channel_fd = FD_CHANNEL };
+        Jail jail = { .input_fd = JAIL_FD_INPUT, .root_fd = -EBADF, .channel_fd = JAIL_FD_CHANNEL };
         g_auto(GVariantDict) result = G_VARIANT_DICT_INIT(NULL);
         g_auto(Error) error = ERROR_INIT;
         int r;

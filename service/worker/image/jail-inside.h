@@ -15,6 +15,15 @@
  * have been mapped. */
 #define JAIL_MESSAGE_TYPE ((const GVariantType *) "(sa{sv})")
 
+/* The fds that it is given, next to standard input, output and error, which are /dev/null. They
+ * are open files of the host, so the filter keeps owners, modes and attributes of them from being
+ * changed. */
+enum {
+        JAIL_FD_INPUT = 3,
+        JAIL_FD_CHANNEL = 4,
+        JAIL_FD_FIRST_FREE = 5,
+};
+
 /* `tree_fd` is the detached mount that becomes the root. */
 noreturn void jail_inside(const JailSpec *spec, int channel_fd, int tree_fd);
 
