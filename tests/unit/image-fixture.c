@@ -13,20 +13,34 @@
 #include "service/util/fd.h"
 #include "service/worker/operations.h"
 
-ImageFixture *image_fixture_new(const char *driver) {
-        ImageFixture *fixture = g_new(ImageFixture, 1);
-        g_autofree char *secret = NULL;
+/* For both of its runs: what is refused must not take longer than it takes to notice. */
+#define REFUSE_USEC_MAX (20 * G_TIME_SPAN_SECOND)
 
-        *fixture = (ImageFixture) { .storage = storage_fixture_new(NULL), .driver = driver };
+/* With `tmpfs`, all of it is on a filesystem of that size in memory. */
+static ImageFixture *fixture_new(const char *driver, const char *tmpfs) {
+        ImageFixture *fixture = g_new(ImageFixture, 1);
+        const char *prefix = tmpfs ? "state/" : "";
+        g_autofree char *secret = NULL, *spool = g_strconcat(prefix, "spool", NULL);
+        g_autofree char *host = g_strconcat(prefix, "host", NULL);
+
+        *fixture = (ImageFixture) { .storage = storage_fixture_new(tmpfs), .driver = driver };
         fixture->pool_path = storage_fixture_pool_path(fixture->storage, "p");
-        fixture->spool_dir = storage_fixture_path(fixture->storage, "spool");
-        fixture->host_dir = storage_fixture_path(fixture->storage, "host");
+        fixture->spool_dir = storage_fixture_path(fixture->storage, spool);
+        fixture->host_dir = storage_fixture_path(fixture->storage, host);
         g_assert_cmpint(mkdir(fixture->spool_dir, 0700), ==, 0);
         g_assert_cmpint(mkdir(fixture->host_dir, 0755), ==, 0);
         secret = g_build_filename(fixture->host_dir, "secret", NULL);
         g_assert_true(g_file_set_contents(secret, "secret", -1, NULL));
         storage_fixture_create_pool(fixture->storage, "p", driver);
         return fixture;
+}
+
+ImageFixture *image_fixture_new(const char *driver) {
+        return fixture_new(driver, NULL);
+}
+
+ImageFixture *image_fixture_new_in_memory(void) {
+        return fixture_new("dir", "size=512m");
 }
 
 void image_fixture_free(ImageFixture *fixture) {
@@ -121,6 +135,7 @@ char *image_fixture_listing(ImageFixture *fixture) {
 void image_fixture_refuse(ImageFixture *fixture, const char *title, GBytes *archive, ErrorCode code,
                           const char *text) {
         g_autofree char *before = image_fixture_listing(fixture);
+        gint64 start = g_get_monotonic_time();
 
         for (int with_pool = 0; with_pool < 2; with_pool++) {
                 g_autoptr(WorkerClient) client =
@@ -133,6 +148,7 @@ void image_fixture_refuse(ImageFixture *fixture, const char *title, GBytes *arch
                 worker_client_assert_error(client, code, text);
                 g_assert_cmpstr(before, ==, after);
         }
+        g_assert_cmpint(g_get_monotonic_time() - start, <, REFUSE_USEC_MAX);
 }
 
 void image_fixture_forget(ImageFixture *fixture, GBytes *archive) {

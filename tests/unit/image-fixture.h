@@ -21,6 +21,8 @@ typedef struct ImageFixture {
 } ImageFixture;
 
 ImageFixture *image_fixture_new(const char *driver);
+/* The same with a pool of driver "dir", where no disk is waited for: 512 MiB in memory. */
+ImageFixture *image_fixture_new_in_memory(void);
 void image_fixture_free(ImageFixture *fixture);
 
 /* A file with that content, open for reading. */

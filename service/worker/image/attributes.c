@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/posix_acl.h>
 #include <linux/posix_acl_xattr.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -11,9 +12,11 @@
 #include "service/util/cleanup.h"
 #include "service/worker/image/bounds.h"
 #include "service/worker/image/entry-name.h"
+#include "service/worker/image/text.h"
 
-#define ACL_ACCESS "system.posix_acl_access"
-#define ACL_DEFAULT "system.posix_acl_default"
+#define ACL_PREFIX "system.posix_acl_"
+#define ACL_ACCESS ACL_PREFIX "access"
+#define ACL_DEFAULT ACL_PREFIX "default"
 
 typedef struct Xattr {
         char *name;
@@ -61,6 +64,16 @@ static bool xattr_is_wanted(const char *name) {
                g_str_equal(name, ACL_DEFAULT);
 }
 
+/* The kernel would say of another version that ACLs are not supported. */
+static bool acl_has_version(const void *value, size_t size) {
+        struct posix_acl_xattr_header header;
+
+        if (size < sizeof(header))
+                return false;
+        memcpy(&header, value, sizeof(header));
+        return header.a_version == GUINT32_TO_LE(POSIX_ACL_XATTR_VERSION);
+}
+
 static int read_xattrs(struct archive_entry *entry, const char *name, Attributes *attributes,
                        Error *ret_error) {
         const char *key;
@@ -77,6 +90,9 @@ static int read_xattrs(struct archive_entry *entry, const char *name, Attributes
                 if (size > IMAGE_XATTR_SIZE_MAX)
                         return entry_name_error(name, "it has an extended attribute that is too "
                                                 "large", ret_error);
+                if (g_str_has_prefix(key, ACL_PREFIX) && !acl_has_version(value, size))
+                        return entry_name_error(name, "its access control list is malformed",
+                                                ret_error);
                 add_xattr(attributes, key, g_bytes_new(value, size));
         }
         return 0;
@@ -231,7 +247,26 @@ const struct timespec *attributes_get_times(const Attributes *attributes) {
         return attributes->times;
 }
 
-int attributes_apply(const Attributes *attributes, int fd) {
+static int xattr_failed(const Xattr *xattr, const char *name, int errnum, Error *ret_error) {
+        g_autofree char *shown = text_for_message(name), *key = text_for_message(xattr->name);
+
+        /* Some filesystems take no more than what fits beside a file's block list. */
+        if (errnum == ENOSPC || errnum == EDQUOT)
+                return error_set(ret_error, ERROR_NO_SPACE,
+                                 "There is no space in the storage pool for the extended attribute "
+                                 "\"%s\" of \"%s\"; its filesystem may set a bound for it", key,
+                                 shown);
+        /* Its form is the filesystem's business, and wrong. */
+        if (errnum == EINVAL || errnum == ERANGE || errnum == E2BIG)
+                return error_set(ret_error, ERROR_INVALID_IMAGE,
+                                 "Entry \"%s\" of the archive is not acceptable: its extended "
+                                 "attribute \"%s\" is malformed or too large", shown, key);
+        return error_set_errno(ret_error, errnum,
+                               "Cannot set the extended attribute \"%s\" of \"%s\" in the storage "
+                               "pool", key, shown);
+}
+
+int attributes_apply(const Attributes *attributes, int fd, const char *name, Error *ret_error) {
         /* In this order: a new owner takes set-user-id and capabilities away, an ACL contains the
          * group's part of the mode, and all of it touches the times. */
         if (fchown(fd, attributes->uid, attributes->gid) < 0 ||
@@ -243,7 +278,7 @@ int attributes_apply(const Attributes *attributes, int fd) {
                 const void *value = g_bytes_get_data(xattr->value, &size);
 
                 if (fsetxattr(fd, xattr->name, value, size, 0) < 0)
-                        return -errno;
+                        return xattr_failed(xattr, name, errno, ret_error);
         }
         return futimens(fd, attributes->times) < 0 ? -errno : 0;
 }

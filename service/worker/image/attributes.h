@@ -34,7 +34,8 @@ mode_t attributes_get_mode(const Attributes *attributes);
 /* Access and modification time, as utimensat() wants them. */
 const struct timespec *attributes_get_times(const Attributes *attributes);
 
-/* Sets all of them on an open file or directory. Returns 0 or -errno. */
-int attributes_apply(const Attributes *attributes, int fd);
+/* Sets all of them on an open file or directory. Where an extended attribute of the file, which is
+ * called `name` in a message, is not to be had, the error is set; else what is wrong is -errno. */
+int attributes_apply(const Attributes *attributes, int fd, const char *name, Error *ret_error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Attributes, attributes_free)

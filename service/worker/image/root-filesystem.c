@@ -156,7 +156,7 @@ static int add_file(RootFilesystem *fs, const char *name, struct archive_entry *
         /* A file that ends in a hole. */
         r = content.size < (uint64_t) size && ftruncate(fd, (off_t) size) < 0 ? -errno : 0;
         if (r >= 0)
-                r = attributes_apply(attributes, fd);
+                r = attributes_apply(attributes, fd, name, ret_error);
         return r < 0 ? volume_writer_error(name, -r, ret_error) : 0;
 }
 

@@ -182,13 +182,14 @@ int volume_writer_add_link(VolumeWriter *writer, const char *name, const char *t
         return r < 0 ? volume_writer_error(name, -r, ret_error) : 0;
 }
 
-static int finish_directory(VolumeWriter *writer, const char *name, const Attributes *attributes) {
+static int finish_directory(VolumeWriter *writer, const char *name, const Attributes *attributes,
+                            Error *ret_error) {
         _cleanup_close_ int fd = open_directory(writer, name);
 
         if (fd < 0)
                 return fd;
         if (attributes)
-                return attributes_apply(attributes, fd);
+                return attributes_apply(attributes, fd, name, ret_error);
         return fchmod(fd, DIRECTORY_MODE) < 0 ? -errno : 0;
 }
 
@@ -198,7 +199,7 @@ int volume_writer_finish(VolumeWriter *writer, Error *ret_error) {
 
         g_hash_table_iter_init(&iter, writer->directories);
         while (g_hash_table_iter_next(&iter, &name, &attributes)) {
-                int r = finish_directory(writer, name, attributes);
+                int r = finish_directory(writer, name, attributes, ret_error);
 
                 if (r < 0)
                         return volume_writer_error(name, -r, ret_error);
