@@ -185,7 +185,9 @@ static int check_end(TarReader *reader, Error *ret_error) {
         if (reader->unpacked < end + 2 * TAR_BLOCK_SIZE)
                 return error_set(ret_error, ERROR_INVALID_IMAGE,
                                  "The archive is cut off: the mark at its end is missing");
-        if (reader->trailing_zeros < reader->unpacked - end)
+        /* A decompressor stops at the end of its last stream, whatever follows. */
+        if (reader->trailing_zeros < reader->unpacked - end ||
+            (uint64_t) archive_filter_bytes(reader->filter, -1) != reader->archive_size)
                 return error_set(ret_error, ERROR_INVALID_IMAGE,
                                  "The archive has something after its end");
         return 0;
