@@ -479,7 +479,10 @@ GBytes *archive_generate(guint32 seed) {
                 for (int i = g_rand_int_range(rand, 1, 4); i > 0; i--)
                         change(rand, what, tar);
         plain = g_byte_array_free_to_bytes(g_steal_pointer(&tar));
-        if (what == CHANGE_COMPRESSED) {
+        /* libarchive's writers do not survive being given nothing. */
+        if (g_bytes_get_size(plain) == 0)
+                packed = NULL;
+        else if (what == CHANGE_COMPRESSED) {
                 GBytes *sound = compress(rand, plain);
                 GByteArray *bytes = g_bytes_unref_to_array(sound);
 

@@ -6,11 +6,13 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/utsname.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
+#include "service/worker/image/architecture.h"
 #include "service/worker/operations.h"
 #include "tests/unit/image-fixture.h"
 #include "tests/unit/tar-builder.h"
@@ -446,6 +448,120 @@ TEST(plain_root_filesystems) {
                 assert_value(client->result, "skipped-devices", "uint32 1");
                 image_fixture_forget(fixture, archive);
         }
+}
+
+/* A tree of files as a system has them, to be packed by GNU tar. */
+static void make_system(const char *path) {
+        static const char os_release[] =
+                "# comment\nPRETTY_NAME=\"Test Linux 7 (seven)\"\nID=test\nVERSION_ID='7'\n"
+                "VERSION_CODENAME=seven\nHOME_URL=\"https://example.org/\"\n";
+        static const guint8 capability[20] = { 0x01, 0x00, 0x00, 0x02, 0x00, 0x20 };
+        static const char *const directories[] = { "dev", "etc", "home", "usr/bin", "usr/lib" };
+        g_autofree char *dockerenv = g_build_filename(path, ".dockerenv", NULL);
+        g_autofree char *shell = g_build_filename(path, "usr/bin/dash", NULL);
+        g_autofree char *hard = g_build_filename(path, "usr/bin/ash", NULL);
+        g_autofree char *soft = g_build_filename(path, "usr/bin/sh", NULL);
+        g_autofree char *bin = g_build_filename(path, "bin", NULL);
+        g_autofree char *etc_release = g_build_filename(path, "etc/os-release", NULL);
+        g_autofree char *release = g_build_filename(path, "usr/lib/os-release", NULL);
+        g_autofree char *null = g_build_filename(path, "dev/null", NULL);
+        g_autofree char *home = g_build_filename(path, "home", NULL);
+        const char *const copy[] = { "cp", "/bin/true", shell, NULL };
+
+        for (size_t i = 0; i < ELEMENTSOF(directories); i++) {
+                g_autofree char *directory = g_build_filename(path, directories[i], NULL);
+
+                g_assert_cmpint(g_mkdir_with_parents(directory, 0755), ==, 0);
+        }
+        g_assert_true(g_file_set_contents(dockerenv, "", 0, NULL));
+        g_assert_true(g_file_set_contents(release, os_release, -1, NULL));
+        storage_fixture_program(copy, NULL);
+        g_assert_cmpint(chmod(shell, 04755), ==, 0);
+        g_assert_cmpint(setxattr(shell, "security.capability", capability, 20, 0), ==, 0);
+        g_assert_cmpint(link(shell, hard), ==, 0);
+        g_assert_cmpint(symlink("dash", soft), ==, 0);
+        g_assert_cmpint(symlink("usr/bin", bin), ==, 0);
+        g_assert_cmpint(symlink("../usr/lib/os-release", etc_release), ==, 0);
+        g_assert_cmpint(mknod(null, S_IFCHR | 0666, makedev(1, 3)), ==, 0);
+        g_assert_cmpint(chown(home, 1000, 1001), ==, 0);
+}
+
+/* `members` is what is packed: "." the way of debootstrap and stage archives, or the names that
+ * are there the way of docker export. */
+static GBytes *pack_system(const char *path, const char *format, const char *const *members,
+                           int filter) {
+        g_autofree char *file = g_strconcat(path, ".tar", NULL), *content = NULL;
+        g_autoptr(GPtrArray) argv = g_ptr_array_new();
+        const char *const options[] = {
+                "tar", "--create", "--file", file, "--directory", path, "--numeric-owner", format,
+        };
+        g_autoptr(GBytes) plain = NULL;
+        gsize size;
+
+        for (size_t i = 0; i < ELEMENTSOF(options); i++)
+                g_ptr_array_add(argv, (gpointer) options[i]);
+        for (; *members; members++)
+                g_ptr_array_add(argv, (gpointer) *members);
+        g_ptr_array_add(argv, NULL);
+        storage_fixture_program((const char *const *) argv->pdata, NULL);
+        g_assert_true(g_file_get_contents(file, &content, &size, NULL));
+        plain = g_bytes_new_take(g_steal_pointer(&content), size);
+        return filter == ARCHIVE_FILTER_NONE ? g_steal_pointer(&plain) :
+                                               tar_compress(plain, filter);
+}
+
+static void check_system(ImageFixture *fixture, GBytes *archive, bool with_xattrs) {
+        g_autoptr(WorkerClient) client = image_fixture_import(fixture, archive, true);
+        g_autofree char *volume = image_fixture_volume(fixture, archive);
+        struct utsname host;
+        struct stat a, b;
+        char *text;
+
+        worker_client_assert_result(client);
+        g_assert_cmpint(uname(&host), ==, 0);
+        text = g_strdup_printf("'%s'", architecture_from_name(host.machine));
+        assert_value(client->result, "architecture", text);
+        g_free(text);
+        assert_value(client->result, "properties",
+                     "{'codename': 'seven', 'description': 'Test Linux 7 (seven)', "
+                     "'name': 'Test Linux 7 (seven)', 'os': 'test', 'release': '7'}");
+        assert_value(client->result, "skipped-devices", "uint32 1");
+        assert_mode(volume, "usr/bin/dash", S_IFREG | 04755, 0, 0);
+        assert_mode(volume, "home", S_IFDIR | 0755, 1000, 1001);
+        assert_link(volume, "bin", "usr/bin");
+        assert_missing(volume, "dev/null");
+        stat_volume(volume, "usr/bin/dash", &a);
+        stat_volume(volume, "usr/bin/ash", &b);
+        g_assert_cmpuint(a.st_ino, ==, b.st_ino);
+        if (with_xattrs)
+                g_assert_cmpint(get_xattr(volume, "usr/bin/dash", "security.capability", NULL, 0),
+                                >=, 20);
+        image_fixture_forget(fixture, archive);
+}
+
+TEST(root_filesystems_as_tar_packs_them) {
+        static const char *const dotted[] = { ".", NULL };
+        static const char *const named[] = {
+                ".dockerenv", "bin", "dev", "etc", "home", "usr", NULL,
+        };
+        static const int filters[] = {
+                ARCHIVE_FILTER_NONE, ARCHIVE_FILTER_GZIP, ARCHIVE_FILTER_BZIP2, ARCHIVE_FILTER_XZ,
+                ARCHIVE_FILTER_ZSTD,
+        };
+        g_autoptr(ImageFixture) fixture = image_fixture_new("dir");
+        g_autofree char *path = storage_fixture_path(fixture->storage, "system");
+
+        make_system(path);
+        for (size_t i = 0; i < ELEMENTSOF(filters); i++)
+                for (int posix = 0; posix < 2; posix++)
+                        for (int is_named = 0; is_named < 2; is_named++) {
+                                /* GNU's own format has no room for extended attributes. */
+                                g_autoptr(GBytes) archive = pack_system(
+                                        path, posix ? "--xattrs-include=*" : "--format=gnu",
+                                        is_named ? named : dotted, filters[i]);
+
+                                check_system(fixture, archive, posix);
+                        }
 }
 
 /* --- Unpacking what was imported before -------------------------------------------------- */
