@@ -2,6 +2,7 @@
 #include "client/admin.h"
 
 #include "client/commands.h"
+#include "client/job.h"
 
 static const Option init_host_options[] = {
         { "auto", 0, NULL, "Ask nothing: a pool, a bridge and the default profile", NULL },
@@ -18,10 +19,17 @@ static const Option init_host_options[] = {
         { NULL },
 };
 
+static int admin_shutdown(Client *c, Error *ret_error) {
+        return job_run(c, OBJECT_MANAGER, BERTH_ROOT_PATH, "Shutdown",
+                       g_variant_new("(a{sv})", NULL), ret_error);
+}
+
 const Command admin_commands[] = {
         { "check", NULL, "", "Look whether this machine has what containers need",
           client_list_options, "-", 0, 0, .run = admin_check },
         { "init", NULL, "", "Set up this machine for containers", init_host_options, "-", 0, 0,
           .run = admin_init },
+        { "shutdown", NULL, "", "Stop all containers in their order, as the host's shutdown does",
+          NULL, "-", 0, 0, .run = admin_shutdown },
         { NULL },
 };

@@ -43,5 +43,10 @@ int run_info(Client *c, Error *ret_error);
 int run_exec(Client *c, Error *ret_error);
 int run_shell(Client *c, Error *ret_error);
 int run_monitor(Client *c, Error *ret_error);
+/* Calls `func` for each configuration key of the service, of one scope or (NULL) of all. */
+typedef void (*ConfigKeyFunc)(const char *name, GVariant *dict, void *userdata);
+int config_for_each_key(Client *c, const char *scope, ConfigKeyFunc func, void *userdata,
+                        Error *ret_error);
+
 /* Prints the candidates for the last of the words, for shells. */
 int run_complete(Client *c, Error *ret_error);

@@ -111,11 +111,27 @@ static const Option *option_with_value(const Option *options, const char *word) 
         return NULL;
 }
 
+static void offer_key(const char *name, GVariant *dict, void *userdata) {
+        gboolean read_only = FALSE;
+        g_autofree char *beginning = g_strdup(name);
+
+        (void) g_variant_lookup(dict, "read-only", "b", &read_only);
+        /* "environment.*" is completed up to the dot. */
+        if (g_str_has_suffix(beginning, ".*"))
+                beginning[strlen(beginning) - 1] = '\0';
+        if (!read_only)
+                offer(beginning, userdata);
+}
+
 static int offer_argument(Client *c, const Command *command, size_t index, const char *word,
                           Error *ret_error) {
         const char *letters = command->complete ?: "-";
-        ObjectKind kind = kind_of_letter(letters[MIN(index, strlen(letters) - 1)]);
+        char letter = letters[MIN(index, strlen(letters) - 1)];
+        ObjectKind kind = kind_of_letter(letter);
 
+        if (letter == 'k' || letter == 'l')
+                return config_for_each_key(c, letter == 'k' ? "container" : "profile", offer_key,
+                                           (char *) word, ret_error);
         return kind < 0 ? 0 : offer_objects(c, kind, word, ret_error);
 }
 

@@ -4,6 +4,7 @@
 #include "client/commands.h"
 #include "client/devices.h"
 #include "client/settings.h"
+#include "client/table.h"
 #include "client/snapshot.h"
 #include "service/util/cleanup.h"
 
@@ -71,6 +72,84 @@ static int config_device_override(Client *c, Error *ret_error) {
         return devices_run_override(c, OBJECT_CONTAINER, ret_error);
 }
 
+/* --- the keys that there are --- */
+
+static const char *lookup_string(GVariant *dict, const char *key) {
+        const char *value = "";
+
+        (void) g_variant_lookup(dict, key, "&s", &value);
+        return value;
+}
+
+static bool lookup_boolean(GVariant *dict, const char *key) {
+        gboolean value = FALSE;
+
+        (void) g_variant_lookup(dict, key, "b", &value);
+        return value;
+}
+
+static bool has_scope(GVariant *dict, const char *wanted) {
+        g_autofree const char **scopes = NULL;
+
+        return !wanted || (g_variant_lookup(dict, "scopes", "^a&s", &scopes) &&
+                           g_strv_contains(scopes, wanted));
+}
+
+int config_for_each_key(Client *c, const char *scope, ConfigKeyFunc func, void *userdata,
+                        Error *ret_error) {
+        g_autoptr(GVariant) reply = NULL, keys = NULL;
+        GVariantIter iter;
+        const char *name;
+        GVariant *dict;
+        int r;
+
+        r = client_call(c, OBJECT_MANAGER, BERTH_ROOT_PATH, "GetConfigKeys",
+                        g_variant_new("(a{sv})", NULL), "(a(sa{sv}))", &reply, ret_error);
+        if (r < 0)
+                return r;
+        keys = g_variant_get_child_value(reply, 0);
+        g_variant_iter_init(&iter, keys);
+        while (g_variant_iter_next(&iter, "(&s@a{sv})", &name, &dict)) {
+                if (has_scope(dict, scope))
+                        func(name, dict, userdata);
+                g_variant_unref(dict);
+        }
+        return 0;
+}
+
+static void add_key(const char *name, GVariant *dict, void *userdata) {
+        g_autofree const char **scopes = NULL;
+        g_autofree char *scope_text = NULL;
+        Table *table = userdata;
+        GVariantDict record;
+
+        if (g_variant_lookup(dict, "scopes", "^a&s", &scopes))
+                scope_text = g_strjoinv(",", (char **) scopes);
+        g_variant_dict_init(&record, dict);
+        g_variant_dict_insert(&record, "name", "s", name);
+        table_add_row(table, g_variant_dict_end(&record));
+        table_add_cell(table, name);
+        table_add_cell(table, lookup_string(dict, "type"));
+        table_add_cell(table, lookup_string(dict, "default"));
+        table_add_cell(table, lookup_boolean(dict, "live") ? "yes" : "no");
+        table_add_cell(table, lookup_string(dict, "action"));
+        table_add_cell(table, scope_text ?: "");
+        table_add_cell(table, lookup_string(dict, "help"));
+}
+
+static int config_keys(Client *c, Error *ret_error) {
+        static const char *const headings[] = { "KEY", "TYPE", "DEFAULT", "LIVE", "ACTION", "SCOPE",
+                                                "DESCRIPTION", NULL };
+        g_autoptr(Table) table = table_new(headings);
+        OutputFormat format;
+        int r;
+
+        r = output_format_parse(client_option(c, "format"), OUTPUT_TABLE, &format, ret_error);
+        if (r >= 0)
+                r = config_for_each_key(c, client_argument(c, 0), add_key, table, ret_error);
+        return r < 0 ? r : table_print(table, format, ret_error);
+}
+
 static const Option set_options[] = {
         { "target", 0, "MEMBER", NULL, "berth works on this machine only" },
         { NULL },
@@ -114,13 +193,15 @@ const Command config_commands[] = {
         { "device", NULL, NULL, "Manage devices of a container", .children = device_commands },
         { "edit", NULL, "<container>", "Edit the configuration as YAML", set_options, "c-", 0, 1,
           .run = config_edit },
-        { "get", NULL, "<container> <key>", "Print the value of a key", get_options, "c-", 1, 2,
+        { "get", NULL, "<container> <key>", "Print the value of a key", get_options, "ck", 1, 2,
           .run = config_get },
-        { "set", NULL, "<container> <key>=<value>...", "Set keys", set_options, "c-", 1, -1,
+        { "keys", NULL, "[container|profile|network|pool]", "List the keys that there are",
+          client_list_options, "-", 0, 1, .run = config_keys },
+        { "set", NULL, "<container> <key>=<value>...", "Set keys", set_options, "ck", 1, -1,
           .run = config_set },
         { "show", NULL, "<container>[/<snapshot>]", "Show the configuration as YAML", show_options,
           "h-", 0, 1, .run = config_show },
-        { "unset", NULL, "<container> <key>", "Remove a key", set_options, "c-", 1, 2,
+        { "unset", NULL, "<container> <key>", "Remove a key", set_options, "ck", 1, 2,
           .run = config_unset },
         { NULL },
 };

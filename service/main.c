@@ -17,6 +17,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "service/bus/bus.h"
+#include "service/operation/boot.h"
 #include "service/operation/container-run.h"
 #include "service/operation/manager.h"
 #include "service/operation/network.h"
@@ -213,6 +214,8 @@ static int run(const Arguments *args, Error *ret_error) {
         if (r < 0)
                 return r;
         (void) sd_notify(false, "READY=1");
+        if (boot_is_first(manager))
+                boot_start(manager);
         r = sd_event_loop(event);
         (void) sd_notify(false, "STOPPING=1");
         return r < 0 ? error_set_errno(ret_error, -r, "The event loop failed") : r;

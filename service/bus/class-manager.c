@@ -6,6 +6,9 @@
 
 #include "service/bus/call.h"
 #include "service/bus/path.h"
+#include "service/model/config-key.h"
+#include "service/model/privilege.h"
+#include "service/operation/boot.h"
 #include "service/operation/image.h"
 #include "service/operation/initialize.h"
 #include "service/operation/network.h"
@@ -62,6 +65,36 @@ static int get_image(BusCall *call, Error *ret_error) {
         if (r < 0)
                 return r;
         call->reply = reply_path(OBJECT_IMAGE, image->object.name);
+        return 0;
+}
+
+/* --- configuration keys --- */
+
+static GVariant *key_to_variant(const ConfigKey *row) {
+        g_autofree const char **scopes = config_key_scopes(row);
+        GVariantDict dict;
+
+        g_variant_dict_init(&dict, NULL);
+        g_variant_dict_insert(&dict, "type", "s", row->type);
+        g_variant_dict_insert(&dict, "scopes", "^as", scopes);
+        g_variant_dict_insert(&dict, "action", "s",
+                              privilege_to_string(config_class_privilege(row->class)));
+        g_variant_dict_insert(&dict, "live", "b", row->live);
+        g_variant_dict_insert(&dict, "secret", "b", row->secret);
+        g_variant_dict_insert(&dict, "read-only", "b", row->read_only);
+        if (row->fallback)
+                g_variant_dict_insert(&dict, "default", "s", row->fallback);
+        g_variant_dict_insert(&dict, "help", "s", row->help);
+        return g_variant_new("(s@a{sv})", row->name, g_variant_dict_end(&dict));
+}
+
+static int get_config_keys(BusCall *call, Error *ret_error) {
+        GVariantBuilder keys;
+
+        g_variant_builder_init(&keys, G_VARIANT_TYPE("a(sa{sv})"));
+        for (const ConfigKey *row = config_key_table(); row->name; row++)
+                g_variant_builder_add_value(&keys, key_to_variant(row));
+        call->reply = g_variant_new("(a(sa{sv}))", &keys);
         return 0;
 }
 
@@ -286,6 +319,13 @@ static int create_pool_prepare(BusCall *call, Error *ret_error) {
         return name_detail(call, "pool");
 }
 
+static int shut_down(BusCall *call, Error *ret_error) {
+        Job *job;
+        int r = boot_shutdown(call->manager, bus_call_caller(call), &job, ret_error);
+
+        return r < 0 ? r : bus_call_start_job(call, job);
+}
+
 /* --- asking --- */
 
 static void check_access_answered(BusCall *call, const char *answer) {
@@ -395,6 +435,8 @@ static const BusMethod methods[] = {
           BUS_PUBLIC, .act = get_network },
         { "GetStoragePool", "s", "o", SD_BUS_PARAM(name) SD_BUS_PARAM(pool),
           BUS_PUBLIC, .act = get_pool },
+        { "GetConfigKeys", "a{sv}", "a(sa{sv})", SD_BUS_PARAM(options) SD_BUS_PARAM(keys),
+          BUS_PUBLIC, .act = get_config_keys },
         { "CreateContainer", "ssa{sv}", "oo",
           SD_BUS_PARAM(name) SD_BUS_PARAM(image) SD_BUS_PARAM(options) SD_BUS_PARAM(job)
           SD_BUS_PARAM(container),
@@ -427,6 +469,8 @@ static const BusMethod methods[] = {
           SD_BUS_PARAM(job),
           BUS_ACTION, NULL, "configure", "set up this machine for containers", NULL, NULL,
           initialize_host },
+        { "Shutdown", "a{sv}", "o", SD_BUS_PARAM(options) SD_BUS_PARAM(job),
+          BUS_ACTION, NULL, "configure", "stop all containers", NULL, NULL, shut_down },
         { "CheckAccess", "so", "s",
           SD_BUS_PARAM(action) SD_BUS_PARAM(object) SD_BUS_PARAM(answer),
           BUS_PUBLIC, .act = check_access },

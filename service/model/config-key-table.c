@@ -29,7 +29,7 @@ static const ConfigKey table[] = {
           .live = true, .help = "at the host's start, wait until these containers run" },
         { "boot.autorestart", INSTANCE, CONFIG_CLASS_USE, "boolean", config_check_boolean,
           .live = true, .fallback = "false",
-          .help = "start it again when it ends by a crash, after a pause that grows" },
+          .help = "start it again when it ends unasked, after a pause that grows" },
         { "boot.autostart", INSTANCE, CONFIG_CLASS_USE, "boolean", config_check_boolean,
           .live = true,
           .help = "start it when the host starts (not set: if it ran when the host went down)" },

@@ -24,6 +24,17 @@ const ConfigKey *config_key_find(const char *key) {
         return NULL;
 }
 
+const char **config_key_scopes(const ConfigKey *row) {
+        static const char *const words[] = { "container", "profile", "network", "pool" };
+        const char **scopes = g_new0(const char *, G_N_ELEMENTS(words) + 1);
+        size_t n = 0;
+
+        for (size_t i = 0; i < G_N_ELEMENTS(words); i++)
+                if (row->scopes & 1U << i)
+                        scopes[n++] = words[i];
+        return scopes;
+}
+
 bool config_key_is_live(const char *key) {
         const ConfigKey *row = config_key_find(key);
 

@@ -45,6 +45,8 @@ typedef struct ConfigKey {
 
 /* The row of a key, or NULL. */
 const ConfigKey *config_key_find(const char *key);
+/* The names of its scopes: "container", "profile", "network", "pool". Ends with NULL; g_free(). */
+const char **config_key_scopes(const ConfigKey *row);
 /* All rows, ending with a NULL name; in config-key-table.c. */
 const ConfigKey *config_key_table(void);
 bool config_key_is_live(const char *key);

@@ -56,6 +56,7 @@ typedef struct Container {
         IdRange idmap;
         bool idmapped;        /* stored unshifted and mounted idmapped */
         uint64_t created, last_started; /* µs since 1970, 0 never */
+        uint64_t restart_pause_usec; /* before the last time that it was started again */
         GPtrArray *snapshots; /* of Snapshot, oldest first; borrowed from the Manager's table */
 
         ContainerFacts facts;

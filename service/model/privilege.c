@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/model/privilege.h"
 
-#include "service/model/config-key.h"
 #include "service/model/config.h"
 #include "service/model/device.h"
 
@@ -25,7 +24,7 @@ Privilege privilege_from_string(const char *s) {
         return _PRIVILEGE_INVALID;
 }
 
-static Privilege class_to_privilege(ConfigClass class) {
+Privilege config_class_privilege(ConfigClass class) {
         switch (class) {
         case CONFIG_CLASS_USE:
                 return PRIVILEGE_USE;
@@ -48,7 +47,7 @@ Privilege config_key_privilege(const char *key, const char *value) {
         if (row->harmless_when && config_parse_boolean(value, &on) >= 0 &&
             on == g_str_equal(row->harmless_when, "true"))
                 return PRIVILEGE_USE;
-        return class_to_privilege(row->class);
+        return config_class_privilege(row->class);
 }
 
 Privilege device_privilege(GVariant *options) {

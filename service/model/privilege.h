@@ -12,6 +12,7 @@
 
 #include <glib.h>
 
+#include "service/model/config-key.h"
 #include "service/util/error.h"
 
 typedef enum Privilege {
@@ -28,7 +29,9 @@ typedef enum Privilege {
 const char *privilege_to_string(Privilege privilege);
 Privilege privilege_from_string(const char *s);
 
-/* The class of one key with that value, of one device with these options (a{ss}). */
+/* The class of a row of the table, of one key with that value, of one device with these options
+ * (a{ss}). */
+Privilege config_class_privilege(ConfigClass class);
 Privilege config_key_privilege(const char *key, const char *value);
 Privilege device_privilege(GVariant *options);
 /* The strongest of a configuration (a{ss}), of devices (a{sa{ss}}). */

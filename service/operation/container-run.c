@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "service/operation/boot.h"
 #include "service/operation/container.h"
 #include "service/operation/limits.h"
 #include "service/operation/step.h"
@@ -132,8 +133,10 @@ static void run_ended_by_itself(Manager *m, Container *c, bool reboot) {
                 r = container_start(m, CALLER_SERVICE, c, &job, &error);
         else if (c->ephemeral)
                 r = container_delete(m, CALLER_SERVICE, c, false, &job, &error);
-        else
+        else {
+                boot_restart(m, c);
                 return;
+        }
         if (r < 0)
                 log_error("Container \"%s\" has ended but cannot be %s: %s", c->object.name,
                           reboot ? "started again" : "deleted", error.message);
@@ -149,6 +152,9 @@ static void run_ended(ContainerRun *run) {
 
         container_run_discard(m, c); /* frees run */
         c->state = CONTAINER_STOPPED;
+        /* One that reboots, or goes down with a host that does, is to come up again. */
+        if (!reboot)
+                boot_remember(m, c, false);
         manager_changed(m, &c->object);
         limits_settle(m);
         if (!waiter)
@@ -328,6 +334,7 @@ int container_run_begin(Manager *m, Container *c, pid_t init_pid, int init_fd, p
                 return error_set_errno(ret_error, -r, "Cannot watch container \"%s\"",
                                        c->object.name);
         c->state = CONTAINER_RUNNING;
+        boot_remember(m, c, true);
         manager_changed(m, &c->object);
         limits_settle(m);
         return 0;

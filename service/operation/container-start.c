@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "service/model/config-key.h"
 #include "service/model/config.h"
 #include "service/model/device.h"
 #include "service/operation/container-run.h"
@@ -95,6 +96,10 @@ int step_start_prepare(Job *job, Error *ret_error) {
         unsigned n = 0;
         int r;
 
+        /* The last fence: whichever way it has come here, nothing runs that was not granted. */
+        r = container_check_start(job->manager, CALLER_SERVICE, c, ret_error);
+        if (r < 0)
+                return r;
         c->state = CONTAINER_STARTING;
         manager_changed(job->manager, &c->object);
         r = for_each_nic(job, prepare_nic, &n, ret_error);
@@ -161,6 +166,33 @@ static GVariant *environment_of(GVariant *config) {
         return g_variant_builder_end(&builder);
 }
 
+/* What can be configured (by a profile made for another version, say) and not be had yet. */
+static int check_supported(const Container *c, GVariant *config, Error *ret_error) {
+        static const char *const keys[] = {
+                "raw.idmap", "raw.seccomp", "security.idmap.base", "security.idmap.size",
+                "security.syscalls.allow", "security.syscalls.deny",
+        };
+        static const char *const booleans[][2] = {
+                { "security.idmap.isolated", "true" },
+                { "security.privileged", "false" },
+                { "security.syscalls.deny_default", "true" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(keys); i++)
+                if (config_get(config, keys[i]))
+                        return error_set(ret_error, ERROR_NOT_SUPPORTED,
+                                         "Container \"%s\" has %s, which this version of berth "
+                                         "cannot do; unset it", c->object.name, keys[i]);
+        for (size_t i = 0; i < ELEMENTSOF(booleans); i++)
+                if (config_get_boolean(config, booleans[i][0]) !=
+                    g_str_equal(booleans[i][1], "true"))
+                        return error_set(ret_error, ERROR_NOT_SUPPORTED,
+                                         "Container \"%s\" has %s other than %s, which this "
+                                         "version of berth cannot do; unset it", c->object.name,
+                                         booleans[i][0], booleans[i][1]);
+        return 0;
+}
+
 static int start_args(Job *job, GVariant **ret, Error *ret_error) {
         ContainerJob *data = job->data;
         Container *c = data->container;
@@ -174,7 +206,9 @@ static int start_args(Job *job, GVariant **ret, Error *ret_error) {
         int r;
 
         container_expand(job->manager, c, &config, &devices);
-        r = limits_choose_cpus(job->manager, c, ret_error);
+        r = check_supported(c, config, ret_error);
+        if (r >= 0)
+                r = limits_choose_cpus(job->manager, c, ret_error);
         if (r < 0)
                 return r;
         g_variant_builder_init(&nics, G_VARIANT_TYPE("aa{ss}"));

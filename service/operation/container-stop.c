@@ -3,6 +3,7 @@
 
 #include <signal.h>
 
+#include "service/model/config-key.h"
 #include "service/operation/container-run.h"
 #include "service/operation/step.h"
 #include "service/util/cleanup.h"
@@ -360,8 +361,14 @@ int container_freeze(Manager *m, Caller caller, Container *c, bool freeze, Job *
 
 int container_delete(Manager *m, Caller caller, Container *c, bool force, Job **ret,
                      Error *ret_error) {
+        g_autoptr(GVariant) config = NULL, devices = NULL;
         int r;
 
+        container_expand(m, c, &config, &devices);
+        if (caller.sender && config_get_boolean(config, "security.protection.delete"))
+                return error_set(ret_error, ERROR_IN_USE,
+                                 "Container \"%s\" is protected; unset "
+                                 "security.protection.delete first", c->object.name);
         if (container_is_up(c) && !force)
                 return error_set(ret_error, ERROR_ALREADY_RUNNING,
                                  "Container \"%s\" is running; stop it first, or delete it with "

@@ -50,6 +50,7 @@ struct Manager {
         GArray *id_ranges;                     /* IdRange that containers may have */
         uint32_t last_job_id;
         bool settling, settle_again;           /* see limits_settle() */
+        bool shutting_down;                    /* see boot_shutdown() */
 
         AddressWatch *address_watch;
         FirewallWatch *firewall_watch;

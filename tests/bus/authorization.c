@@ -27,6 +27,7 @@ static const struct {
         { "Manager.GetProfile", PATH_ROOT, "('default',)" },
         { "Manager.GetNetwork", PATH_ROOT, "('net0',)" },
         { "Manager.GetStoragePool", PATH_ROOT, "('default',)" },
+        { "Manager.GetConfigKeys", PATH_ROOT, "(@a{sv} {},)" },
         { "Manager.CheckAccess", PATH_ROOT, "('use', objectpath '/org/berth1')" },
         { "Manager.CreateContainer", PATH_ROOT, "('new', 'fake', @a{sv} {})" },
         { "Manager.ImportImage", PATH_ROOT, "(handle 0, @a{sv} {})" },
@@ -76,6 +77,7 @@ static const struct {
         { "Network.Delete", "/org/berth1/network/net0", "(@a{sv} {},)" },
         { "StoragePool.GetConfig", PATH_POOL, "(@a{sv} {},)" },
         { "StoragePool.GetSpace", PATH_POOL, "(@a{sv} {},)" },
+        { "Manager.Shutdown", PATH_ROOT, "(@a{sv} {},)" },
         { "StoragePool.Delete", PATH_POOL, "(@a{sv} {},)" },
 };
 

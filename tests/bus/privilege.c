@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "service/model/config-key.h"
+#include "service/model/privilege.h"
 #include "service/util/cleanup.h"
 #include "tests/bus/mock-polkit.h"
 #include "tests/bus/world.h"
@@ -259,6 +261,46 @@ TEST(nobody_is_asked_about_what_is_wrong_anyway) {
                 call_assert_error(profile, ERROR_INVALID_CONFIG, "key");
         }
         g_assert_cmpuint(h->polkit->questions->len, ==, asked);
+}
+
+/* What is told of the keys is the table, row by row. */
+TEST(the_table_is_told) {
+        g_autoptr(Harness) h = harness_new();
+        g_autoptr(Client) alice = client_new(h, UID_ALICE);
+        g_autoptr(Call) call = client_call(alice, PATH_ROOT, "Manager.GetConfigKeys",
+                                           g_variant_new_parsed("(@a{sv} {},)"));
+        const ConfigKey *row = config_key_table();
+        g_autoptr(GVariant) keys = NULL;
+        const char *name;
+        GVariantIter iter;
+        GVariant *dict;
+
+        call_assert_ok(call);
+        keys = g_variant_get_child_value(call->body, 0);
+        g_variant_iter_init(&iter, keys);
+        for (; g_variant_iter_next(&iter, "(&s@a{sv})", &name, &dict); row++) {
+                g_autoptr(GVariant) owned = dict;
+                const char *type = NULL, *help = NULL, *action = NULL, *fallback = NULL;
+                gboolean live, secret, read_only;
+
+                g_assert_cmpstr(name, ==, row->name);
+                g_assert_true(g_variant_lookup(owned, "type", "&s", &type));
+                g_assert_true(g_variant_lookup(owned, "help", "&s", &help));
+                g_assert_true(g_variant_lookup(owned, "action", "&s", &action));
+                g_assert_true(g_variant_lookup(owned, "live", "b", &live));
+                g_assert_true(g_variant_lookup(owned, "secret", "b", &secret));
+                g_assert_true(g_variant_lookup(owned, "read-only", "b", &read_only));
+                (void) g_variant_lookup(owned, "default", "&s", &fallback);
+                g_assert_cmpstr(type, ==, row->type);
+                g_assert_cmpstr(help, ==, row->help);
+                g_assert_cmpstr(action, ==,
+                                privilege_to_string(config_class_privilege(row->class)));
+                g_assert_cmpstr(fallback, ==, row->fallback);
+                g_assert_cmpint(live, ==, row->live);
+                g_assert_cmpint(secret, ==, row->secret);
+                g_assert_cmpint(read_only, ==, row->read_only);
+        }
+        g_assert_null(row->name);
 }
 
 /* --- starting --- */

@@ -282,6 +282,17 @@ static void manager_call(FakeCall *call) {
                 create_network(call);
         else if (g_str_equal(call->member, "CreateStoragePool"))
                 create_pool(call);
+        else if (g_str_equal(call->member, "GetConfigKeys"))
+                call->reply->body = g_variant_new_parsed(
+                        "([('limits.memory', {'type': <'size or share'>, 'live': <true>, "
+                        "'scopes': <['container', 'profile']>, 'action': <'use'>, "
+                        "'help': <'memory'>}), "
+                        "('security.nesting', {'type': <'boolean'>, 'default': <'false'>, "
+                        "'scopes': <['container', 'profile']>, 'action': <'use-kernel-surface'>, "
+                        "'help': <'containers inside it'>}), "
+                        "('user.*', {'scopes': <['container', 'pool']>, 'secret': <true>}), "
+                        "('volatile.*', {'scopes': <['container']>, 'read-only': <true>}), "
+                        "('size', {'scopes': <['pool']>, 'help': <'of the loop file'>})],)");
         else if (g_str_equal(call->member, "CheckAccess"))
                 call->reply->body = g_variant_new("(s)", "yes");
         else

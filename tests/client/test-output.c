@@ -198,7 +198,8 @@ TEST(show_is_yaml_or_json) {
         g_assert_cmpstr(yaml->out, ==,
                         "architecture: x86_64\nconfig:\n  limits.cpu: \"6\"\n"
                         "  user.note: |-\n    two\n    lines\n  user.team: web\ndevices: {}\n"
-                        "ephemeral: false\nprofiles:\n- default\ndescription: \"\"\n");
+                        "ephemeral: false\nprofiles:\n- default\nstateful: false\n"
+                        "description: \"\"\n");
         expanded = RUN(f, 0, "config", "show", "c1", "--expanded");
         EXPECT_OUT(expanded, "devices:\n  eth0:\n    network: berthbr0\n    type: nic\n");
         json = RUN(f, 0, "config", "show", "c1", "-f", "json");

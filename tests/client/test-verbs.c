@@ -264,6 +264,45 @@ TEST(edit_changes_what_has_changed) {
         EXPECT_ERR(wrong, "'ephemeral' has to be true or false");
 }
 
+TEST(keys_are_listed_and_completed) {
+        g_autoptr(Fixture) f = fixture_new();
+        g_autoptr(Run) all = RUN(f, 0, "config", "keys", "-f", "csv"), pool = NULL, json = NULL;
+        g_autoptr(Run) words = NULL, family = NULL, table = NULL, none = NULL;
+
+        EXPECT_OUT(all, "limits.memory,size or share,,yes,use,\"container,profile\",memory\n");
+        EXPECT_OUT(all, "security.nesting,boolean,false,no,use-kernel-surface,");
+        EXPECT_OUT(all, "size,,,no,,pool,of the loop file");
+        pool = RUN(f, 0, "config", "keys", "pool", "-f", "csv");
+        g_assert_null(strstr(pool->out, "limits.memory"));
+        EXPECT_OUT(pool, "user.*");
+        json = RUN(f, 0, "config", "keys", "-f", "json");
+        EXPECT_OUT(json, "\"name\":\"security.nesting\"");
+        table = RUN(f, 0, "config", "keys");
+        EXPECT_OUT(table, "KEY");
+        words = RUN(f, 0, "--complete", "config", "set", "c1", "s");
+        g_assert_cmpstr(words->out, ==, "security.nesting\n");
+        family = RUN(f, 0, "--complete", "config", "unset", "c1", "u");
+        g_assert_cmpstr(family->out, ==, "user.\n");
+        none = RUN(f, 0, "--complete", "profile", "set", "default", "vol");
+        g_assert_cmpstr(none->out, ==, "");
+}
+
+TEST(show_has_the_fields_of_lxds) {
+        static const char *const fields[] = { "architecture:", "config:", "devices:", "ephemeral:",
+                                              "profiles:", "stateful:", "description:" };
+        g_autoptr(Fixture) f = fixture_new();
+        g_autoptr(Run) shown = RUN(f, 0, "config", "show", "c1"), all = NULL;
+        const char *last = shown->out;
+
+        for (size_t i = 0; i < G_N_ELEMENTS(fields); i++) {
+                last = strstr(last, fields[i]);
+                if (!last)
+                        g_error("%s is not there, or in another order:\n%s", fields[i], shown->out);
+        }
+        all = RUN(f, 0, "config", "show", "-e", "c1");
+        fixture_expect_log(f, "'expanded': <true>");
+}
+
 TEST(what_is_shown_can_be_edited_without_a_change) {
         g_autoptr(Fixture) f = fixture_new();
         g_autoptr(Run) shown = RUN(f, 0, "config", "show", "c1"), edited = NULL, profile = NULL;
