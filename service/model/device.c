@@ -3,109 +3,28 @@
 
 #include <string.h>
 
+#include "service/model/config-value.h"
 #include "service/model/config.h"
 #include "service/model/name.h"
-
-typedef struct DeviceOption {
-        const char *name;
-        int (*check)(const char *value, Error *ret_error);
-        bool required;
-} DeviceOption;
-
-typedef struct DeviceType {
-        const char *name;
-        const DeviceOption *options; /* ends with a NULL name */
-        int (*check)(GVariant *options, Error *ret_error); /* what concerns several options */
-} DeviceType;
-
-static int check_root_path(const char *value, Error *ret_error) {
-        if (!g_str_equal(value, "/"))
-                return error_set(ret_error, ERROR_INVALID_DEVICE,
-                                 "only the root disk, with path \"/\", is supported");
-        return 0;
-}
-
-static int check_pool(const char *value, Error *ret_error) {
-        return name_check(NAME_POOL, value, ret_error);
-}
-
-static int check_nictype(const char *value, Error *ret_error) {
-        if (!g_str_equal(value, "bridged"))
-                return error_set(ret_error, ERROR_INVALID_DEVICE,
-                                 "nictype \"%s\" is not known, only \"bridged\"", value);
-        return 0;
-}
-
-static int check_network(const char *value, Error *ret_error) {
-        return name_check(NAME_NETWORK, value, ret_error);
-}
-
-static int check_interface(const char *value, Error *ret_error) {
-        return name_check(NAME_INTERFACE, value, ret_error);
-}
-
-static int check_hwaddr(const char *value, Error *ret_error) {
-        bool ok = strlen(value) == 17;
-
-        for (size_t i = 0; ok && i < 17; i++)
-                ok = i % 3 == 2 ? value[i] == ':' : g_ascii_isxdigit(value[i]);
-        /* A group address is nobody's own. */
-        if (ok)
-                ok = !(g_ascii_xdigit_value(value[1]) & 1);
-        if (!ok)
-                return error_set(ret_error, ERROR_INVALID_DEVICE,
-                                 "\"%s\" is no Ethernet address such as 00:16:3e:12:34:56", value);
-        return 0;
-}
-
-static int check_nic(GVariant *options, Error *ret_error) {
-        const char *network = config_get(options, "network");
-        const char *nictype = config_get(options, "nictype");
-        const char *parent = config_get(options, "parent");
-
-        if (!!network == !!nictype)
-                return error_set(ret_error, ERROR_INVALID_DEVICE,
-                                 "a nic needs either \"network\" or \"nictype\" with \"parent\"");
-        if (!!nictype != !!parent)
-                return error_set(ret_error, ERROR_INVALID_DEVICE,
-                                 "\"nictype\" and \"parent\" go together");
-        return 0;
-}
-
-static const DeviceOption disk_options[] = {
-        { "path", check_root_path, true },
-        { "pool", check_pool, true },
-        { NULL },
-};
-
-static const DeviceOption nic_options[] = {
-        { "network", check_network },
-        { "nictype", check_nictype },
-        { "parent", check_network },
-        { "name", check_interface },
-        { "hwaddr", check_hwaddr },
-        { NULL },
-};
-
-static const DeviceOption none_options[] = {
-        { NULL },
-};
-
-static const DeviceType types[] = {
-        { "disk", disk_options, NULL },
-        { "nic", nic_options, check_nic },
-        { "none", none_options, NULL },
-};
 
 const char *device_get_type(GVariant *options) {
         return config_get(options, "type");
 }
 
-static const DeviceType *type_find(const char *name) {
-        for (size_t i = 0; i < G_N_ELEMENTS(types); i++)
-                if (g_str_equal(types[i].name, name))
-                        return &types[i];
+const DeviceType *device_type_find(const char *name) {
+        for (const DeviceType *type = device_type_table(); type->name; type++)
+                if (g_str_equal(type->name, name))
+                        return type;
         return NULL;
+}
+
+static int unknown_type(const char *name, Error *ret_error) {
+        g_autoptr(GString) all = g_string_new(NULL);
+
+        for (const DeviceType *type = device_type_table(); type->name; type++)
+                g_string_append_printf(all, "%s%s", all->len > 0 ? ", " : "", type->name);
+        return error_set(ret_error, ERROR_INVALID_DEVICE,
+                         "there is no device type \"%.32s\" (%s)", name, all->str);
 }
 
 static int check_option(const DeviceType *type, const char *key, const char *value,
@@ -132,10 +51,9 @@ static int device_check(GVariant *options, Error *ret_error) {
 
         if (!type_name)
                 return error_set(ret_error, ERROR_INVALID_DEVICE, "it has no \"type\"");
-        type = type_find(type_name);
+        type = device_type_find(type_name);
         if (!type)
-                return error_set(ret_error, ERROR_INVALID_DEVICE,
-                                 "there is no device type \"%.32s\" (disk, nic, none)", type_name);
+                return unknown_type(type_name, ret_error);
         r = config_check_unique(options, "Device option", ret_error);
         if (r < 0)
                 return r;
@@ -210,11 +128,54 @@ int devices_find_root(GVariant *devices, const char **ret_name, const char **ret
         return 0;
 }
 
-const char *device_get_network(GVariant *options) {
-        const char *network;
-
-        if (!g_str_equal(device_get_type(options), "nic"))
+const char *device_get_nictype(GVariant *options) {
+        if (g_strcmp0(device_get_type(options), "nic") != 0)
                 return NULL;
-        network = config_get(options, "network");
-        return network ?: config_get(options, "parent");
+        return config_get(options, "nictype") ?: "bridged";
+}
+
+const char *device_get_network(GVariant *options) {
+        if (g_strcmp0(device_get_nictype(options), "bridged") != 0)
+                return NULL;
+        return config_get(options, "network") ?: config_get(options, "parent");
+}
+
+bool device_is_host_disk(GVariant *options) {
+        return g_strcmp0(device_get_type(options), "disk") == 0 && config_get(options, "source");
+}
+
+bool device_is_unix(GVariant *options) {
+        const char *type = device_get_type(options);
+
+        return type && g_str_has_prefix(type, "unix-");
+}
+
+const char *device_get_target(GVariant *options) {
+        const char *path = NULL;
+
+        if (device_is_host_disk(options))
+                path = config_get(options, "path");
+        else if (device_is_unix(options))
+                path = config_get(options, "path") ?: config_get(options, "source");
+        if (!path)
+                return NULL;
+        while (*path == '/')
+                path++;
+        return path;
+}
+
+bool device_get_boolean(GVariant *options, const char *name, bool fallback) {
+        const char *value = config_get(options, name);
+        bool result;
+
+        return value && config_parse_boolean(value, &result) >= 0 ? result : fallback;
+}
+
+unsigned device_get_number(GVariant *options, const char *name, unsigned base, unsigned fallback) {
+        const char *value = config_get(options, name);
+        guint64 result;
+
+        if (!value || !g_ascii_string_to_unsigned(value, base, 0, G_MAXUINT, &result, NULL))
+                return fallback;
+        return (unsigned) result;
 }

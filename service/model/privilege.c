@@ -51,11 +51,10 @@ Privilege config_key_privilege(const char *key, const char *value) {
 }
 
 Privilege device_privilege(GVariant *options) {
-        static const char *const harmless[] = { "disk", "nic", "none", NULL };
-        const char *type = device_get_type(options);
+        const char *name = device_get_type(options);
+        const DeviceType *type = name ? device_type_find(name) : NULL;
 
-        /* Root disks and nics on managed networks are all that device.c accepts of these. */
-        return type && g_strv_contains(harmless, type) ? PRIVILEGE_USE : PRIVILEGE_HOST;
+        return type ? type->privilege(options) : PRIVILEGE_HOST;
 }
 
 Privilege config_privilege(GVariant *config) {

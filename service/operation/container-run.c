@@ -29,6 +29,7 @@ struct ContainerRun {
         sd_event_source *monitor_timer;
         WorkerProcess *cleaner;
         Job *waiter;
+        bool reboot; /* it ended for that */
 };
 
 int container_run_save(Manager *m, Container *c, Error *ret_error) {
@@ -148,7 +149,7 @@ static void run_ended(ContainerRun *run) {
         Manager *m = run->manager;
         Container *c = run->container;
         Job *waiter = run->waiter;
-        bool reboot = run_wants_reboot(m, c);
+        bool reboot = run->reboot;
 
         container_run_discard(m, c); /* frees run */
         c->state = CONTAINER_STOPPED;
@@ -184,6 +185,8 @@ static void run_clean(ContainerRun *run) {
 
         if (run->cleaner)
                 return;
+        /* What tells of it goes with the rest. */
+        run->reboot = run_wants_reboot(m, c);
         if (worker_process_start(m->event, m->libexec_dir, OPERATION_CLEAN,
                                  step_clean_args(c), NULL, 0, &handlers, run, &run->cleaner,
                                  &error) < 0)
@@ -197,10 +200,7 @@ static void run_both_ended(ContainerRun *run) {
         if (!target)
                 log_warning("The monitor of container \"%s\" has gone; cleaning up behind it.",
                             run->container->object.name);
-        if (run_wants_reboot(run->manager, run->container))
-                run_ended(run); /* the next start takes away what is left */
-        else
-                run_clean(run);
+        run_clean(run);
 }
 
 static int on_monitor_timer(sd_event_source *source, uint64_t usec, void *userdata) {

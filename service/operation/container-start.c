@@ -33,7 +33,7 @@ static int for_each_nic(Job *job, NicFunc func, void *userdata, Error *ret_error
                 g_autoptr(GVariant) owned = options;
                 int r;
 
-                if (!device_get_network(owned))
+                if (!device_get_nictype(owned))
                         continue;
                 r = func(job, name, owned, userdata, ret_error);
                 if (r != 0)
@@ -46,7 +46,9 @@ static int for_each_nic(Job *job, NicFunc func, void *userdata, Error *ret_error
 
 static int wait_for_nic(Job *job, const char *device, GVariant *options, void *userdata,
                         Error *ret_error) {
-        return step_wait_for_network(job, device_get_network(options), ret_error);
+        const char *network = device_get_network(options);
+
+        return network ? step_wait_for_network(job, network, ret_error) : JOB_STEP_DONE;
 }
 
 int step_start_wait(Job *job, Error *ret_error) {
@@ -74,19 +76,23 @@ static int prepare_nic(Job *job, const char *device, GVariant *options, void *us
         Container *c = data->container;
         unsigned *n = userdata;
         g_autofree char *name = g_strdup_printf("eth%u", *n);
-        const char *hwaddr = config_get(options, "hwaddr");
+        const char *hwaddr = config_get(options, "hwaddr"), *network = device_get_network(options);
 
         (*n)++;
         if (!config_get(options, "name") && !container_get_volatile(c, device, "name"))
                 container_set_volatile(c, device, "name", name);
+        /* A physical interface keeps its own. */
+        if (g_str_equal(device_get_nictype(options), "physical"))
+                return 0;
         if (!hwaddr && !container_get_volatile(c, device, "hwaddr")) {
                 g_autofree char *made = make_hwaddr();
 
                 container_set_volatile(c, device, "hwaddr", made);
         }
         hwaddr = hwaddr ?: container_get_volatile(c, device, "hwaddr");
-        return network_add_host(job->manager, device_get_network(options), c->object.name, device,
-                                hwaddr, ret_error);
+        return network ? network_add_host(job->manager, network, c->object.name, device, hwaddr,
+                                          ret_error)
+                       : 0;
 }
 
 int step_start_prepare(Job *job, Error *ret_error) {
@@ -125,29 +131,35 @@ int step_start_prepare_undo(Job *job, Error *ret_error) {
 
 /* --- starting --- */
 
+/* What the worker is told of a nic: options as they are, with what they leave open. */
 static int add_nic(Job *job, const char *device, GVariant *options, void *userdata,
                    Error *ret_error) {
         ContainerJob *data = job->data;
         Container *c = data->container;
         GVariantBuilder *nics = userdata;
-        g_autofree char *host_name = g_strdup_printf("veth%08x", g_random_int());
-        const char *name = config_get(options, "name") ?: container_get_volatile(c, device, "name");
-        const char *hwaddr = config_get(options, "hwaddr") ?:
-                             container_get_volatile(c, device, "hwaddr");
-        const char *parent = device_get_network(options);
-        Network *network = manager_find_network(job->manager, parent);
-        unsigned mtu = network ? network_get_mtu(network) : 0;
+        g_autofree char *veth = g_strdup_printf("veth%08x", g_random_int());
+        const char *network = device_get_network(options);
+        Network *managed = network ? manager_find_network(job->manager, network) : NULL;
+        unsigned mtu = managed ? network_get_mtu(managed) : 0;
+        g_autofree char *mtu_text = mtu > 0 ? g_strdup_printf("%u", mtu) : NULL;
+        const struct {
+                const char *key, *value;
+        } values[] = {
+                { "nictype", device_get_nictype(options) },
+                { "name", config_get(options, "name") ?:
+                          container_get_volatile(c, device, "name") },
+                { "hwaddr", config_get(options, "hwaddr") ?:
+                            container_get_volatile(c, device, "hwaddr") },
+                { "host_name", config_get(options, "host_name") ?: veth },
+                { "parent", network ?: config_get(options, "parent") },
+                { "mtu", config_get(options, "mtu") ?: mtu_text },
+                { "mode", config_get(options, "mode") },
+        };
 
         g_variant_builder_open(nics, CONFIG_TYPE);
-        g_variant_builder_add(nics, "{ss}", "name", name);
-        g_variant_builder_add(nics, "{ss}", "host_name", host_name);
-        g_variant_builder_add(nics, "{ss}", "hwaddr", hwaddr);
-        g_variant_builder_add(nics, "{ss}", "parent", parent);
-        if (mtu > 0) {
-                g_autofree char *text = g_strdup_printf("%u", mtu);
-
-                g_variant_builder_add(nics, "{ss}", "mtu", text);
-        }
+        for (size_t i = 0; i < ELEMENTSOF(values); i++)
+                if (values[i].value)
+                        g_variant_builder_add(nics, "{ss}", values[i].key, values[i].value);
         g_variant_builder_close(nics);
         return 0;
 }
@@ -228,6 +240,8 @@ static int start_args(Job *job, GVariant **ret, Error *ret_error) {
         g_variant_dict_insert(&args, "idmapped", "b", c->idmapped);
         g_variant_dict_insert_value(&args, "idmap", g_variant_builder_end(&idmap));
         g_variant_dict_insert_value(&args, "nics", g_variant_builder_end(&nics));
+        g_variant_dict_insert_value(&args, "devices", devices);
+        g_variant_dict_insert(&args, "owner", "u", (guint32) c->object.owner);
         g_variant_dict_insert_value(&args, "environment", environment_of(config));
         g_variant_dict_insert_value(&args, "config", config);
         g_variant_dict_insert(&args, "cpus", "s", c->facts.cpus ?: "");

@@ -91,7 +91,9 @@
 
 /* Starts a container. "name" s; "lxc-path" s: a fresh directory of our own with an unguessable
  * name; "rootfs" s; "idmapped" b (mount it idmapped; else it is stored shifted); "idmap" a(suuu)
- * (kind "u" or "g", first id inside, first id on the host, count); "nics" aa{ss} ("name" inside,
+ * (kind "u" or "g", first id inside, first id on the host, count); "owner" u (uid, with whose
+ * rights disks of the host are opened), "devices" a{sa{ss}} (expanded; those that are files are
+ * made ready); "nics" aa{ss} ("nictype", "name" inside,
  * "host_name", "hwaddr", "parent" bridge, "mtu"); "environment" a{ss}; "log-file" s;
  * "architecture" s; "config" a{ss} (the whole expanded configuration: its limits, rlimits, settings
  * of the kernel and raw lines are put into effect), "cpus" s (what limits.cpu has come to, "" for

@@ -162,6 +162,8 @@ GVariantDict *container_start_args(Container *c) {
         g_variant_dict_insert(args, "idmapped", "b", TRUE);
         g_variant_dict_insert_value(args, "idmap", g_variant_builder_end(&idmap));
         g_variant_dict_insert_value(args, "nics", g_variant_new("aa{ss}", NULL));
+        g_variant_dict_insert_value(args, "devices", g_variant_new("a{sa{ss}}", NULL));
+        g_variant_dict_insert(args, "owner", "u", 0U);
         g_variant_dict_insert_value(args, "environment", g_variant_new("a{ss}", NULL));
         g_variant_dict_insert_value(args, "config", g_variant_new("a{ss}", NULL));
         g_variant_dict_insert(args, "cpus", "s", "");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/worker/runtime/clean.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include "service/worker/operations.h"
 #include "service/worker/runtime/cgroup-control.h"
 #include "service/worker/runtime/container-config.h"
+#include "service/worker/runtime/device-stage.h"
 #include "service/worker/runtime/wait.h"
 
 /* A monitor ends within milliseconds of its container; only one that hangs takes longer. */
@@ -57,11 +59,16 @@ static void remove_lock(const char *name, const char *lxc_path) {
 static int remove_lxc_path(const char *lxc_path) {
         g_autofree char *parent = g_path_get_dirname(lxc_path);
         g_autofree char *last = g_path_get_basename(lxc_path);
-        _cleanup_close_ int fd = path_open_dir(parent);
+        _cleanup_close_ int fd = path_open_dir(parent), run_fd = -EBADF;
+        int r;
 
         if (fd == -ENOENT)
                 return 0;
-        return fd < 0 ? fd : path_remove_tree(fd, last);
+        if (fd < 0)
+                return fd;
+        run_fd = path_open_beneath(fd, last, O_RDONLY | O_DIRECTORY, 0);
+        r = run_fd == -ENOENT ? 0 : run_fd < 0 ? run_fd : device_unstage(run_fd);
+        return r < 0 ? r : path_remove_tree(fd, last);
 }
 
 int container_clean(const CgroupHost *host, const char *name, const char *lxc_path,

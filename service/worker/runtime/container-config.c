@@ -183,22 +183,62 @@ static int add_idmap(GString *text, const ContainerConfig *config, Error *ret_er
         return 0;
 }
 
+/* What liblxc calls each type, and what it wants to know of it. */
+typedef struct NicType {
+        const char *ours, *lxc;
+        bool has_parent, has_host_end;
+        const char *mode_key, *mode;
+} NicType;
+
+static const NicType *nic_type_find(const char *name) {
+        static const NicType types[] = {
+                { "bridged", "veth", true, true },
+                { "p2p", "veth", false, true },
+                { "macvlan", "macvlan", true, false, "macvlan.mode", "bridge" },
+                { "ipvlan", "ipvlan", true, false, "ipvlan.mode", "l3s" },
+                { "physical", "phys", true, false },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(types); i++)
+                if (g_str_equal(types[i].ours, name))
+                        return &types[i];
+        return NULL;
+}
+
 static int add_nic(GString *text, unsigned i, GVariant *nic, Error *ret_error) {
+        const char *name = "bridged", *mode = NULL;
+        const NicType *nic_type = NULL;
+
+        (void) g_variant_lookup(nic, "nictype", "&s", &name);
+        (void) g_variant_lookup(nic, "mode", "&s", &mode);
+        nic_type = nic_type_find(name);
+        if (!nic_type)
+                return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                 "There is no type \"%s\" of network device", name);
         /* What liblxc calls it, what we call it, whether it has to be there. */
-        static const struct {
+        const struct {
                 const char *lxc, *ours;
-                bool required;
+                bool required, used;
         } keys[] = {
-                { "link", "parent", true },        { "name", "name", true },
-                { "veth.pair", "host_name", true }, { "hwaddr", "hwaddr", true },
-                { "mtu", "mtu", false },
+                { "link", "parent", true, nic_type->has_parent },
+                { "name", "name", true, true },
+                { "veth.pair", "host_name", true, nic_type->has_host_end },
+                { "hwaddr", "hwaddr", false, true },
+                { "mtu", "mtu", false, true },
         };
         g_autofree char *type = g_strdup_printf("lxc.net.%u.type", i);
         g_autofree char *flags = g_strdup_printf("lxc.net.%u.flags", i);
         int r;
 
-        r = add(text, type, "veth", ret_error);
+        r = add(text, type, nic_type->lxc, ret_error);
+        if (r >= 0 && nic_type->mode_key) {
+                g_autofree char *key = g_strdup_printf("lxc.net.%u.%s", i, nic_type->mode_key);
+
+                r = add(text, key, mode ?: nic_type->mode, ret_error);
+        }
         for (size_t k = 0; r >= 0 && k < ELEMENTSOF(keys); k++) {
+                if (!keys[k].used)
+                        continue;
                 g_autofree char *key = g_strdup_printf("lxc.net.%u.%s", i, keys[k].lxc);
                 const char *value;
 
@@ -222,6 +262,16 @@ static int add_nics(GString *text, const ContainerConfig *config, Error *ret_err
         for (size_t i = 0; i < n; i++) {
                 g_autoptr(GVariant) nic = g_variant_get_child_value(config->nics, i);
                 int r = add_nic(text, (unsigned) i, nic, ret_error);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int add_mounts(GString *text, const ContainerConfig *config, Error *ret_error) {
+        for (guint i = 0; i < config->mounts->len; i++) {
+                int r = add(text, "lxc.mount.entry", config->mounts->pdata[i], ret_error);
 
                 if (r < 0)
                         return r;
@@ -263,8 +313,8 @@ static bool architecture_is_plain(const char *architecture) {
 
 int container_config_format(const ContainerConfig *config, char **ret, Error *ret_error) {
         static int (*const parts[])(GString *, const ContainerConfig *, Error *) = {
-                add_fixed, add_groups, add_paths, add_idmap, add_nics, add_environment,
-                container_config_add_keys,
+                add_fixed, add_groups, add_paths, add_idmap, add_nics, add_mounts,
+                add_environment, container_config_add_keys,
         };
         g_autoptr(GString) text = g_string_new(NULL);
         int r;

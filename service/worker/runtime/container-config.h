@@ -20,6 +20,7 @@ typedef struct ContainerConfig {
         const char *architecture;
         GVariant *idmap;       /* a(suuu): "u" or "g", first id inside, on the host, count */
         GVariant *nics;        /* aa{ss}: name, host_name, hwaddr, parent, mtu */
+        const GPtrArray *mounts; /* values of lxc.mount.entry, of device_stage() */
         GVariant *environment; /* a{ss} */
         GVariant *config;      /* a{ss}, the expanded configuration */
         GPtrArray *limits;     /* pairs of key and value, see limits.h */

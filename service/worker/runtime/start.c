@@ -20,6 +20,7 @@
 #include "service/worker/runtime/cgroup-limits.h"
 #include "service/worker/runtime/clean.h"
 #include "service/worker/runtime/container-config.h"
+#include "service/worker/runtime/device-stage.h"
 #include "service/worker/runtime/failure-cause.h"
 #include "service/worker/runtime/process.h"
 #include "service/worker/runtime/syscall-filter.h"
@@ -40,6 +41,9 @@ typedef struct Start {
         bool idmapped;
         GVariant *idmap;
         GVariant *nics;
+        GVariant *devices;
+        DeviceContext device_context;
+        GPtrArray *mounts; /* of devices, as liblxc takes them */
         GVariant *environment;
         GVariant *config;
         const char *cpus;
@@ -55,6 +59,8 @@ typedef struct Start {
 static void start_done(Start *start) {
         g_clear_pointer(&start->idmap, g_variant_unref);
         g_clear_pointer(&start->nics, g_variant_unref);
+        g_clear_pointer(&start->devices, g_variant_unref);
+        g_clear_pointer(&start->mounts, g_ptr_array_unref);
         g_clear_pointer(&start->environment, g_variant_unref);
         g_clear_pointer(&start->config, g_variant_unref);
         g_clear_pointer(&start->host, cgroup_host_free);
@@ -63,6 +69,32 @@ static void start_done(Start *start) {
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Start, start_done)
+
+/* For whom devices are made ready: the owner, and where root inside is on the host. */
+static int read_device_context(Worker *worker, Start *start, Error *ret_error) {
+        g_autoptr(GVariant) owner = NULL;
+        GVariantIter iter;
+        const char *kind;
+        guint32 inside, outside, count;
+        int r;
+
+        r = worker_get_variant(worker, "owner", "u", &owner, ret_error);
+        if (r < 0)
+                return r;
+        start->device_context.container = start->name;
+        start->device_context.owner = g_variant_get_uint32(owner);
+        g_variant_iter_init(&iter, start->idmap);
+        while (g_variant_iter_next(&iter, "(&suuu)", &kind, &inside, &outside, &count)) {
+                if (inside != 0)
+                        continue;
+                start->device_context.id_count = count;
+                if (g_str_equal(kind, "u"))
+                        start->device_context.uid_base = outside;
+                else
+                        start->device_context.gid_base = outside;
+        }
+        return 0;
+}
 
 static int read_args(Worker *worker, Start *start, Error *ret_error) {
         const struct {
@@ -83,6 +115,10 @@ static int read_args(Worker *worker, Start *start, Error *ret_error) {
                 r = worker_get_variant(worker, "idmap", "a(suuu)", &start->idmap, ret_error);
         if (r >= 0)
                 r = worker_get_variant(worker, "nics", "aa{ss}", &start->nics, ret_error);
+        if (r >= 0)
+                r = worker_get_variant(worker, "devices", "a{sa{ss}}", &start->devices, ret_error);
+        if (r >= 0)
+                r = read_device_context(worker, start, ret_error);
         if (r >= 0)
                 r = worker_get_variant(worker, "environment", "a{ss}", &start->environment,
                                        ret_error);
@@ -202,6 +238,7 @@ static int write_files(const Start *start, Error *ret_error) {
                 .architecture = start->architecture,
                 .idmap = start->idmap,
                 .nics = start->nics,
+                .mounts = start->mounts,
                 .environment = start->environment,
                 .config = start->config,
                 .directory = directory,
@@ -424,6 +461,18 @@ static void undo(const Start *start) {
                 log_warning("%s", error.message);
 }
 
+static int stage_devices(Start *start, Error *ret_error) {
+        _cleanup_close_ int path_fd = path_open_dir(start->lxc_path);
+
+        if (path_fd < 0)
+                return error_set_errno(ret_error, -path_fd,
+                                       "Cannot open the run-time directory of container \"%s\"",
+                                       start->name);
+        start->mounts = g_ptr_array_new_with_free_func(g_free);
+        return device_stage(path_fd, start->lxc_path, &start->device_context, start->devices,
+                            start->mounts, ret_error);
+}
+
 static int prepare(Start *start, Error *ret_error) {
         int r;
 
@@ -435,7 +484,9 @@ static int prepare(Start *start, Error *ret_error) {
         if (r < 0)
                 return error_set_errno(ret_error, -r, "Cannot find " STARTER);
         start->apparmor = apparmor_is_on();
-        r = write_files(start, ret_error);
+        r = stage_devices(start, ret_error);
+        if (r >= 0)
+                r = write_files(start, ret_error);
         return r < 0 ? r : open_log(start, ret_error);
 }
 

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "service/model/config-value.h"
+#include "service/model/config.h"
+#include "service/model/device.h"
+#include "service/model/name.h"
+#include "service/model/size.h"
+
+/* Linux has 12 bits for the major and 20 for the minor number of a device. */
+#define MAJOR_MAX 4095U
+#define MINOR_MAX 1048575U
+/* Ids inside: a container may have a map as large as all of 32 bits. */
+#define ID_MAX 4294967294U
+#define PATH_LENGTH_MAX 4095U
+
+/* --- values --- */
+
+static int check_pool(const char *value, Error *ret_error) {
+        return name_check(NAME_POOL, value, ret_error);
+}
+
+static int check_network(const char *value, Error *ret_error) {
+        return name_check(NAME_NETWORK, value, ret_error);
+}
+
+static int check_interface(const char *value, Error *ret_error) {
+        return name_check(NAME_INTERFACE, value, ret_error);
+}
+
+static int check_one_of(const char *value, const char *const *words, Error *ret_error) {
+        g_autofree char *all = NULL;
+
+        if (g_strv_contains(words, value))
+                return 0;
+        all = g_strjoinv(", ", (char **) words);
+        return error_set(ret_error, ERROR_INVALID_DEVICE, "\"%.64s\" is none of %s", value, all);
+}
+
+static int check_nictype(const char *value, Error *ret_error) {
+        static const char *const words[] = {
+                "bridged", "p2p", "macvlan", "ipvlan", "physical", NULL,
+        };
+
+        return check_one_of(value, words, ret_error);
+}
+
+static int check_mode_ipvlan(const char *value, Error *ret_error) {
+        static const char *const words[] = { "l2", "l3", "l3s", NULL };
+
+        return check_one_of(value, words, ret_error);
+}
+
+static int check_hwaddr(const char *value, Error *ret_error) {
+        bool ok = strlen(value) == 17;
+
+        for (size_t i = 0; ok && i < 17; i++)
+                ok = i % 3 == 2 ? value[i] == ':' : g_ascii_isxdigit(value[i]);
+        /* A group address is nobody's own. */
+        if (ok)
+                ok = !(g_ascii_xdigit_value(value[1]) & 1);
+        if (!ok)
+                return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                 "\"%s\" is no Ethernet address such as 00:16:3e:12:34:56", value);
+        return 0;
+}
+
+static int check_number(const char *value, uint64_t min, uint64_t max, Error *ret_error) {
+        uint64_t unused;
+
+        if (config_parse_integer(value, min, max, &unused) < 0)
+                return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                 "\"%.32s\" is no number between %" G_GUINT64_FORMAT " and %"
+                                 G_GUINT64_FORMAT, value, min, max);
+        return 0;
+}
+
+static int check_major(const char *value, Error *ret_error) {
+        return check_number(value, 0, MAJOR_MAX, ret_error);
+}
+
+static int check_minor(const char *value, Error *ret_error) {
+        return check_number(value, 0, MINOR_MAX, ret_error);
+}
+
+static int check_id(const char *value, Error *ret_error) {
+        return check_number(value, 0, ID_MAX, ret_error);
+}
+
+static int check_nic_mtu(const char *value, Error *ret_error) {
+        return check_number(value, 68, 65535, ret_error);
+}
+
+static int check_mode(const char *value, Error *ret_error) {
+        size_t n = strspn(value, "01234567");
+
+        if (n < 3 || n > 4 || value[n] || (n == 4 && value[0] != '0'))
+                return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                 "\"%.32s\" is no mode such as 0660", value);
+        return 0;
+}
+
+/* No component that leads elsewhere, nothing that could end a line. */
+static int check_path(const char *value, Error *ret_error) {
+        g_auto(GStrv) parts = g_strsplit(value, "/", -1);
+
+        if (!*value || strlen(value) > PATH_LENGTH_MAX || !g_utf8_validate(value, -1, NULL))
+                return error_set(ret_error, ERROR_INVALID_DEVICE, "it is no path");
+        for (const char *p = value; *p; p++)
+                if (g_ascii_iscntrl(*p))
+                        return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                         "the path holds a control character");
+        for (char **part = parts; *part; part++)
+                if (g_str_equal(*part, "..") || g_str_equal(*part, "."))
+                        return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                         "the path \"%s\" holds \"%s\"", value, *part);
+        return 0;
+}
+
+static int check_source(const char *value, Error *ret_error) {
+        if (*value != '/')
+                return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                 "\"%.128s\" is not an absolute path", value);
+        return check_path(value, ret_error);
+}
+
+static int check_disk_size(const char *value, Error *ret_error) {
+        uint64_t unused;
+
+        return size_parse(value, &unused, ret_error);
+}
+
+static int check_boolean(const char *value, Error *ret_error) {
+        return config_check_boolean(value, ret_error);
+}
+
+/* --- what concerns several options --- */
+
+static int check_disk(GVariant *options, Error *ret_error) {
+        bool root = g_str_equal(config_get(options, "path"), "/");
+        const char *source = config_get(options, "source"), *pool = config_get(options, "pool");
+
+        if (root && (source || !pool))
+                return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                 "the root disk, with path \"/\", has a \"pool\" and no "
+                                 "\"source\"");
+        if (!root && (!source || pool))
+                return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                 "a disk other than the root disk has a \"source\" and no "
+                                 "\"pool\"");
+        if (root && (config_get(options, "readonly") || config_get(options, "shift")))
+                return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                 "\"readonly\" and \"shift\" are not for the root disk");
+        if (!root && config_get(options, "size"))
+                return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                 "\"size\" is for the root disk; a directory of the host has none");
+        return 0;
+}
+
+static int check_nic(GVariant *options, Error *ret_error) {
+        const char *network = config_get(options, "network");
+        const char *nictype = config_get(options, "nictype");
+        const char *parent = config_get(options, "parent");
+        bool alone = nictype && g_str_equal(nictype, "p2p");
+
+        if (!!network == !!nictype)
+                return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                 "a nic needs either \"network\" or \"nictype\"");
+        if (network && parent)
+                return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                 "\"parent\" goes with \"nictype\", not with \"network\"");
+        if (nictype && alone == !!parent)
+                return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                 alone ? "a p2p nic has no \"parent\""
+                                       : "a nic of type %s needs a \"parent\"", nictype);
+        if (config_get(options, "mode") && g_strcmp0(nictype, "ipvlan") != 0)
+                return error_set(ret_error, ERROR_INVALID_DEVICE, "\"mode\" is for ipvlan");
+        return 0;
+}
+
+static int check_unix(GVariant *options, Error *ret_error) {
+        if (!config_get(options, "source") && !config_get(options, "path"))
+                return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                 "it needs a \"source\" or a \"path\"");
+        if (!!config_get(options, "major") != !!config_get(options, "minor"))
+                return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                 "\"major\" and \"minor\" go together");
+        return 0;
+}
+
+/* --- classes --- */
+
+/* With its owner's credentials, and for his uid alone, a disk is his own affair. */
+static Privilege privilege_of_disk(GVariant *options) {
+        if (!config_get(options, "source"))
+                return PRIVILEGE_USE;
+        if (config_get(options, "shift") || config_get(options, "recursive"))
+                return PRIVILEGE_HOST;
+        return PRIVILEGE_OWN_FILES;
+}
+
+static Privilege privilege_of_nic(GVariant *options) {
+        return device_get_network(options) ? PRIVILEGE_USE : PRIVILEGE_HOST;
+}
+
+/* A few nodes that lead into code of the kernel, but to nothing of the host's. */
+static Privilege privilege_of_unix_char(GVariant *options) {
+        static const char *const known[] = { "/dev/fuse", "/dev/kvm", "/dev/net/tun", NULL };
+        const char *source = config_get(options, "source") ?: config_get(options, "path");
+
+        if (config_get(options, "major") || !source || !g_strv_contains(known, source))
+                return PRIVILEGE_HOST;
+        return PRIVILEGE_KERNEL_SURFACE;
+}
+
+static Privilege privilege_of_unix_block(GVariant *options) {
+        return PRIVILEGE_HOST;
+}
+
+static Privilege privilege_of_none(GVariant *options) {
+        return PRIVILEGE_USE;
+}
+
+/* --- the table --- */
+
+static const DeviceOption disk_options[] = {
+        { "path", "path", check_path, true, "where it is inside; / for the root disk" },
+        { "pool", "name", check_pool, .help = "storage pool of the root disk" },
+        { "size", "size", check_disk_size, .help = "how much the root disk may hold" },
+        { "source", "path", check_source,
+          .help = "file or directory of the host, opened as the container's owner and with his "
+                  "rights" },
+        { "readonly", "boolean", check_boolean, .help = "nothing can be written through it" },
+        { "recursive", "boolean", check_boolean, .help = "with what is mounted below the source" },
+        { "required", "boolean", check_boolean,
+          .help = "false: the container starts without it when the source is not there" },
+        { "optional", "boolean", check_boolean, .help = "the opposite of required, for old times" },
+        { "shift", "boolean", check_boolean,
+          .help = "opened as root: true shows ids as they are on disk, false as nobody's" },
+        { NULL },
+};
+
+static const DeviceOption nic_options[] = {
+        { "network", "name", check_network, .help = "managed network that it is on" },
+        { "nictype", "bridged|p2p|macvlan|ipvlan|physical", check_nictype,
+          .help = "how it is connected, where it is on no managed network" },
+        { "parent", "name", check_interface, .help = "bridge or interface of the host" },
+        { "name", "name", check_interface, .help = "name inside (default eth0, eth1, ...)" },
+        { "hwaddr", "MAC address", check_hwaddr,
+          .help = "Ethernet address (default a random one)" },
+        { "host_name", "name", check_interface, .help = "name of the host's end" },
+        { "mtu", "integer", check_nic_mtu, .help = "MTU (default the parent's)" },
+        { "mode", "l2|l3|l3s", check_mode_ipvlan, .help = "mode of ipvlan (default l3s)" },
+        { NULL },
+};
+
+static const DeviceOption unix_options[] = {
+        { "source", "path", check_source, .help = "device of the host (default the path)" },
+        { "path", "path", check_source, .help = "where it is inside (default the source)" },
+        { "major", "integer", check_major, .help = "major number, instead of a source" },
+        { "minor", "integer", check_minor, .help = "minor number, instead of a source" },
+        { "uid", "integer", check_id, .help = "owner inside (default 0)" },
+        { "gid", "integer", check_id, .help = "group inside (default 0)" },
+        { "mode", "octal", check_mode, .help = "permissions (default 0660)" },
+        { "required", "boolean", check_boolean,
+          .help = "false: the container starts without it when it is not there" },
+        { NULL },
+};
+
+static const DeviceOption none_options[] = {
+        { NULL },
+};
+
+static const DeviceType table[] = {
+        { "disk", disk_options, check_disk, privilege_of_disk,
+          "the root disk, or a file or directory of the host" },
+        { "nic", nic_options, check_nic, privilege_of_nic, "a network interface" },
+        { "none", none_options, NULL, privilege_of_none,
+          "nothing: hides a device of that name that a profile brings" },
+        { "unix-block", unix_options, check_unix, privilege_of_unix_block, "a block device" },
+        { "unix-char", unix_options, check_unix, privilege_of_unix_char, "a character device" },
+        { NULL },
+};
+
+const DeviceType *device_type_table(void) {
+        return table;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Devices that are files inside a container, as mounts that are attached nowhere yet: what is shown
+ * of the host (idmapped, so that owners are right inside), or a device node on a filesystem of its
+ * own. The mount is put in its place by fd, either below the directory that liblxc starts from or
+ * in the mount namespace of a running container.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <glib.h>
+
+#include "service/util/error.h"
+
+/* For whom: the container's owner and where its ids begin on the host (0: privileged). */
+typedef struct DeviceContext {
+        const char *container;
+        uid_t owner;
+        uint32_t uid_base, gid_base;
+        uint32_t id_count;
+} DeviceContext;
+
+/* *ret_fd is the mount, or -EBADF where the device is not required and its source is not there;
+ * *ret_directory says what the place for it has to be. */
+int device_mount_new(const DeviceContext *context, const char *name, GVariant *options,
+                     int *ret_fd, bool *ret_directory, Error *ret_error);

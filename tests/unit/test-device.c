@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The table of devices: what is accepted, what is refused and why, and of which class it is. */
+
+#include <string.h>
+
+#include "service/model/config.h"
+#include "service/model/device.h"
+#include "service/util/cleanup.h"
+#include "tests/unit/test.h"
+
+static GVariant *parse(const char *options) {
+        g_autofree char *text = g_strdup_printf("{'dev': %s}", options);
+        g_autoptr(GError) error = NULL;
+        GVariant *value = g_variant_parse(DEVICES_TYPE, text, NULL, NULL, &error);
+
+        g_assert_no_error(error);
+        return value;
+}
+
+TEST(the_table_is_whole) {
+        for (const DeviceType *type = device_type_table(); type->name; type++) {
+                g_assert_nonnull(type->privilege);
+                g_assert_nonnull(type->help);
+                for (const DeviceOption *o = type->options; o->name; o++) {
+                        g_assert_nonnull(o->check);
+                        g_assert_nonnull(o->type);
+                        g_assert_nonnull(o->help);
+                        for (const DeviceOption *other = type->options; other < o; other++)
+                                g_assert_cmpstr(other->name, !=, o->name);
+                }
+        }
+}
+
+TEST(accepted) {
+        static const struct {
+                const char *options;
+                Privilege privilege;
+                const char *target;
+        } cases[] = {
+                { "{'type': 'disk', 'path': '/', 'pool': 'p'}", PRIVILEGE_USE, NULL },
+                { "{'type': 'disk', 'path': '/', 'pool': 'p', 'size': '20GB'}", PRIVILEGE_USE,
+                  NULL },
+                { "{'type': 'disk', 'path': 'var/git', 'source': '/var/git'}", PRIVILEGE_OWN_FILES,
+                  "var/git" },
+                { "{'type': 'disk', 'path': '//mnt', 'source': '/m', 'readonly': 'true'}",
+                  PRIVILEGE_OWN_FILES, "mnt" },
+                { "{'type': 'disk', 'path': '/mnt', 'source': '/m', 'shift': 'true'}",
+                  PRIVILEGE_HOST, "mnt" },
+                { "{'type': 'disk', 'path': '/mnt', 'source': '/m', 'shift': 'false'}",
+                  PRIVILEGE_HOST, "mnt" },
+                { "{'type': 'disk', 'path': '/mnt', 'source': '/m', 'recursive': 'true'}",
+                  PRIVILEGE_HOST, "mnt" },
+                { "{'type': 'nic', 'network': 'br0'}", PRIVILEGE_USE, NULL },
+                { "{'type': 'nic', 'nictype': 'bridged', 'parent': 'br0'}", PRIVILEGE_USE, NULL },
+                { "{'type': 'nic', 'nictype': 'macvlan', 'parent': 'eth0'}", PRIVILEGE_HOST, NULL },
+                { "{'type': 'nic', 'nictype': 'physical', 'parent': 'eth0'}", PRIVILEGE_HOST,
+                  NULL },
+                { "{'type': 'nic', 'nictype': 'p2p'}", PRIVILEGE_HOST, NULL },
+                { "{'type': 'nic', 'nictype': 'ipvlan', 'parent': 'eth0', 'mode': 'l2'}",
+                  PRIVILEGE_HOST, NULL },
+                { "{'type': 'unix-char', 'path': '/dev/net/tun'}", PRIVILEGE_KERNEL_SURFACE,
+                  "dev/net/tun" },
+                { "{'type': 'unix-char', 'source': '/dev/fuse', 'path': '/dev/f'}",
+                  PRIVILEGE_KERNEL_SURFACE, "dev/f" },
+                { "{'type': 'unix-char', 'path': '/dev/fuse', 'major': '1', 'minor': '1'}",
+                  PRIVILEGE_HOST, "dev/fuse" },
+                { "{'type': 'unix-char', 'path': '/dev/mem'}", PRIVILEGE_HOST, "dev/mem" },
+                { "{'type': 'unix-block', 'path': '/dev/sda', 'mode': '0600'}", PRIVILEGE_HOST,
+                  "dev/sda" },
+                { "{'type': 'none'}", PRIVILEGE_USE, NULL },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                g_autoptr(GVariant) devices = parse(cases[i].options), options = NULL;
+                g_auto(Error) error = ERROR_INIT;
+
+                if (devices_check(devices, &error) < 0)
+                        g_error("%s: %s", cases[i].options, error.message);
+                options = devices_get(devices, "dev");
+                if (devices_privilege(devices) != cases[i].privilege)
+                        g_error("%s is of another class", cases[i].options);
+                g_assert_cmpstr(device_get_target(options), ==, cases[i].target);
+        }
+}
+
+TEST(refused) {
+        static const struct {
+                const char *options, *text;
+        } cases[] = {
+                { "{'path': '/'}", "type" },
+                { "{'type': 'teapot'}", "no device type \"teapot\"" },
+                { "{'type': 'disk'}", "needs the option \"path\"" },
+                { "{'type': 'disk', 'path': '/'}", "pool" },
+                { "{'type': 'disk', 'path': '/', 'pool': 'p', 'source': '/x'}", "no \"source\"" },
+                { "{'type': 'disk', 'path': '/mnt'}", "source" },
+                { "{'type': 'disk', 'path': '/mnt', 'pool': 'p'}", "source" },
+                { "{'type': 'disk', 'path': '/mnt', 'source': 'relative'}", "absolute" },
+                { "{'type': 'disk', 'path': '../mnt', 'source': '/x'}", "\"..\"" },
+                { "{'type': 'disk', 'path': 'a/../b', 'source': '/x'}", "\"..\"" },
+                { "{'type': 'disk', 'path': 'a', 'source': '/x/../y'}", "\"..\"" },
+                { "{'type': 'disk', 'path': 'a\\nb', 'source': '/x'}", "control character" },
+                { "{'type': 'disk', 'path': '', 'source': '/x'}", "no path" },
+                { "{'type': 'disk', 'path': '/', 'pool': 'p', 'size': 'big'}", "size" },
+                { "{'type': 'disk', 'path': 'a', 'source': '/x', 'size': '1GB'}", "root disk" },
+                { "{'type': 'disk', 'path': 'a', 'source': '/x', 'readonly': 'perhaps'}",
+                  "readonly" },
+                { "{'type': 'disk', 'path': 'a', 'source': '/x', 'color': 'red'}",
+                  "no option \"color\"" },
+                { "{'type': 'nic'}", "either" },
+                { "{'type': 'nic', 'network': 'br0', 'nictype': 'bridged'}", "either" },
+                { "{'type': 'nic', 'network': 'br0', 'parent': 'eth0'}", "parent" },
+                { "{'type': 'nic', 'nictype': 'macvlan'}", "needs a \"parent\"" },
+                { "{'type': 'nic', 'nictype': 'p2p', 'parent': 'eth0'}", "no \"parent\"" },
+                { "{'type': 'nic', 'nictype': 'sriov', 'parent': 'eth0'}", "sriov" },
+                { "{'type': 'nic', 'network': 'br0', 'mode': 'l2'}", "ipvlan" },
+                { "{'type': 'nic', 'network': 'br0', 'hwaddr': '01:00:5e:00:00:01'}", "Ethernet" },
+                { "{'type': 'nic', 'network': 'br0', 'hwaddr': '00:16:3e:00:00'}", "Ethernet" },
+                { "{'type': 'nic', 'network': 'br0', 'mtu': '67'}", "mtu" },
+                { "{'type': 'nic', 'network': 'br0', 'name': 'a/b'}", "name" },
+                { "{'type': 'unix-char'}", "source" },
+                { "{'type': 'unix-char', 'path': '/dev/x', 'major': '1'}", "go together" },
+                { "{'type': 'unix-char', 'path': '/dev/x', 'major': '4096', 'minor': '0'}",
+                  "4095" },
+                { "{'type': 'unix-char', 'path': '/dev/x', 'mode': '4755'}", "mode" },
+                { "{'type': 'unix-char', 'path': '/dev/x', 'mode': '888'}", "mode" },
+                { "{'type': 'unix-char', 'path': '/dev/x', 'uid': '-1'}", "uid" },
+                { "{'type': 'none', 'path': 'x'}", "no option" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                g_autoptr(GVariant) devices = parse(cases[i].options);
+                g_auto(Error) error = ERROR_INIT;
+
+                if (devices_check(devices, &error) >= 0)
+                        g_error("%s was accepted", cases[i].options);
+                if (!strstr(error.message, cases[i].text))
+                        g_error("%s: \"%s\" does not tell of \"%s\"", cases[i].options,
+                                error.message, cases[i].text);
+        }
+}
+
+TEST_MAIN()
