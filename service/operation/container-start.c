@@ -6,6 +6,7 @@
 #include "service/model/config-key.h"
 #include "service/model/config.h"
 #include "service/model/device.h"
+#include "service/operation/container-nic.h"
 #include "service/operation/container-run.h"
 #include "service/operation/container.h"
 #include "service/operation/limits.h"
@@ -64,42 +65,18 @@ int step_start_wait(Job *job, Error *ret_error) {
 
 /* --- preparing --- */
 
-/* Ethernet addresses of ours begin with the prefix that Xen registered and LXC uses. */
-static char *make_hwaddr(void) {
-        return g_strdup_printf("00:16:3e:%02x:%02x:%02x", g_random_int_range(0, 256),
-                               g_random_int_range(0, 256), g_random_int_range(0, 256));
-}
-
 static int prepare_nic(Job *job, const char *device, GVariant *options, void *userdata,
                        Error *ret_error) {
         ContainerJob *data = job->data;
-        Container *c = data->container;
-        unsigned *n = userdata;
-        g_autofree char *name = g_strdup_printf("eth%u", *n);
-        const char *hwaddr = config_get(options, "hwaddr"), *network = device_get_network(options);
 
-        (*n)++;
-        if (!config_get(options, "name") && !container_get_volatile(c, device, "name"))
-                container_set_volatile(c, device, "name", name);
-        /* A physical interface keeps its own. */
-        if (g_str_equal(device_get_nictype(options), "physical"))
-                return 0;
-        if (!hwaddr && !container_get_volatile(c, device, "hwaddr")) {
-                g_autofree char *made = make_hwaddr();
-
-                container_set_volatile(c, device, "hwaddr", made);
-        }
-        hwaddr = hwaddr ?: container_get_volatile(c, device, "hwaddr");
-        return network ? network_add_host(job->manager, network, c->object.name, device, hwaddr,
-                                          ret_error)
-                       : 0;
+        return container_nic_prepare(job->manager, data->container, userdata, device, options,
+                                     ret_error);
 }
 
 int step_start_prepare(Job *job, Error *ret_error) {
         ContainerJob *data = job->data;
         Container *c = data->container;
-        g_autoptr(GVariant) before = g_variant_ref(c->config);
-        unsigned n = 0;
+        g_autoptr(GVariant) before = g_variant_ref(c->config), config = NULL, devices = NULL;
         int r;
 
         /* The last fence: whichever way it has come here, nothing runs that was not granted. */
@@ -108,7 +85,8 @@ int step_start_prepare(Job *job, Error *ret_error) {
                 return r;
         c->state = CONTAINER_STARTING;
         manager_changed(job->manager, &c->object);
-        r = for_each_nic(job, prepare_nic, &n, ret_error);
+        container_expand(job->manager, c, &config, &devices);
+        r = for_each_nic(job, prepare_nic, devices, ret_error);
         if (r < 0)
                 return r;
         if (!c->incomplete && !g_variant_equal(before, c->config)) {
@@ -131,36 +109,13 @@ int step_start_prepare_undo(Job *job, Error *ret_error) {
 
 /* --- starting --- */
 
-/* What the worker is told of a nic: options as they are, with what they leave open. */
 static int add_nic(Job *job, const char *device, GVariant *options, void *userdata,
                    Error *ret_error) {
         ContainerJob *data = job->data;
-        Container *c = data->container;
         GVariantBuilder *nics = userdata;
-        g_autofree char *veth = g_strdup_printf("veth%08x", g_random_int());
-        const char *network = device_get_network(options);
-        Network *managed = network ? manager_find_network(job->manager, network) : NULL;
-        unsigned mtu = managed ? network_get_mtu(managed) : 0;
-        g_autofree char *mtu_text = mtu > 0 ? g_strdup_printf("%u", mtu) : NULL;
-        const struct {
-                const char *key, *value;
-        } values[] = {
-                { "nictype", device_get_nictype(options) },
-                { "name", config_get(options, "name") ?:
-                          container_get_volatile(c, device, "name") },
-                { "hwaddr", config_get(options, "hwaddr") ?:
-                            container_get_volatile(c, device, "hwaddr") },
-                { "host_name", config_get(options, "host_name") ?: veth },
-                { "parent", network ?: config_get(options, "parent") },
-                { "mtu", config_get(options, "mtu") ?: mtu_text },
-                { "mode", config_get(options, "mode") },
-        };
 
-        g_variant_builder_open(nics, CONFIG_TYPE);
-        for (size_t i = 0; i < ELEMENTSOF(values); i++)
-                if (values[i].value)
-                        g_variant_builder_add(nics, "{ss}", values[i].key, values[i].value);
-        g_variant_builder_close(nics);
+        g_variant_builder_add_value(nics, container_nic_describe(job->manager, data->container,
+                                                                 device, options));
         return 0;
 }
 

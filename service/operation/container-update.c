@@ -2,6 +2,7 @@
 #include "service/model/config-key.h"
 #include "service/model/config.h"
 #include "service/operation/container.h"
+#include "service/operation/device-plan.h"
 #include "service/operation/limits.h"
 #include "service/operation/step.h"
 #include "service/util/cleanup.h"
@@ -88,6 +89,7 @@ typedef struct UpdateJob {
         bool ephemeral;
         Privilege granted;    /* by the caller, for this change */
         LimitsPlan *plan;
+        DevicePlan *devices_plan;
 } UpdateJob;
 
 static void update_job_free(void *p) {
@@ -98,6 +100,7 @@ static void update_job_free(void *p) {
         new_values_clear(&data->new);
         g_free(data->description);
         (void) limits_plan_free(data->plan);
+        (void) device_plan_free(data->devices_plan);
         g_free(data);
 }
 
@@ -154,6 +157,18 @@ static int step_limits_undo(Job *job, Error *ret_error) {
         return limits_plan_run(data->plan, job, true, ret_error);
 }
 
+static int step_devices(Job *job, Error *ret_error) {
+        UpdateJob *data = job->data;
+
+        return device_plan_run(data->devices_plan, job, false, ret_error);
+}
+
+static int step_devices_undo(Job *job, Error *ret_error) {
+        UpdateJob *data = job->data;
+
+        return device_plan_run(data->devices_plan, job, true, ret_error);
+}
+
 static int step_commit(Job *job, Error *ret_error) {
         UpdateJob *data = job->data;
         int r = update_commit(job->manager, data, ret_error);
@@ -167,7 +182,8 @@ static int update_job_new(Manager *m, Caller caller, UpdateJob *owned, Job **ret
                           Error *ret_error) {
         static const JobStep steps[] = {
                 { "Changing limits", step_limits, step_limits_undo },
-                { NULL, step_commit, NULL },
+                { "Changing devices", step_devices, NULL },
+                { NULL, step_commit, step_devices_undo },
                 { NULL },
         };
         Container *c = owned->container;
@@ -219,13 +235,16 @@ int container_update(Manager *m, Caller caller, Container *c, const ContainerUpd
         data->granted = change.privilege;
 
         data->plan = limits_plan_new(m, NULL);
+        data->devices_plan = device_plan_new(m);
         update_swap(data);
         r = limits_plan_finish(data->plan, ret_error);
+        if (r >= 0)
+                r = device_plan_finish(data->devices_plan, ret_error);
         update_swap(data);
         if (r < 0)
                 return r;
         *ret = NULL;
-        if (limits_plan_is_empty(data->plan))
+        if (limits_plan_is_empty(data->plan) && device_plan_is_empty(data->devices_plan))
                 return update_commit(m, data, ret_error);
         return update_job_new(m, caller, TAKE_PTR(data), ret, ret_error);
 }

@@ -5,6 +5,7 @@
 #include "service/model/config.h"
 #include "service/model/device.h"
 #include "service/model/name.h"
+#include "service/operation/device-plan.h"
 #include "service/operation/limits.h"
 #include "service/operation/step.h"
 #include "service/util/cleanup.h"
@@ -187,6 +188,7 @@ typedef struct UpdateJob {
         char *description;
         Privilege granted;
         LimitsPlan *plan;
+        DevicePlan *devices_plan;
 } UpdateJob;
 
 static void update_job_free(void *p) {
@@ -198,6 +200,7 @@ static void update_job_free(void *p) {
         g_clear_pointer(&data->devices, g_variant_unref);
         g_free(data->description);
         (void) limits_plan_free(data->plan);
+        (void) device_plan_free(data->devices_plan);
         g_free(data);
 }
 
@@ -247,12 +250,26 @@ static int step_limits_undo(Job *job, Error *ret_error) {
         return limits_plan_run(data->plan, job, true, ret_error);
 }
 
+static int step_devices(Job *job, Error *ret_error) {
+        UpdateJob *data = job->data;
+
+        return device_plan_run(data->devices_plan, job, false, ret_error);
+}
+
+static int step_devices_undo(Job *job, Error *ret_error) {
+        UpdateJob *data = job->data;
+
+        return device_plan_run(data->devices_plan, job, true, ret_error);
+}
+
 static int step_commit(Job *job, Error *ret_error) {
         UpdateJob *data = job->data;
         int r = update_commit(job->manager, data, ret_error);
 
-        if (r >= 0)
+        if (r >= 0) {
                 limits_plan_commit(data->plan);
+                device_plan_commit(data->devices_plan);
+        }
         return r;
 }
 
@@ -260,7 +277,8 @@ static int update_job_new(Manager *m, Caller caller, UpdateJob *owned, Job **ret
                           Error *ret_error) {
         static const JobStep steps[] = {
                 { "Changing limits", step_limits, step_limits_undo },
-                { NULL, step_commit, NULL },
+                { "Changing devices", step_devices, NULL },
+                { NULL, step_commit, step_devices_undo },
                 { NULL },
         };
         Profile *profile = owned->profile;
@@ -273,6 +291,8 @@ static int update_job_new(Manager *m, Caller caller, UpdateJob *owned, Job **ret
                 r = job_lock(job, &profile->object, ret_error);
         if (r >= 0)
                 r = limits_plan_lock(owned->plan, job, ret_error);
+        if (r >= 0)
+                r = device_plan_lock(owned->devices_plan, job, ret_error);
         if (r < 0)
                 return r;
         job->sender = g_strdup(caller.sender);
@@ -325,12 +345,15 @@ int profile_update(Manager *m, Caller caller, Profile *profile, const ProfileCha
                 return r;
 
         data->plan = limits_plan_new(m, NULL);
+        data->devices_plan = device_plan_new(m);
         update_swap(data);
         r = limits_plan_finish(data->plan, ret_error);
+        if (r >= 0)
+                r = device_plan_finish(data->devices_plan, ret_error);
         update_swap(data);
         if (r < 0)
                 return r;
-        if (ret && !limits_plan_is_empty(data->plan))
+        if (ret && !(limits_plan_is_empty(data->plan) && device_plan_is_empty(data->devices_plan)))
                 return update_job_new(m, caller, TAKE_PTR(data), ret, ret_error);
         if (ret)
                 *ret = NULL;

@@ -109,6 +109,11 @@
  * error every container has what it had before. One that has stopped is passed over. Result:
  * "warnings" as. */
 #define OPERATION_LIMITS "runtime.limits"
+/* Takes devices away from containers that run and puts others in, all of it or nothing.
+ * "containers" a(ssiuuua{sa{ss}}a{sa{ss}}): name, lxc-path, pid of init, owner's uid, first id on
+ * the host, count of ids; what to remove, what to add: options as of "devices" of START, those of
+ * nics as in "nics", with their type. fds: pidfd of the init of each. */
+#define OPERATION_DEVICES "runtime.devices"
 /* Kills what is left of a container whose init has gone or must go: every process of its cgroups;
  * then removes these, and its veths and lxc-path. "name" s, "lxc-path" s, "init-pid" i (0: it has
  * gone). */

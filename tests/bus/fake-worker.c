@@ -635,6 +635,7 @@ FAKE(fake_start, OPERATION_START, start)
 FAKE(fake_freeze, OPERATION_FREEZE, nothing)
 FAKE(fake_unfreeze, OPERATION_UNFREEZE, nothing)
 FAKE(fake_limits, OPERATION_LIMITS, limits)
+FAKE(fake_devices, OPERATION_DEVICES, nothing)
 FAKE(fake_clean, OPERATION_CLEAN, clean)
 FAKE(fake_exec, OPERATION_EXEC, exec)
 
@@ -663,6 +664,7 @@ static const WorkerOperation operations[] = {
         { OPERATION_FREEZE, fake_freeze },
         { OPERATION_UNFREEZE, fake_unfreeze },
         { OPERATION_LIMITS, fake_limits },
+        { OPERATION_DEVICES, fake_devices },
         { OPERATION_CLEAN, fake_clean },
         { OPERATION_EXEC, fake_exec },
         { NULL, NULL },

@@ -86,7 +86,11 @@ static int disk_shift(const DeviceContext *context, GVariant *options, IdShift *
 
 static int set_attributes(int fd, const DeviceContext *context, GVariant *options, bool recursive) {
         _cleanup_close_ int namespace_fd = -EBADF;
-        struct mount_attr attributes = { .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV };
+        /* Private, or what the container mounts below it would appear on the host. */
+        struct mount_attr attributes = {
+                .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+                .propagation = MS_PRIVATE,
+        };
         IdShift shift;
         int r;
 

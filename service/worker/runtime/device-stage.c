@@ -112,6 +112,23 @@ int device_stage(int path_fd, const char *lxc_path, const DeviceContext *context
         return r;
 }
 
+static int unmount_at(int dir_fd, const char *name) {
+        g_autofree char *path = g_strdup_printf("/proc/self/fd/%d/%s", dir_fd, name);
+
+        /* EINVAL: it is no mount. */
+        if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT)
+                return -errno;
+        return 0;
+}
+
+int device_unstage_one(int path_fd, const char *name) {
+        _cleanup_close_ int fd = path_open_beneath(path_fd, STAGE_DIR, O_RDONLY | O_DIRECTORY, 0);
+
+        if (!path_is_component(name))
+                return -EINVAL;
+        return fd == -ENOENT ? 0 : fd < 0 ? fd : unmount_at(fd, name);
+}
+
 int device_unstage(int path_fd) {
         _cleanup_close_ int fd = path_open_beneath(path_fd, STAGE_DIR, O_RDONLY | O_DIRECTORY, 0);
         struct dirent *entry;
@@ -124,13 +141,8 @@ int device_unstage(int path_fd) {
         if (!d)
                 return -errno;
         while ((entry = readdir(d))) {
-                g_autofree char *path = g_strdup_printf("/proc/self/fd/%d/%s", fd, entry->d_name);
-
-                if (!path_is_component(entry->d_name))
-                        continue;
-                /* EINVAL: it is no mount. */
-                if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL)
-                        r = -errno;
+                if (path_is_component(entry->d_name) && unmount_at(fd, entry->d_name) < 0)
+                        r = -EBUSY;
         }
         (void) closedir(d);
         return r;

@@ -20,3 +20,5 @@ int device_stage(int path_fd, const char *lxc_path, const DeviceContext *context
                  GVariant *devices, GPtrArray *entries, Error *ret_error);
 /* Ends the mounts below LXC-PATH; fine when there are none. */
 int device_unstage(int path_fd);
+/* The same for one device. */
+int device_unstage_one(int path_fd, const char *name);

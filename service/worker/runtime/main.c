@@ -5,6 +5,7 @@
 #include "service/worker/operations.h"
 #include "service/worker/runtime/cgroup-limits.h"
 #include "service/worker/runtime/clean.h"
+#include "service/worker/runtime/device-change.h"
 #include "service/worker/runtime/exec.h"
 #include "service/worker/runtime/freeze.h"
 #include "service/worker/runtime/start.h"
@@ -15,6 +16,7 @@ static const WorkerOperation operations[] = {
         { OPERATION_FREEZE, freeze_run },
         { OPERATION_UNFREEZE, unfreeze_run },
         { OPERATION_LIMITS, limits_run },
+        { OPERATION_DEVICES, device_change_run },
         { OPERATION_CLEAN, clean_run },
         { OPERATION_EXEC, exec_run },
         {},

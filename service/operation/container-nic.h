@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* What a nic's options leave open, and what the runtime worker is told of it. */
+
+#include "service/operation/manager.h"
+
+/* Chooses name and Ethernet address where the options have none, and keeps them in the volatile
+ * configuration of the container, for all starts to come; tells the managed network about it.
+ * `devices`: all that the container has, expanded. */
+int container_nic_prepare(Manager *m, Container *c, GVariant *devices, const char *device,
+                          GVariant *options, Error *ret_error);
+/* The options (floating a{ss}) with what was chosen. The name of the host's end, where none is
+ * given, is the same as long as the container runs, and another next time. */
+GVariant *container_nic_describe(Manager *m, const Container *c, const char *device,
+                                 GVariant *options);

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/operation/device-plan.h"
+
+#include "service/model/config.h"
+#include "service/model/device.h"
+#include "service/operation/container-nic.h"
+#include "service/operation/container.h"
+#include "service/util/cleanup.h"
+#include "service/util/log.h"
+#include "service/worker/operations.h"
+
+/* One container that runs. */
+typedef struct Entry {
+        char *name;
+        uint64_t generation;
+        pid_t init_pid;
+        GVariant *before;      /* all its devices, nics described */
+        GVariant *remove, *add;
+} Entry;
+
+struct DevicePlan {
+        Manager *manager;
+        GPtrArray *entries; /* when finished: of those that differ */
+};
+
+static void entry_free(void *p) {
+        Entry *e = p;
+
+        g_free(e->name);
+        g_clear_pointer(&e->before, g_variant_unref);
+        g_clear_pointer(&e->remove, g_variant_unref);
+        g_clear_pointer(&e->add, g_variant_unref);
+        g_free(e);
+}
+
+DevicePlan *device_plan_free(DevicePlan *plan) {
+        if (!plan)
+                return NULL;
+        g_ptr_array_unref(plan->entries);
+        g_free(plan);
+        return NULL;
+}
+
+/* Those that can come and go, as the worker is told of them. */
+static GVariant *describe(Manager *m, const Container *c) {
+        g_autoptr(GVariant) config = NULL, devices = NULL;
+        GVariantBuilder builder;
+        GVariantIter iter;
+        const char *name;
+        GVariant *options;
+
+        container_expand(m, c, &config, &devices);
+        g_variant_builder_init(&builder, DEVICES_TYPE);
+        g_variant_iter_init(&iter, devices);
+        while (g_variant_iter_next(&iter, "{&s@a{ss}}", &name, &options)) {
+                g_autoptr(GVariant) owned = options;
+
+                if (device_get_nictype(owned))
+                        g_variant_builder_add(&builder, "{s@a{ss}}", name,
+                                              container_nic_describe(m, c, name, owned));
+                else if (device_get_target(owned))
+                        g_variant_builder_add(&builder, "{s@a{ss}}", name, owned);
+        }
+        return g_variant_ref_sink(g_variant_builder_end(&builder));
+}
+
+DevicePlan *device_plan_new(Manager *m) {
+        DevicePlan *plan = g_new0(DevicePlan, 1);
+        GHashTableIter iter;
+        Container *c;
+
+        plan->manager = m;
+        plan->entries = g_ptr_array_new_with_free_func(entry_free);
+        g_hash_table_iter_init(&iter, m->objects[OBJECT_CONTAINER]);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &c)) {
+                Entry *e;
+
+                if (!container_is_up(c) && c->state != CONTAINER_STARTING)
+                        continue;
+                e = g_new0(Entry, 1);
+                e->name = g_strdup(c->object.name);
+                e->generation = c->object.generation;
+                e->init_pid = c->facts.init_pid;
+                e->before = describe(m, c);
+                g_ptr_array_add(plan->entries, e);
+        }
+        return plan;
+}
+
+/* --- comparing --- */
+
+/* What is in `devices` and not, or not the same, in `other`. */
+static GVariant *difference(GVariant *devices, GVariant *other) {
+        GVariantBuilder builder;
+        GVariantIter iter;
+        const char *name;
+        GVariant *options;
+
+        g_variant_builder_init(&builder, DEVICES_TYPE);
+        g_variant_iter_init(&iter, devices);
+        while (g_variant_iter_next(&iter, "{&s@a{ss}}", &name, &options)) {
+                g_autoptr(GVariant) owned = options, old = devices_get(other, name);
+
+                if (!old || !g_variant_equal(old, owned))
+                        g_variant_builder_add(&builder, "{s@a{ss}}", name, owned);
+        }
+        return g_variant_ref_sink(g_variant_builder_end(&builder));
+}
+
+static int prepare_nics(Manager *m, Container *c, GVariant *before, Error *ret_error) {
+        g_autoptr(GVariant) config = NULL, devices = NULL;
+        GVariantIter iter;
+        const char *name;
+        GVariant *options;
+        int r = 0;
+
+        container_expand(m, c, &config, &devices);
+        g_variant_iter_init(&iter, devices);
+        while (r >= 0 && g_variant_iter_next(&iter, "{&s@a{ss}}", &name, &options)) {
+                g_autoptr(GVariant) owned = options, old = devices_get(before, name);
+
+                if (device_get_nictype(owned) && !old)
+                        r = container_nic_prepare(m, c, devices, name, owned, ret_error);
+        }
+        return r;
+}
+
+static int entry_finish(DevicePlan *plan, Entry *e, Container *c, Error *ret_error) {
+        g_autoptr(GVariant) after = NULL;
+        int r;
+
+        r = prepare_nics(plan->manager, c, e->before, ret_error);
+        if (r < 0)
+                return r;
+        after = describe(plan->manager, c);
+        e->remove = difference(e->before, after);
+        e->add = difference(after, e->before);
+        if (g_variant_n_children(e->remove) + g_variant_n_children(e->add) == 0)
+                return 0;
+        if (!container_is_up(c))
+                return error_set(ret_error, ERROR_BUSY,
+                                 "Container \"%s\" is just being started; try again when it runs",
+                                 e->name);
+        return 1;
+}
+
+int device_plan_finish(DevicePlan *plan, Error *ret_error) {
+        for (guint i = plan->entries->len; i > 0; i--) {
+                Entry *e = g_ptr_array_index(plan->entries, i - 1);
+                Container *c = manager_find_container(plan->manager, e->name);
+                int r = c ? entry_finish(plan, e, c, ret_error) : 0;
+
+                if (r < 0)
+                        return r;
+                if (r == 0)
+                        g_ptr_array_remove_index_fast(plan->entries, i - 1);
+        }
+        return 0;
+}
+
+bool device_plan_is_empty(const DevicePlan *plan) {
+        return plan->entries->len == 0;
+}
+
+int device_plan_lock(const DevicePlan *plan, Job *job, Error *ret_error) {
+        int r = 0;
+
+        for (guint i = 0; r >= 0 && i < plan->entries->len; i++) {
+                const Entry *e = g_ptr_array_index(plan->entries, i);
+                Container *c = manager_find_container(plan->manager, e->name);
+
+                if (c)
+                        r = job_lock(job, &c->object, ret_error);
+        }
+        return r;
+}
+
+/* --- doing --- */
+
+int device_plan_run(DevicePlan *plan, Job *job, bool back, Error *ret_error) {
+        g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(int));
+        GVariantBuilder containers;
+        GVariantDict args;
+
+        g_variant_builder_init(&containers, G_VARIANT_TYPE("a(ssiuuua{sa{ss}}a{sa{ss}})"));
+        for (guint i = 0; i < plan->entries->len; i++) {
+                const Entry *e = g_ptr_array_index(plan->entries, i);
+                Container *c = manager_find_container(plan->manager, e->name);
+
+                /* It may have ended meanwhile, and with it what it had. */
+                if (!c || c->object.generation != e->generation || c->init_fd < 0 ||
+                    c->facts.init_pid != e->init_pid)
+                        continue;
+                g_array_append_val(fds, c->init_fd);
+                g_variant_builder_add(&containers, "(ssiuuu@a{sa{ss}}@a{sa{ss}})", e->name,
+                                      c->facts.lxc_path, (gint32) e->init_pid,
+                                      (guint32) c->object.owner, c->idmap.base, c->idmap.size,
+                                      back ? e->add : e->remove, back ? e->remove : e->add);
+        }
+        if (fds->len == 0) {
+                g_variant_builder_clear(&containers);
+                return JOB_STEP_DONE;
+        }
+        g_variant_dict_init(&args, NULL);
+        g_variant_dict_insert_value(&args, "containers", g_variant_builder_end(&containers));
+        return job_run_worker(job, OPERATION_DEVICES, g_variant_dict_end(&args),
+                              (const int *) (void *) fds->data, fds->len, NULL, ret_error);
+}
+
+void device_plan_commit(const DevicePlan *plan) {
+        for (guint i = 0; i < plan->entries->len; i++) {
+                const Entry *e = g_ptr_array_index(plan->entries, i);
+                Container *c = manager_find_container(plan->manager, e->name);
+
+                if (c && c->object.generation == e->generation &&
+                    manager_save(plan->manager, &c->object, NULL) < 0)
+                        log_warning("Cannot record the devices of container \"%s\".", e->name);
+        }
+}

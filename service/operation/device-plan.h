@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Devices of containers that run, when their configuration or a profile changes: what each had and
+ * is to have, and the one request to the worker that gets all of them from one to the other, or
+ * none. The root disk and what can only be there from the start stay as they are.
+ */
+
+#include "service/operation/manager.h"
+
+typedef struct DevicePlan DevicePlan;
+
+/* Takes note of what every running container has now. */
+DevicePlan *device_plan_new(Manager *m);
+/* To be called while the objects say what is to be: compares, and chooses what new nics leave open,
+ * in the volatile configuration of the containers. ERROR_BUSY for one that is just starting. */
+int device_plan_finish(DevicePlan *plan, Error *ret_error);
+DevicePlan *device_plan_free(DevicePlan *plan);
+
+bool device_plan_is_empty(const DevicePlan *plan);
+/* Keeps other jobs from the containers whose devices change. */
+int device_plan_lock(const DevicePlan *plan, Job *job, Error *ret_error);
+/* For a step: exchanges the devices. Back: for the undo of the step after it, because a worker that
+ * fails has undone by itself what it had done. */
+int device_plan_run(DevicePlan *plan, Job *job, bool back, Error *ret_error);
+/* Records what was chosen for new nics, where the change was not one of the containers' own. */
+void device_plan_commit(const DevicePlan *plan);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DevicePlan, device_plan_free)

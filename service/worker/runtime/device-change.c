@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/worker/runtime/device-change.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "service/model/config.h"
+#include "service/model/device.h"
+#include "service/util/cleanup.h"
+#include "service/util/log.h"
+#include "service/util/path.h"
+#include "service/worker/runtime/container-config.h"
+#include "service/worker/runtime/device-inside.h"
+#include "service/worker/runtime/device-mount.h"
+#include "service/worker/runtime/device-nic.h"
+#include "service/worker/runtime/device-stage.h"
+#include "service/worker/runtime/wait.h"
+
+#define CHANGE_TYPE "(ssiuuua{sa{ss}}a{sa{ss}})"
+
+/* What happens to one container. */
+typedef struct Change {
+        const char *name, *lxc_path;
+        DeviceContext context;
+        Process init;
+        GVariant *remove, *add; /* a{sa{ss}} */
+} Change;
+
+/* One device taken away or put in, in the order in which it was done. */
+typedef struct Deed {
+        const Change *change;
+        const char *device;
+        GVariant *options;
+        bool added;
+} Deed;
+
+static void change_clear(void *p) {
+        Change *change = p;
+
+        process_close(&change->init);
+        g_clear_pointer(&change->remove, g_variant_unref);
+        g_clear_pointer(&change->add, g_variant_unref);
+}
+
+static void deed_clear(void *p) {
+        g_clear_pointer(&((Deed *) p)->options, g_variant_unref);
+}
+
+/* --- one device --- */
+
+static int add_file(const Change *change, const char *device, GVariant *options,
+                    Error *ret_error) {
+        const char *target = device_get_target(options);
+        _cleanup_close_ int fd = -EBADF;
+        bool directory = false;
+        int r;
+
+        r = device_mount_new(&change->context, device, options, &fd, &directory, ret_error);
+        if (r < 0 || fd < 0)
+                return r;
+        r = device_inside_place(&change->init, fd, target, directory);
+        if (r == -ELOOP || r == -ENOTDIR || r == -EXDEV)
+                return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                 "Device \"%s\" of container \"%s\": the way to /%s inside leads "
+                                 "through a link, or through what is no directory",
+                                 device, change->name, target);
+        if (r < 0)
+                return error_set_errno(ret_error, -r,
+                                       "Device \"%s\" of container \"%s\" cannot be put at /%s",
+                                       device, change->name, target);
+        return 0;
+}
+
+static int remove_file(const Change *change, const char *device, GVariant *options,
+                       Error *ret_error) {
+        _cleanup_close_ int path_fd = path_open_dir(change->lxc_path);
+        int r = device_inside_remove(&change->init, device_get_target(options));
+
+        if (r >= 0 && path_fd >= 0)
+                r = device_unstage_one(path_fd, device);
+        if (r < 0)
+                return error_set_errno(ret_error, -r,
+                                       "Device \"%s\" of container \"%s\" cannot be taken away",
+                                       device, change->name);
+        return 0;
+}
+
+static int add_device(const Change *change, const char *device, GVariant *options,
+                      Error *ret_error) {
+        if (device_get_target(options))
+                return add_file(change, device, options, ret_error);
+        if (device_get_nictype(options))
+                return device_nic_add(&change->init, options, ret_error);
+        return 0;
+}
+
+static int remove_device(const Change *change, const char *device, GVariant *options,
+                         Error *ret_error) {
+        if (device_get_target(options))
+                return remove_file(change, device, options, ret_error);
+        if (device_get_nictype(options))
+                return device_nic_remove(&change->init, options, ret_error);
+        return 0;
+}
+
+/* --- all of them --- */
+
+static int compare_devices(gconstpointer a, gconstpointer b, gpointer devices) {
+        g_autoptr(GVariant) x = devices_get(devices, *(const char *const *) a);
+        g_autoptr(GVariant) y = devices_get(devices, *(const char *const *) b);
+
+        return g_strcmp0(device_get_target(x), device_get_target(y));
+}
+
+/* Names, with a mount before those below it. */
+static GPtrArray *names_in_order(GVariant *devices) {
+        GPtrArray *names = g_ptr_array_new();
+        GVariantIter iter;
+        const char *name;
+
+        g_variant_iter_init(&iter, devices);
+        while (g_variant_iter_next(&iter, "{&s@a{ss}}", &name, NULL))
+                g_ptr_array_add(names, (char *) name);
+        g_ptr_array_sort_with_data(names, compare_devices, devices);
+        return names;
+}
+
+static int do_one(const Change *change, GVariant *devices, const char *name, bool add,
+                  GArray *deeds, Error *ret_error) {
+        Deed deed = { change, name, devices_get(devices, name), add };
+        int r = (add ? add_device : remove_device)(change, name, deed.options, ret_error);
+
+        if (r >= 0)
+                g_array_append_val(deeds, deed);
+        else
+                deed_clear(&deed);
+        return r;
+}
+
+static int change_container(const Change *change, GArray *deeds, Error *ret_error) {
+        g_autoptr(GPtrArray) old = names_in_order(change->remove);
+        g_autoptr(GPtrArray) new = names_in_order(change->add);
+        int r = 0;
+
+        for (guint i = old->len; r >= 0 && i > 0; i--)
+                r = do_one(change, change->remove, old->pdata[i - 1], false, deeds, ret_error);
+        for (guint i = 0; r >= 0 && i < new->len; i++)
+                r = do_one(change, change->add, new->pdata[i], true, deeds, ret_error);
+        return r;
+}
+
+static void undo(GArray *deeds) {
+        for (guint i = deeds->len; i > 0; i--) {
+                const Deed *deed = &g_array_index(deeds, Deed, i - 1);
+                g_auto(Error) error = ERROR_INIT;
+
+                if ((deed->added ? remove_device : add_device)(deed->change, deed->device,
+                                                               deed->options, &error) < 0)
+                        log_warning("%s", error.message);
+        }
+}
+
+static int read_changes(Worker *worker, GArray *changes, Error *ret_error) {
+        g_autoptr(GVariant) containers = NULL; /* what is in it is the worker's */
+        GVariantIter iter;
+        Change change = { .init = PROCESS_INIT };
+        gint32 pid;
+        int r;
+
+        r = worker_get_variant(worker, "containers", "a" CHANGE_TYPE, &containers, ret_error);
+        if (r < 0)
+                return r;
+        g_variant_iter_init(&iter, containers);
+        while (g_variant_iter_next(&iter, "(&s&siuuu@a{sa{ss}}@a{sa{ss}})", &change.name,
+                                   &change.lxc_path, &pid, &change.context.owner,
+                                   &change.context.uid_base, &change.context.id_count,
+                                   &change.remove, &change.add)) {
+                change.context.container = change.name;
+                change.context.gid_base = change.context.uid_base;
+                r = process_open(worker_take_fd(worker, changes->len), pid, &change.init);
+                g_array_append_val(changes, change);
+                if (r < 0)
+                        return error_set(ret_error, ERROR_NOT_RUNNING,
+                                         "Container \"%s\" does not run any more", change.name);
+                if (!container_name_is_valid(change.name) ||
+                    !container_path_is_plain(change.lxc_path))
+                        return error_set(ret_error, ERROR_INVALID_ARGS,
+                                         "\"%s\" is not a container of ours", change.name);
+                r = process_check_init(&change.init, change.context.uid_base,
+                                       change.context.gid_base, ret_error);
+                if (r < 0)
+                        return r;
+                change.init = PROCESS_INIT;
+        }
+        return 0;
+}
+
+int device_change_run(Worker *worker, GVariantDict *result, Error *ret_error) {
+        g_autoptr(GArray) changes = g_array_new(FALSE, FALSE, sizeof(Change));
+        g_autoptr(GArray) deeds = g_array_new(FALSE, FALSE, sizeof(Deed));
+        int r;
+
+        g_array_set_clear_func(changes, change_clear);
+        g_array_set_clear_func(deeds, deed_clear);
+        r = read_changes(worker, changes, ret_error);
+        if (r < 0)
+                return r;
+        wait_block_term();
+        for (guint i = 0; r >= 0 && i < changes->len; i++)
+                r = change_container(&g_array_index(changes, Change, i), deeds, ret_error);
+        if (r < 0)
+                undo(deeds);
+        return r;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Network interfaces of containers that run: made in, or moved into, the network namespace of
+ * init. A nic is an a{ss} as OPERATION_START has them: "nictype", "name" (inside), and as the type
+ * wants them "parent", "host_name", "hwaddr", "mtu", "mode".
+ */
+
+#include <glib.h>
+
+#include "service/util/error.h"
+#include "service/worker/runtime/process.h"
+
+/* Adds the interface and sets it up. On failure nothing of it stays. */
+int device_nic_add(const Process *init, GVariant *nic, Error *ret_error);
+/* Removes it; a physical interface comes back to the host under its own name. 0 also when it has
+ * gone. */
+int device_nic_remove(const Process *init, GVariant *nic, Error *ret_error);
