@@ -27,6 +27,7 @@ static const OptionType option_types[] = {
         { "force", "b" },          { "group", "s" },        { "height", "u" },
         { "if-revision", "t" },    { "move", "b" },         { "pool", "s" },
         { "profiles", "as" },      { "properties", "a{ss}" }, { "public", "b" },
+        { "refresh", "b" },        { "without-snapshots", "b" },
         { "reuse", "b" },          { "secrets", "b" },      { "start", "b" },
         { "stderr", "h" },
         { "stdin", "h" },          { "stdout", "h" },       { "timeout", "t" },

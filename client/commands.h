@@ -15,12 +15,14 @@ extern const Command operation_commands[];
 extern const Command profile_commands[];
 extern const Command storage_commands[];
 
+extern const Option copy_options[];
 extern const Option create_options[];
 extern const Option delete_options[];
 extern const Option exec_options[];
 extern const Option info_options[];
 extern const Option list_options[];
 extern const Option monitor_options[];
+extern const Option move_options[];
 extern const Option rename_options[];
 extern const Option restore_options[];
 extern const Option snapshot_options[];
@@ -28,6 +30,8 @@ extern const Option restart_options[];
 extern const Option start_options[];
 extern const Option stop_options[];
 
+int run_copy(Client *c, Error *ret_error);
+int run_move(Client *c, Error *ret_error);
 int run_init(Client *c, Error *ret_error);
 int run_launch(Client *c, Error *ret_error);
 int run_start(Client *c, Error *ret_error);

@@ -44,7 +44,6 @@ const Option delete_options[] = {
 };
 
 const Option rename_options[] = {
-        { "storage", 's', "POOL", NULL, "containers cannot move between pools yet" },
         { "target", 0, "MEMBER", NULL, "berth works on this machine only" },
         { NULL },
 };

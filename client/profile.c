@@ -287,7 +287,7 @@ static const Option create_profile_options[] = {
         { NULL },
 };
 
-static const Option copy_options[] = {
+static const Option profile_copy_options[] = {
         { "target-project", 0, "NAME", NULL, "berth has no projects" },
         { NULL },
 };
@@ -314,7 +314,7 @@ const Command profile_commands[] = {
           .run = profile_add },
         { "assign", "apply", "<container> <profile>[,<profile>...]",
           "Replace a container's profiles", NULL, "cp-", 2, 2, .run = profile_assign },
-        { "copy", "cp", "<profile> <new name>", "Copy a profile", copy_options, "p-", 2, 2,
+        { "copy", "cp", "<profile> <new name>", "Copy a profile", profile_copy_options, "p-", 2, 2,
           .run = profile_copy },
         { "create", NULL, "<profile>", "Create a profile", create_profile_options, "-", 1, 1,
           .run = profile_create },

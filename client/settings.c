@@ -30,7 +30,7 @@ static GVariant *read_options(ObjectKind kind, SettingsFlags flags, bool devices
         GVariantDict options;
 
         g_variant_dict_init(&options, NULL);
-        if (kind == OBJECT_CONTAINER && flags & SETTINGS_EXPANDED)
+        if ((kind == OBJECT_CONTAINER || kind == OBJECT_SNAPSHOT) && flags & SETTINGS_EXPANDED)
                 g_variant_dict_insert(&options, "expanded", "b", TRUE);
         if (kind == OBJECT_PROFILE && flags & SETTINGS_SECRETS && !devices)
                 g_variant_dict_insert(&options, "secrets", "b", TRUE);

@@ -139,7 +139,8 @@ int snapshot_show(Client *c, const char *path, OutputFormat format, Error *ret_e
         GVariantBuilder b;
         int r;
 
-        r = settings_read(c, OBJECT_SNAPSHOT, path, 0, &s, ret_error);
+        r = settings_read(c, OBJECT_SNAPSHOT, path,
+                          client_flag(c, "expanded") ? SETTINGS_EXPANDED : 0, &s, ret_error);
         if (r < 0)
                 return r;
         expires = format_time_rfc3339(object_get_number(s->object, "Expires"));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/bus/call.h"
+#include "service/bus/class-container-copy.h"
 #include "service/bus/class-container-exec.h"
 #include "service/bus/path.h"
 #include "service/model/config.h"
@@ -121,15 +122,20 @@ static int create_snapshot(BusCall *call, Error *ret_error) {
 }
 
 static int restore_snapshot_prepare(BusCall *call, Error *ret_error) {
+        g_auto(PrivilegeChange) needed = { 0 };
         const char *name;
         Snapshot *s;
         int r;
 
         g_variant_get(call->args, "(&sa{sv})", &name, NULL);
         r = snapshot_get(call->manager, container_of(call), name, &s, ret_error);
+        if (r >= 0)
+                r = snapshot_restore_privilege(call->manager, container_of(call), s, &needed,
+                                               ret_error);
         if (r < 0)
                 return r;
         bus_call_detail(call, "snapshot", name);
+        bus_call_require(call, &needed);
         return 0;
 }
 
@@ -372,6 +378,13 @@ static const BusMethod methods[] = {
           SD_BUS_PARAM(argv) SD_BUS_PARAM(options) SD_BUS_PARAM(job) SD_BUS_PARAM(terminal),
           BUS_OWNER, "use", "enter", "run $(command) in the container $(container)",
           bus_exec_terminal_options, bus_exec_prepare, bus_exec_terminal },
+        { "Copy", "sa{sv}", "oo",
+          SD_BUS_PARAM(name) SD_BUS_PARAM(options) SD_BUS_PARAM(job) SD_BUS_PARAM(container),
+          BUS_OWNER, "use", "enter", "copy the container $(container) to $(new-name)",
+          bus_copy_options, bus_copy_prepare, bus_copy },
+        { "Move", "sa{sv}", "o", SD_BUS_PARAM(pool) SD_BUS_PARAM(options) SD_BUS_PARAM(job),
+          BUS_OWNER, "use", "manage", "move the container $(container) to the pool $(pool)",
+          NULL, bus_move_prepare, bus_move },
         { "CreateSnapshot", "sa{sv}", "o",
           SD_BUS_PARAM(name) SD_BUS_PARAM(options) SD_BUS_PARAM(job),
           BUS_OWNER, "use", "manage", "take the snapshot $(snapshot) of the container $(container)",

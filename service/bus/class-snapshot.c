@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/bus/call.h"
+#include "service/bus/class-container-copy.h"
 #include "service/bus/path.h"
 #include "service/operation/snapshot.h"
 #include "service/util/cleanup.h"
@@ -10,14 +11,26 @@ static Snapshot *snapshot_of(BusCall *call) {
         return (Snapshot *) call->object;
 }
 
-static int get_config(BusCall *call, Error *ret_error) {
-        call->reply = g_variant_new("(@a{ss})", snapshot_of(call)->config);
+static int get_config_or_devices(BusCall *call, bool devices) {
+        const Snapshot *s = snapshot_of(call);
+        g_autoptr(GVariant) all_config = NULL, all_devices = NULL;
+
+        if (option_get_boolean(call->options, "expanded", false))
+                profiles_expand(call->manager, (const char *const *) s->profiles, s->config,
+                                s->devices, &all_config, &all_devices);
+        if (devices)
+                call->reply = g_variant_new("(@a{sa{ss}})", all_devices ?: s->devices);
+        else
+                call->reply = g_variant_new("(@a{ss})", all_config ?: s->config);
         return 0;
 }
 
+static int get_config(BusCall *call, Error *ret_error) {
+        return get_config_or_devices(call, false);
+}
+
 static int get_devices(BusCall *call, Error *ret_error) {
-        call->reply = g_variant_new("(@a{sa{ss}})", snapshot_of(call)->devices);
-        return 0;
+        return get_config_or_devices(call, true);
 }
 
 static int update(BusCall *call, Error *ret_error) {
@@ -103,6 +116,11 @@ static GVariant *property_revision(Bus *bus, Object *o) {
 
 /* --- tables --- */
 
+static const Option get_options[] = {
+        { "expanded", "b" },
+        { NULL },
+};
+
 static const Option update_options[] = {
         { "description", "s" },
         { "expires", "t" },
@@ -113,10 +131,15 @@ static const BusMethod methods[] = {
         { "GetConfig", "a{sv}", "a{ss}", SD_BUS_PARAM(options) SD_BUS_PARAM(config),
           BUS_OWNER, NULL, "enter",
           "read the configuration of the snapshot $(snapshot) of $(container)",
-          NULL, NULL, get_config },
+          get_options, NULL, get_config },
         { "GetDevices", "a{sv}", "a{sa{ss}}", SD_BUS_PARAM(options) SD_BUS_PARAM(devices),
           BUS_OWNER, NULL, "enter", "read the devices of the snapshot $(snapshot) of $(container)",
-          NULL, NULL, get_devices },
+          get_options, NULL, get_devices },
+        { "Copy", "sa{sv}", "oo",
+          SD_BUS_PARAM(name) SD_BUS_PARAM(options) SD_BUS_PARAM(job) SD_BUS_PARAM(container),
+          BUS_OWNER, "use", "enter",
+          "copy the snapshot $(snapshot) of $(container) to the container $(new-name)",
+          bus_copy_options, bus_copy_prepare, bus_copy },
         { "Update", "a{sv}", "", SD_BUS_PARAM(options),
           BUS_OWNER, "use", "manage", "change the snapshot $(snapshot) of $(container)",
           update_options, NULL, update },

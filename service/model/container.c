@@ -59,6 +59,7 @@ Container *container_free(Container *c) {
         g_ptr_array_unref(c->snapshots);
         g_free(c->rename_to);
         g_free(c->restore_from);
+        g_free(c->move_pool);
         g_free(c->description);
         g_free(c->image);
         g_free(c->architecture);
@@ -83,6 +84,8 @@ GVariant *container_to_record(const Container *c) {
         record_put_object(&dict, &c->object);
         g_variant_dict_insert(&dict, "state", "s", states[state]);
         g_variant_dict_insert(&dict, "rename-to", "s", c->rename_to ?: "");
+        g_variant_dict_insert(&dict, "move-pool", "s", c->move_pool ?: "");
+        g_variant_dict_insert(&dict, "held", "b", c->held);
         g_variant_dict_insert(&dict, "restore-from", "s", c->restore_from ?: "");
         g_variant_dict_insert(&dict, "description", "s", c->description);
         g_variant_dict_insert(&dict, "image", "s", c->image);
@@ -109,6 +112,9 @@ static int snapshots_read(Container *c, GVariant *record) {
 
         if (record_get_string(record, "restore-from", &c->restore_from) >= 0 && !*c->restore_from)
                 g_clear_pointer(&c->restore_from, g_free);
+        if (record_get_string(record, "move-pool", &c->move_pool) >= 0 && !*c->move_pool)
+                g_clear_pointer(&c->move_pool, g_free);
+        (void) record_get_boolean(record, "held", &c->held);
         if (record_get_variant(record, "snapshots", SNAPSHOTS_TYPE, &snapshots) < 0)
                 return 0;
         return snapshots_from_record(c->object.name, c->object.owner, snapshots, c->snapshots);

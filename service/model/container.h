@@ -43,6 +43,8 @@ typedef struct Container {
         ContainerState state;
         bool incomplete;      /* being created: recorded as such whatever its state is meanwhile */
         char *rename_to;      /* a rename is under way, or NULL */
+        char *move_pool;      /* a pool that may hold files of it beside `pool`, or NULL */
+        bool held;            /* a job holds a running one still (see frozen) */
         char *restore_from;   /* a restore from that snapshot is under way, or NULL */
         char *description;
         char *image;          /* fingerprint */

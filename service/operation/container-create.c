@@ -147,7 +147,7 @@ static const JobStep launch_steps[] = {
 
 /* --- the call --- */
 
-static int allocate_ids(Manager *m, IdRange *ret, Error *ret_error) {
+int container_allocate_ids(Manager *m, IdRange *ret, Error *ret_error) {
         g_autoptr(GArray) used = g_array_new(FALSE, FALSE, sizeof(IdRange));
         GHashTableIter iter;
         Container *c;
@@ -158,7 +158,7 @@ static int allocate_ids(Manager *m, IdRange *ret, Error *ret_error) {
         return idmap_allocate(m->id_ranges, used, ret, ret_error);
 }
 
-static int choose_name(Manager *m, const char *wanted, char **ret, Error *ret_error) {
+int container_choose_name(Manager *m, const char *wanted, char **ret, Error *ret_error) {
         int r;
 
         if (*wanted) {
@@ -181,9 +181,8 @@ static int choose_name(Manager *m, const char *wanted, char **ret, Error *ret_er
         return error_set(ret_error, ERROR_EXISTS, "No name can be made up; give one");
 }
 
-/* "pool" of the call: a root disk of the container's own on that pool. */
-static GVariant *devices_with_pool(Manager *m, const char *const *profiles, GVariant *devices,
-                                   const char *pool) {
+GVariant *devices_with_pool(Manager *m, const char *const *profiles, GVariant *devices,
+                            const char *pool) {
         g_autoptr(GVariant) config = config_empty(), all_config = NULL, all = NULL;
         GVariantBuilder over;
         const char *root = "root", *unused;
@@ -290,7 +289,7 @@ static int create_prepare(Manager *m, Caller caller, const ContainerCreate *args
         IdRange ids;
         int r;
 
-        r = choose_name(m, args->name, &name, ret_error);
+        r = container_choose_name(m, args->name, &name, ret_error);
         if (r >= 0)
                 r = create_check(m, args, &config, &devices, &pool, ret_error);
         if (r < 0)
@@ -298,7 +297,7 @@ static int create_prepare(Manager *m, Caller caller, const ContainerCreate *args
         create_compare(m, args, config, devices, &needed);
         r = caller_check(caller, &needed, name, ret_error);
         if (r >= 0)
-                r = allocate_ids(m, &ids, ret_error);
+                r = container_allocate_ids(m, &ids, ret_error);
         if (r < 0)
                 return r;
 

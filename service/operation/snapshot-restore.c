@@ -15,6 +15,7 @@
 typedef struct RestoreJob {
         ContainerJob container;
         char *snapshot;    /* last part of its name */
+        Privilege granted; /* class of what the caller was granted */
         bool was_running;
         bool committed;    /* nothing is undone any more */
 } RestoreJob;
@@ -105,15 +106,17 @@ typedef struct OldValues {
         GVariant *config, *devices;
         char **profiles;
         bool ephemeral;
+        Privilege granted;
 } OldValues;
 
 static void swap_values(Container *c, OldValues *values) {
-        OldValues old = { c->config, c->devices, c->profiles, c->ephemeral };
+        OldValues old = { c->config, c->devices, c->profiles, c->ephemeral, c->granted };
 
         c->config = values->config;
         c->devices = values->devices;
         c->profiles = values->profiles;
         c->ephemeral = values->ephemeral;
+        c->granted = values->granted;
         *values = old;
 }
 
@@ -134,6 +137,7 @@ static int restore_commit(Job *job, Error *ret_error) {
                 .devices = g_variant_ref(s->devices),
                 .profiles = g_strdupv(s->profiles),
                 .ephemeral = s->ephemeral,
+                .granted = MAX(c->granted, data->granted),
         };
         GVariantDict details;
         int r;
@@ -230,11 +234,31 @@ static int restore_check(Manager *m, const Container *c, const Snapshot *s, Erro
                 error_prefix(ret_error, "Snapshot \"%s\" cannot be restored", s->object.name);
                 return r;
         }
+        if (!g_str_equal(pool, c->pool))
+                return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                 "Snapshot \"%s\" cannot be restored: its root disk is on pool "
+                                 "\"%s\", and container \"%s\" is on \"%s\"", s->object.name, pool,
+                                 c->object.name, c->pool);
+        return 0;
+}
+
+int snapshot_restore_privilege(Manager *m, const Container *c, const Snapshot *s,
+                               PrivilegeChange *ret, Error *ret_error) {
+        g_autoptr(GVariant) config = NULL, devices = NULL, new_config = NULL, new_devices = NULL;
+        int r = restore_check(m, c, s, ret_error);
+
+        if (r < 0)
+                return r;
+        container_expand(m, c, &config, &devices);
+        profiles_expand(m, (const char *const *) s->profiles, s->config, s->devices, &new_config,
+                        &new_devices);
+        privilege_compare(config, devices, new_config, new_devices, ret);
         return 0;
 }
 
 int snapshot_restore(Manager *m, Caller caller, Container *c, const char *name, Job **ret,
                      Error *ret_error) {
+        g_auto(PrivilegeChange) needed = { 0 };
         g_autoptr(Job) job = NULL;
         RestoreJob *data;
         Snapshot *s;
@@ -243,13 +267,16 @@ int snapshot_restore(Manager *m, Caller caller, Container *c, const char *name, 
         r = snapshot_get(m, c, name, &s, ret_error);
         /* One that was begun is finished, whatever has gone since. */
         if (r >= 0 && !c->restore_from)
-                r = restore_check(m, c, s, ret_error);
+                r = snapshot_restore_privilege(m, c, s, &needed, ret_error);
+        if (r >= 0 && !c->restore_from)
+                r = caller_check(caller, &needed, c->object.name, ret_error);
         if (r < 0)
                 return r;
         data = g_new0(RestoreJob, 1);
         data->container.container = c;
         data->container.force = true;
         data->snapshot = g_strdup(name);
+        data->granted = needed.privilege;
         r = job_new(m, "snapshot-restore", caller.uid, restore_steps, data, restore_job_free, &job,
                     ret_error);
         if (r >= 0)

@@ -7,7 +7,9 @@
 #include "service/model/name.h"
 #include "service/model/snapshot-calendar.h"
 #include "service/model/snapshot-pattern.h"
+#include "service/operation/container-copy.h"
 #include "service/util/cleanup.h"
+#include "service/util/log.h"
 #include "service/worker/operations.h"
 
 typedef struct SnapshotJob {
@@ -309,7 +311,8 @@ static int new_job(Manager *m, const char *operation, Caller caller, const JobSt
         if (r < 0)
                 return r;
         job->sender = g_strdup(caller.sender);
-        job_add_subject(job, OBJECT_SNAPSHOT, s->object.name);
+        if (s)
+                job_add_subject(job, OBJECT_SNAPSHOT, s->object.name);
         *ret = TAKE_PTR(job);
         return 0;
 }
@@ -481,14 +484,55 @@ static Snapshot *find_half(const Container *c) {
 }
 
 bool snapshots_are_half(const Container *c) {
-        return c->restore_from || find_half(c);
+        return c->held || c->move_pool || c->restore_from || find_half(c);
 }
+
+/* A copy was made of one that ran. */
+static int recover_thaw(Job *job, Error *ret_error) {
+        SnapshotJob *data = job->data;
+
+        return container_is_up(data->container.container) ? step_unfreeze(job, ret_error)
+                                                          : JOB_STEP_DONE;
+}
+
+static int recover_released(Job *job, Error *ret_error) {
+        SnapshotJob *data = job->data;
+
+        data->container.container->held = false;
+        return manager_save(job->manager, &data->container.container->object, ret_error);
+}
+
+/* A refresh leaves more than one thing to do. */
+static int recover_next(Job *job, Error *ret_error) {
+        SnapshotJob *data = job->data;
+        Container *c = data->container.container;
+        g_auto(Error) error = ERROR_INIT;
+        Job *next = NULL;
+
+        if (!snapshots_are_half(c))
+                return JOB_STEP_DONE;
+        job_unlock(job, &c->object);
+        if (snapshots_recover(job->manager, c, &next, &error) >= 0)
+                job_start(next);
+        else
+                log_error("Container \"%s\" cannot be recovered: %s", c->object.name,
+                          error.message);
+        return JOB_STEP_DONE;
+}
+
+static const JobStep release_steps[] = {
+        { "Thawing the container", recover_thaw, NULL },
+        { NULL, recover_released, NULL },
+        { NULL, recover_next, NULL },
+        { NULL },
+};
 
 static const JobStep clear_steps[] = {
         { NULL, create_thaw, NULL },
         { NULL, delete_mark, NULL },
         { "Deleting the snapshot", delete_volume, NULL },
         { NULL, delete_forget, NULL },
+        { NULL, recover_next, NULL },
         { NULL },
 };
 
@@ -496,7 +540,11 @@ int snapshots_recover(Manager *m, Container *c, Job **ret, Error *ret_error) {
         Snapshot *s = find_half(c);
         int r;
 
-        /* One job at a time works on a container, so there is one thing to be done. */
+        if (c->held)
+                return new_job(m, "container-recover", CALLER_SERVICE, release_steps, c, NULL, ret,
+                               ret_error);
+        if (c->move_pool)
+                return container_move_recover(m, c, ret, ret_error);
         if (c->restore_from)
                 return snapshot_restore(m, CALLER_SERVICE, c, c->restore_from, ret, ret_error);
         if (s->state != SNAPSHOT_READY)

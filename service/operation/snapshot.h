@@ -22,6 +22,8 @@ int snapshot_create(Manager *m, Caller caller, Container *c, const SnapshotCreat
 int snapshot_delete(Manager *m, Caller caller, Snapshot *s, Job **ret, Error *ret_error);
 int snapshot_rename(Manager *m, Caller caller, Snapshot *s, const char *name, Job **ret,
                     Error *ret_error);
+int snapshot_restore_privilege(Manager *m, const Container *c, const Snapshot *s,
+                               PrivilegeChange *ret, Error *ret_error);
 /* The container becomes what it was: files, configuration, devices, profiles. */
 int snapshot_restore(Manager *m, Caller caller, Container *c, const char *name, Job **ret,
                      Error *ret_error);

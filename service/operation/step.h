@@ -56,6 +56,13 @@ int step_delete_mark(Job *job, Error *ret_error);
 int step_delete_volume(Job *job, Error *ret_error);
 int step_delete_forget(Job *job, Error *ret_error);
 
+/* For what becomes a container: a free name, made up where `wanted` is ""; a free range of ids; the
+ * devices with a root disk of the container's own on that pool (full reference). */
+int container_choose_name(Manager *m, const char *wanted, char **ret, Error *ret_error);
+int container_allocate_ids(Manager *m, IdRange *ret, Error *ret_error);
+GVariant *devices_with_pool(Manager *m, const char *const *profiles, GVariant *devices,
+                            const char *pool);
+
 /* Removes what lies about for a container beside its volume: its log, its names in the networks. */
 void container_forget_files(Manager *m, const Container *c);
 

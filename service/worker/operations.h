@@ -35,6 +35,13 @@
  * "idmapped" b: whether the pool's filesystem can be mounted idmapped; if not, the copy has been
  * shifted to "idmap-base" u (once, here). */
 #define OPERATION_CONTAINER_CREATE "storage.container-create"
+/* Makes volume containers/"name" s a copy of containers/"container" s, or of its snapshot
+ * "snapshot" s ("" for itself), and copies its snapshots "snapshots" as too. The source is in the
+ * pool "from-pool", "from-driver", "from-path"; the pool of the other three arguments may be the
+ * same, where copies share their data if it can. With "refresh" b the volume is there already and
+ * replaced, as OPERATION_SNAPSHOT_RESTORE does, and its snapshots "delete" as go. "idmap-base" u
+ * and result: as CONTAINER_CREATE. On failure the caller deletes what was made. */
+#define OPERATION_CONTAINER_COPY "storage.container-copy"
 /* Deletes volume containers/"container" s and all its snapshots. */
 #define OPERATION_CONTAINER_DELETE "storage.container-delete"
 /* Renames volume containers/"container" s to "name" s, and the directory of its snapshots. */

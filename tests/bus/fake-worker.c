@@ -279,6 +279,28 @@ static int container_delete(Worker *worker, GVariantDict *result, Error *ret_err
         return r < 0 ? r : remove_below(worker, "containers", container, ret_error);
 }
 
+static int container_copy(Worker *worker, GVariantDict *result, Error *ret_error) {
+        g_autoptr(GVariant) snapshots = NULL;
+        g_autofree char *parent = NULL;
+        const char *name, *snapshot;
+        GVariantIter iter;
+        int r;
+
+        r = worker_get_string(worker, "name", &name, ret_error);
+        if (r >= 0)
+                r = worker_get_variant(worker, "snapshots", "as", &snapshots, ret_error);
+        if (r >= 0)
+                r = make_dir_below(worker, "containers", name, ret_error);
+        if (r < 0)
+                return r;
+        parent = g_strconcat("snapshots/", name, NULL);
+        g_variant_iter_init(&iter, snapshots);
+        while (r >= 0 && g_variant_iter_next(&iter, "&s", &snapshot))
+                r = make_dir_below(worker, parent, snapshot, ret_error);
+        g_variant_dict_insert(result, "idmapped", "b", TRUE);
+        return r;
+}
+
 static int container_rename(Worker *worker, GVariantDict *result, Error *ret_error) {
         const char *pool, *container, *name;
         g_autofree char *from = NULL, *to = NULL, *snapshots_from = NULL, *snapshots_to = NULL;
@@ -615,6 +637,7 @@ FAKE(fake_pool_create, OPERATION_POOL_CREATE, pool_create)
 FAKE(fake_pool_mount, OPERATION_POOL_MOUNT, pool_create)
 FAKE(fake_pool_delete, OPERATION_POOL_DELETE, nothing)
 FAKE(fake_container_create, OPERATION_CONTAINER_CREATE, container_create)
+FAKE(fake_container_copy, OPERATION_CONTAINER_COPY, container_copy)
 FAKE(fake_container_delete, OPERATION_CONTAINER_DELETE, container_delete)
 FAKE(fake_container_rename, OPERATION_CONTAINER_RENAME, container_rename)
 FAKE(fake_snapshot_create, OPERATION_SNAPSHOT_CREATE, snapshot_create)
@@ -644,6 +667,7 @@ static const WorkerOperation operations[] = {
         { OPERATION_POOL_MOUNT, fake_pool_mount },
         { OPERATION_POOL_DELETE, fake_pool_delete },
         { OPERATION_CONTAINER_CREATE, fake_container_create },
+        { OPERATION_CONTAINER_COPY, fake_container_copy },
         { OPERATION_CONTAINER_DELETE, fake_container_delete },
         { OPERATION_CONTAINER_RENAME, fake_container_rename },
         { OPERATION_SNAPSHOT_CREATE, fake_snapshot_create },

@@ -3,6 +3,7 @@
 
 #include "service/util/cleanup.h"
 #include "service/worker/operations.h"
+#include "service/worker/storage/copy.h"
 #include "service/worker/storage/pool.h"
 #include "service/worker/storage/snapshot.h"
 #include "service/worker/storage/storage.h"
@@ -101,6 +102,7 @@ int main(void) {
                 { OPERATION_POOL_MOUNT, pool_mount },
                 { OPERATION_POOL_DELETE, pool_delete },
                 { OPERATION_CONTAINER_CREATE, container_create },
+                { OPERATION_CONTAINER_COPY, container_copy },
                 { OPERATION_CONTAINER_DELETE, container_delete },
                 { OPERATION_CONTAINER_RENAME, container_rename },
                 { OPERATION_SNAPSHOT_CREATE, snapshot_create },

@@ -14,6 +14,7 @@
 #include "service/worker/storage/driver.h"
 #include "service/worker/storage/mount.h"
 #include "service/worker/storage/sweep.h"
+#include "service/worker/storage/tree.h"
 
 typedef struct VolumeKindInfo {
         const char *directory;
@@ -101,18 +102,10 @@ static int pool_open_root(const char *name, const PoolDriver *driver, const char
         return 0;
 }
 
-int pool_open(Worker *worker, Pool **ret, Error *ret_error) {
-        const char *name, *driver_name, *path;
+static int open_named(const char *name, const char *driver_name, const char *path, Pool **ret,
+                      Error *ret_error) {
         g_autoptr(Pool) pool = NULL;
         int r;
-
-        r = worker_get_string(worker, "pool", &name, ret_error);
-        if (r >= 0)
-                r = worker_get_string(worker, "pool-driver", &driver_name, ret_error);
-        if (r >= 0)
-                r = worker_get_string(worker, "pool-path", &path, ret_error);
-        if (r < 0)
-                return r;
 
         pool = g_new(Pool, 1);
         *pool = (Pool) {
@@ -137,6 +130,34 @@ int pool_open(Worker *worker, Pool **ret, Error *ret_error) {
         }
         *ret = TAKE_PTR(pool);
         return 0;
+}
+
+int pool_open(Worker *worker, Pool **ret, Error *ret_error) {
+        const char *name, *driver_name, *path;
+        int r;
+
+        r = worker_get_string(worker, "pool", &name, ret_error);
+        if (r >= 0)
+                r = worker_get_string(worker, "pool-driver", &driver_name, ret_error);
+        if (r >= 0)
+                r = worker_get_string(worker, "pool-path", &path, ret_error);
+        if (r < 0)
+                return r;
+        return open_named(name, driver_name, path, ret, ret_error);
+}
+
+int pool_open_source(Worker *worker, Pool **ret, Error *ret_error) {
+        const char *name, *driver_name, *path;
+        int r;
+
+        r = worker_get_string(worker, "from-pool", &name, ret_error);
+        if (r >= 0)
+                r = worker_get_string(worker, "from-driver", &driver_name, ret_error);
+        if (r >= 0)
+                r = worker_get_string(worker, "from-path", &path, ret_error);
+        if (r < 0)
+                return r;
+        return open_named(name, driver_name, path, ret, ret_error);
 }
 
 Pool *pool_free(Pool *pool) {
@@ -409,6 +430,25 @@ int volume_clone(Pool *pool, VolumeKind from_kind, const char *from, VolumeKind 
         return r;
 }
 
+int volume_copy_begin(Pool *from_pool, VolumeKind from_kind, const char *from, Pool *to_pool,
+                      VolumeKind to_kind, const char *to, int *ret_fd, Error *ret_error) {
+        _cleanup_close_ int source_fd = -EBADF, fd = -EBADF;
+        int r;
+
+        r = volume_open(from_pool, from_kind, from, &source_fd, ret_error);
+        if (r >= 0)
+                r = volume_begin(to_pool, to_kind, to, &fd, ret_error);
+        if (r < 0)
+                return r;
+        r = tree_copy(source_fd, fd, ret_error);
+        if (r < 0) {
+                (void) volume_abort(to_pool, to_kind, to, NULL);
+                return volume_error(to_pool, to_kind, "make", to, r, ret_error);
+        }
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
 /* --- Replacing --- */
 
 /* The copy under the unfinished name, on disk. */
@@ -458,6 +498,21 @@ int volume_replace(Pool *pool, VolumeKind from_kind, const char *from, VolumeKin
         if (r >= 0)
                 r = replace_exchange(pool, &place);
         return r < 0 ? volume_error(pool, to_kind, "replace", to, r, ret_error) : 0;
+}
+
+int volume_replace_with_new(Pool *pool, VolumeKind kind, const char *name, Error *ret_error) {
+        g_auto(VolumePlace) place = VOLUME_PLACE_INIT;
+        _cleanup_close_ int fd = -EBADF;
+        int r;
+
+        r = volume_find(pool, kind, name, true, &place, ret_error);
+        if (r < 0)
+                return r;
+        fd = open_volume(&place, place.unfinished);
+        r = fd < 0 ? fd : syncfs(fd) < 0 ? -errno : 0;
+        if (r >= 0)
+                r = replace_exchange(pool, &place);
+        return r < 0 ? volume_error(pool, kind, "replace", name, r, ret_error) : 0;
 }
 
 int volume_replace_undo(Pool *pool, VolumeKind kind, const char *name, Error *ret_error) {

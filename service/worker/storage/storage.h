@@ -40,6 +40,8 @@ bool volume_name_is_valid(const char *name);
 /* Opens the pool that the arguments of a worker name ("pool", "pool-driver", "pool-path"). As long
  * as any worker has it open, what is unfinished in it is not swept. */
 int pool_open(Worker *worker, Pool **ret, Error *ret_error);
+/* The same of "from-pool", "from-driver", "from-path". */
+int pool_open_source(Worker *worker, Pool **ret, Error *ret_error);
 Pool *pool_free(Pool *pool);
 
 /* Makes an empty volume under a temporary name (".NAME.new"), replacing one that was left. Its
@@ -65,6 +67,12 @@ int volume_replace(Pool *pool, VolumeKind from_kind, const char *from, VolumeKin
                    const char *to, Error *ret_error);
 int volume_replace_undo(Pool *pool, VolumeKind kind, const char *name, Error *ret_error);
 int volume_replace_end(Pool *pool, VolumeKind kind, const char *name, Error *ret_error);
+/* Fills an unfinished volume of `to_pool` with what is in a volume of another pool; the source must
+ * not change meanwhile. For volume_commit(), or volume_replace_with_new(). */
+int volume_copy_begin(Pool *from_pool, VolumeKind from_kind, const char *from, Pool *to_pool,
+                      VolumeKind to_kind, const char *to, int *ret_fd, Error *ret_error);
+/* Puts the unfinished volume in the place of the finished one, as volume_replace() does. */
+int volume_replace_with_new(Pool *pool, VolumeKind kind, const char *name, Error *ret_error);
 /* All snapshots of a container: deletes them; moves them to another name of the container, fine
  * when they are there already or there are none. */
 int volume_delete_snapshots(Pool *pool, const char *container, Error *ret_error);

@@ -20,6 +20,7 @@
 
 /* How much is copied between two looks at whether the operation was cancelled. */
 #define COPY_CHUNK (16U << 20)
+#define COPY_BUFFER (1U << 20)
 
 typedef struct TreeCopy {
         int target_root_fd;
@@ -83,12 +84,39 @@ static int copy_attributes(int source_fd, int target_fd, const struct stat *st) 
         return utimensat(target_fd, "", times, AT_EMPTY_PATH) < 0 ? -errno : 0;
 }
 
-/* Both are in one filesystem, where this always works, and shares or copies without our help. */
+/* By hand, from one filesystem to another. */
+static int copy_range_between(int in, int out, off_t start, off_t end) {
+        g_autofree char *buffer = g_malloc(COPY_BUFFER);
+
+        while (start < end) {
+                size_t size = (size_t) MIN(end - start, (off_t) COPY_BUFFER), done = 0;
+                ssize_t n = pread(in, buffer, size, start);
+
+                if (n < 0 && errno != EINTR)
+                        return -errno;
+                if (n == 0)
+                        return 0; /* became shorter */
+                while (n > 0 && done < (size_t) n) {
+                        ssize_t w = pwrite(out, buffer + done, (size_t) n - done,
+                                           start + (off_t) done);
+
+                        if (w < 0 && errno != EINTR)
+                                return -errno;
+                        done += (size_t) MAX(w, 0);
+                }
+                start += MAX(n, 0);
+        }
+        return 0;
+}
+
+/* In one filesystem this always works, and shares or copies without our help. */
 static int copy_range(int in, int out, off_t start, off_t end) {
         while (start < end) {
                 off_t from = start, to = start;
                 ssize_t n = copy_file_range(in, &from, out, &to, (size_t) (end - start), 0);
 
+                if (n < 0 && errno == EXDEV)
+                        return copy_range_between(in, out, start, end);
                 if (n < 0 && errno != EINTR)
                         return -errno;
                 if (n == 0)

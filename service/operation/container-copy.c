@@ -1,0 +1,567 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/operation/container-copy.h"
+
+#include <string.h>
+
+#include "service/model/config-key.h"
+#include "service/model/config.h"
+#include "service/model/device.h"
+#include "service/model/name.h"
+#include "service/util/cleanup.h"
+#include "service/worker/operations.h"
+
+/*
+ * A new container is recorded as incomplete, with the snapshots that it will have; its files are
+ * copied; then it is recorded as whole. Interrupted, it is deleted at the next start. The source is
+ * locked meanwhile, and held still where its pool cannot take a picture of it at once.
+ *
+ * A refresh leaves the record as it is but for the snapshots: those to come and to go are marked,
+ * and the files are exchanged last.
+ */
+
+typedef struct CopyJob {
+        ContainerJob source;  /* what step_freeze() looks at */
+        Container *target;    /* NULL once it has been removed */
+        char *snapshot;       /* "" for the source itself */
+        GPtrArray *new, *gone; /* refresh: Snapshot of the target */
+        bool refresh, without_snapshots;
+        bool committed;
+} CopyJob;
+
+static void copy_job_free(void *p) {
+        CopyJob *data = p;
+
+        g_clear_pointer(&data->new, g_ptr_array_unref);
+        g_clear_pointer(&data->gone, g_ptr_array_unref);
+        g_free(data->snapshot);
+        container_job_free(p);
+}
+
+void step_put_copy(GVariantDict *args, Manager *m, StoragePool *from, StoragePool *to,
+                   const Container *source, const char *snapshot, const Container *target) {
+        g_autofree char *path = pool_get_path(m, from->object.name);
+
+        step_put_pool(args, m, to);
+        g_variant_dict_insert(args, "from-pool", "s", from->object.name);
+        g_variant_dict_insert(args, "from-driver", "s", from->driver);
+        g_variant_dict_insert(args, "from-path", "s", path);
+        g_variant_dict_insert(args, "container", "s", source->object.name);
+        g_variant_dict_insert(args, "snapshot", "s", snapshot);
+        g_variant_dict_insert(args, "name", "s", target->object.name);
+        g_variant_dict_insert(args, "idmap-base", "u", target->idmap.base);
+}
+
+static GVariant *names_of(const GPtrArray *snapshots) {
+        GVariantBuilder builder;
+
+        g_variant_builder_init(&builder, G_VARIANT_TYPE_STRING_ARRAY);
+        for (guint i = 0; snapshots && i < snapshots->len; i++)
+                g_variant_builder_add(&builder, "s", snapshot_get_name(snapshots->pdata[i]));
+        return g_variant_builder_end(&builder);
+}
+
+/* --- steps --- */
+
+static int copy_record(Job *job, Error *ret_error) {
+        CopyJob *data = job->data;
+
+        return manager_save(job->manager, &data->target->object, ret_error);
+}
+
+static int copy_record_undo(Job *job, Error *ret_error) {
+        CopyJob *data = job->data;
+        Container *c = TAKE_PTR(data->target);
+        int r;
+
+        r = manager_forget(job->manager, OBJECT_CONTAINER, c->object.name, ret_error);
+        if (r < 0)
+                return r;
+        usage_changed(job->manager, c);
+        manager_remove(job->manager, &c->object);
+        return 0;
+}
+
+static int copy_wait(Job *job, Error *ret_error) {
+        CopyJob *data = job->data;
+        StoragePool *pool;
+        int r = step_wait_for_pool(job, data->source.container->pool, &pool, ret_error);
+
+        return r != JOB_STEP_DONE ? r
+                                  : step_wait_for_pool(job, data->target->pool, &pool, ret_error);
+}
+
+static bool must_hold(Job *job) {
+        CopyJob *data = job->data;
+        const Container *c = data->source.container;
+        const StoragePool *pool = manager_find_pool(job->manager, c->pool);
+
+        return !*data->snapshot && container_is_up(c) && !c->facts.frozen &&
+               !g_str_equal(pool->driver, "btrfs");
+}
+
+/* Here so that its undo comes after that of the next step. */
+static int copy_begin(Job *job, Error *ret_error) {
+        return JOB_STEP_DONE;
+}
+
+static int copy_hold(Job *job, Error *ret_error) {
+        CopyJob *data = job->data;
+        Container *c = data->source.container;
+        int r;
+
+        if (!must_hold(job))
+                return JOB_STEP_DONE;
+        c->held = true;
+        r = manager_save(job->manager, &c->object, ret_error);
+        return r < 0 ? r : step_freeze(job, ret_error);
+}
+
+static int copy_release(Job *job, Error *ret_error) {
+        CopyJob *data = job->data;
+        Container *c = data->source.container;
+
+        return c->held && container_is_up(c) ? step_unfreeze(job, ret_error) : JOB_STEP_DONE;
+}
+
+static int copy_released(Job *job, Error *ret_error) {
+        CopyJob *data = job->data;
+        Container *c = data->source.container;
+
+        if (!c->held)
+                return JOB_STEP_DONE;
+        c->held = false;
+        return manager_save(job->manager, &c->object, ret_error);
+}
+
+static int copy_volume_done(Job *job, GVariant *result, int *fds, size_t n_fds, Error *ret_error) {
+        CopyJob *data = job->data;
+        gboolean idmapped;
+
+        if (!g_variant_lookup(result, "idmapped", "b", &idmapped))
+                return error_set(ret_error, ERROR_FAILED,
+                                 "The storage worker's result is incomplete");
+        data->target->idmapped = idmapped;
+        return 0;
+}
+
+static int copy_volume(Job *job, Error *ret_error) {
+        CopyJob *data = job->data;
+        Manager *m = job->manager;
+        const Container *source = data->source.container, *target = data->target;
+        GVariantDict args;
+
+        g_variant_dict_init(&args, NULL);
+        step_put_copy(&args, m, manager_find_pool(m, source->pool),
+                      manager_find_pool(m, target->pool), source, data->snapshot, target);
+        g_variant_dict_insert(&args, "refresh", "b", data->refresh);
+        g_variant_dict_insert_value(&args, "snapshots",
+                                    names_of(data->refresh ? data->new : target->snapshots));
+        g_variant_dict_insert_value(&args, "delete", names_of(data->gone));
+        return job_run_worker(job, OPERATION_CONTAINER_COPY, g_variant_dict_end(&args), NULL, 0,
+                              copy_volume_done, ret_error);
+}
+
+static int run_on_target(Job *job, const char *operation, Error *ret_error) {
+        CopyJob *data = job->data;
+        GVariantDict args;
+
+        g_variant_dict_init(&args, NULL);
+        step_put_pool(&args, job->manager, manager_find_pool(job->manager, data->target->pool));
+        g_variant_dict_insert(&args, "container", "s", data->target->object.name);
+        g_variant_dict_insert(&args, "snapshot", "s", "");
+        return job_run_worker(job, operation, g_variant_dict_end(&args), NULL, 0, NULL, ret_error);
+}
+
+static int copy_volume_undo(Job *job, Error *ret_error) {
+        CopyJob *data = job->data;
+
+        if (data->committed)
+                return JOB_STEP_DONE;
+        data->target->state = CONTAINER_DELETING;
+        manager_changed(job->manager, &data->target->object);
+        return run_on_target(job, OPERATION_CONTAINER_DELETE, ret_error);
+}
+
+static int copy_commit(Job *job, Error *ret_error) {
+        CopyJob *data = job->data;
+        Container *c = data->target;
+        int r;
+
+        c->incomplete = false;
+        c->state = CONTAINER_STOPPED;
+        r = manager_save(job->manager, &c->object, ret_error);
+        if (r < 0) {
+                c->incomplete = true;
+                return r;
+        }
+        data->committed = true;
+        manager_changed(job->manager, &c->object);
+        manager_lifecycle(job->manager, c, "created", NULL);
+        return JOB_STEP_DONE;
+}
+
+static const JobStep copy_steps[] = {
+        { NULL, copy_record, copy_record_undo },
+        { "Waiting for storage", copy_wait, NULL },
+        { NULL, copy_begin, copy_released },
+        { "Freezing the container", copy_hold, copy_release },
+        { "Copying the container", copy_volume, copy_volume_undo },
+        { "Thawing the container", copy_release, NULL },
+        { NULL, copy_released, NULL },
+        { NULL, copy_commit, NULL },
+        { NULL },
+};
+
+/* --- refreshing --- */
+
+/* Snapshots of the same name and time are the same. */
+static bool has_same(const GPtrArray *snapshots, const Snapshot *s) {
+        const Snapshot *other = snapshots_find(snapshots, snapshot_get_name(s));
+
+        return other && other->state == SNAPSHOT_READY && other->created == s->created;
+}
+
+static void refresh_collect(CopyJob *data) {
+        const GPtrArray *theirs = data->source.container->snapshots;
+        const GPtrArray *ours = data->target->snapshots;
+
+        for (guint i = 0; i < ours->len; i++)
+                if (!has_same(theirs, ours->pdata[i]))
+                        g_ptr_array_add(data->gone, ours->pdata[i]);
+        for (guint i = 0; i < theirs->len; i++) {
+                const Snapshot *s = theirs->pdata[i];
+
+                if (s->state == SNAPSHOT_READY && !snapshots_find(ours, snapshot_get_name(s)))
+                        g_ptr_array_add(data->new, snapshot_copy(s, data->target->object.name,
+                                                                 data->target->object.owner));
+        }
+}
+
+static int refresh_mark(Job *job, Error *ret_error) {
+        CopyJob *data = job->data;
+        Manager *m = job->manager;
+        Container *c = data->target;
+
+        job->cancelable = false;
+        if (!data->without_snapshots)
+                refresh_collect(data);
+        for (guint i = 0; i < data->gone->len; i++)
+                ((Snapshot *) data->gone->pdata[i])->state = SNAPSHOT_DELETING;
+        for (guint i = 0; i < data->new->len; i++) {
+                Snapshot *s = data->new->pdata[i];
+
+                s->state = SNAPSHOT_CREATING;
+                g_ptr_array_add(c->snapshots, s);
+                manager_add(m, &s->object);
+        }
+        manager_changed(m, &c->object);
+        return manager_save(m, &c->object, ret_error);
+}
+
+/* What is to go may be gone already, and is not brought back. */
+static int refresh_mark_undo(Job *job, Error *ret_error) {
+        CopyJob *data = job->data;
+
+        for (guint i = 0; i < data->new->len; i++)
+                manager_remove(job->manager, &((Snapshot *) data->new->pdata[i])->object);
+        for (guint i = 0; i < data->gone->len; i++)
+                manager_remove(job->manager, &((Snapshot *) data->gone->pdata[i])->object);
+        manager_changed(job->manager, &data->target->object);
+        return manager_save(job->manager, &data->target->object, ret_error);
+}
+
+static int refresh_volume_undo(Job *job, Error *ret_error) {
+        return run_on_target(job, OPERATION_SNAPSHOT_RESTORE_UNDO, ret_error);
+}
+
+static int refresh_commit(Job *job, Error *ret_error) {
+        CopyJob *data = job->data;
+        Container *c = data->target;
+
+        for (guint i = 0; i < data->new->len; i++) {
+                Snapshot *s = data->new->pdata[i];
+
+                s->state = SNAPSHOT_READY;
+                manager_changed(job->manager, &s->object);
+        }
+        while (data->gone->len > 0) {
+                Snapshot *s = g_ptr_array_steal_index(data->gone, 0);
+
+                manager_remove(job->manager, &s->object);
+        }
+        manager_changed(job->manager, &c->object);
+        return manager_save(job->manager, &c->object, ret_error);
+}
+
+static int refresh_tidy(Job *job, Error *ret_error) {
+        return run_on_target(job, OPERATION_SNAPSHOT_RESTORE_END, ret_error);
+}
+
+static const JobStep refresh_steps[] = {
+        { "Waiting for storage", copy_wait, NULL },
+        { NULL, refresh_mark, refresh_mark_undo },
+        { NULL, copy_begin, copy_released },
+        { "Freezing the container", copy_hold, copy_release },
+        { "Copying the container", copy_volume, refresh_volume_undo },
+        { "Thawing the container", copy_release, NULL },
+        { NULL, copy_released, NULL },
+        { NULL, refresh_commit, NULL },
+        { "Deleting the old files", refresh_tidy, NULL },
+        { NULL },
+};
+
+/* --- the call --- */
+
+/* Without what the service kept for the source, but for the image that it came from. */
+static GVariant *config_of_copy(GVariant *config, GVariant *set) {
+        g_autoptr(GVariant) unset = NULL;
+        GVariantBuilder builder;
+        GVariantIter iter;
+        const char *key;
+
+        g_variant_builder_init(&builder, G_VARIANT_TYPE_STRING_ARRAY);
+        g_variant_iter_init(&iter, config);
+        while (g_variant_iter_next(&iter, "{&s&s}", &key, NULL))
+                if (g_str_has_prefix(key, "volatile.") && !g_str_equal(key, "volatile.base_image"))
+                        g_variant_builder_add(&builder, "s", key);
+        unset = g_variant_ref_sink(g_variant_builder_end(&builder));
+        return config_merge(config, set, unset);
+}
+
+/* What the copy is to be. */
+typedef struct Values {
+        GVariant *config, *devices;
+        const char *const *profiles;
+        char *pool;
+        PrivilegeChange needed;
+} Values;
+
+static void values_done(Values *v) {
+        g_clear_pointer(&v->config, g_variant_unref);
+        g_clear_pointer(&v->devices, g_variant_unref);
+        g_clear_pointer(&v->pool, g_free);
+        privilege_change_done(&v->needed);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Values, values_done)
+
+static int values_make(Manager *m, const ContainerCopy *args, Values *v, Error *ret_error) {
+        const Container *c = args->source;
+        const Snapshot *s = args->snapshot;
+        g_autoptr(GVariant) no_config = config_empty(), no_devices = devices_empty();
+        g_autoptr(GVariant) config = NULL, devices = NULL;
+        int r;
+
+        r = config_check(args->config ?: no_config, NULL, CONFIG_SCOPE_CONTAINER, ret_error);
+        if (r >= 0)
+                r = devices_check(args->devices ?: no_devices, ret_error);
+        if (r >= 0 && args->pool)
+                r = name_check(NAME_POOL, args->pool, ret_error);
+        if (r < 0)
+                return r;
+        v->profiles = args->profiles ?: (const char *const *) (s ? s->profiles : c->profiles);
+        v->config = config_of_copy(s ? s->config : c->config, args->config);
+        v->devices = devices_merge(s ? s->devices : c->devices, args->devices);
+        if (args->pool) {
+                GVariant *with_pool = devices_with_pool(m, v->profiles, v->devices, args->pool);
+
+                g_variant_unref(v->devices);
+                v->devices = with_pool;
+        }
+        r = container_check(m, v->profiles, v->config, v->devices, &v->pool, ret_error);
+        if (r < 0)
+                return r;
+        profiles_expand(m, v->profiles, v->config, v->devices, &config, &devices);
+        privilege_compare(NULL, NULL, config, devices, &v->needed);
+        return 0;
+}
+
+/* Found before anybody is asked about what cannot be done. */
+static int copy_check(Manager *m, Caller caller, const ContainerCopy *args, Error *ret_error) {
+        const Container *c = args->source;
+        Container *target;
+        int r;
+
+        if (c->incomplete || c->state == CONTAINER_DELETING)
+                return error_set(ret_error, ERROR_BUSY, "Container \"%s\" is %s", c->object.name,
+                                 container_state_to_string(c->state));
+        if (args->snapshot && args->snapshot->state != SNAPSHOT_READY)
+                return error_set(ret_error, ERROR_BUSY, "Snapshot \"%s\" is %s",
+                                 args->snapshot->object.name,
+                                 snapshot_state_to_string(args->snapshot->state));
+        if (!c->idmapped)
+                return error_set(ret_error, ERROR_NOT_SUPPORTED,
+                                 "Container \"%s\" is stored with the ids of its own range, since "
+                                 "its pool's filesystem cannot be mounted idmapped; such ones "
+                                 "cannot be copied yet", c->object.name);
+        if (!args->refresh)
+                return 0;
+        r = manager_get(m, OBJECT_CONTAINER, args->name, (Object **) &target, ret_error);
+        if (r < 0)
+                return r;
+        if (target == c)
+                return error_set(ret_error, ERROR_INVALID_ARGS,
+                                 "Container \"%s\" cannot be refreshed from itself",
+                                 c->object.name);
+        if (caller.uid != 0 && target->object.owner != caller.uid)
+                return error_set(ret_error, ERROR_ACCESS_DENIED,
+                                 "Container \"%s\" is another user's, and only its owner may "
+                                 "refresh it", target->object.name);
+        if (target->state != CONTAINER_STOPPED)
+                return error_set(ret_error, ERROR_ALREADY_RUNNING,
+                                 "Container \"%s\" is %s; only a stopped one can be refreshed",
+                                 target->object.name, container_state_to_string(target->state));
+        return 0;
+}
+
+int container_copy_privilege(Manager *m, Caller caller, const ContainerCopy *args,
+                             PrivilegeChange *ret, Error *ret_error) {
+        g_auto(Values) v = { 0 };
+        int r = copy_check(m, caller, args, ret_error);
+
+        if (r < 0 || args->refresh)
+                return r;
+        r = values_make(m, args, &v, ret_error);
+        if (r < 0)
+                return r;
+        *ret = v.needed;
+        v.needed = (PrivilegeChange) { 0 };
+        return 0;
+}
+
+/* The source's snapshots, as the copy's own. */
+static void add_snapshots(Manager *m, const ContainerCopy *args, Container *c) {
+        for (guint i = 0; i < args->source->snapshots->len; i++) {
+                const Snapshot *s = args->source->snapshots->pdata[i];
+                g_autoptr(GVariant) config = NULL, devices = NULL;
+                Snapshot *copy;
+
+                if (s->state != SNAPSHOT_READY)
+                        continue;
+                copy = snapshot_copy(s, c->object.name, c->object.owner);
+                config = copy->config;
+                copy->config = config_of_copy(config, NULL);
+                devices = copy->devices;
+                copy->devices = args->pool
+                                        ? devices_with_pool(m, (const char *const *) s->profiles,
+                                                            devices, args->pool)
+                                        : g_variant_ref(devices);
+                g_ptr_array_add(c->snapshots, copy);
+        }
+}
+
+static int make_target(Manager *m, Caller caller, const ContainerCopy *args, Values *v,
+                       Container **ret, Error *ret_error) {
+        const Container *source = args->source;
+        g_autofree char *name = NULL;
+        g_autoptr(Container) c = NULL;
+        IdRange ids;
+        int r;
+
+        r = container_choose_name(m, args->name, &name, ret_error);
+        if (r >= 0)
+                r = caller_check(caller, &v->needed, name, ret_error);
+        if (r >= 0)
+                r = container_allocate_ids(m, &ids, ret_error);
+        if (r < 0)
+                return r;
+        c = container_new(name, caller.uid);
+        c->state = CONTAINER_CREATING;
+        c->incomplete = true;
+        c->image = g_strdup(source->image);
+        c->architecture = g_strdup(source->architecture);
+        c->pool = TAKE_PTR(v->pool);
+        c->ephemeral = args->ephemeral ? *args->ephemeral
+                       : args->snapshot ? args->snapshot->ephemeral : source->ephemeral;
+        c->granted = v->needed.privilege;
+        c->idmap = ids;
+        c->created = (uint64_t) g_get_real_time();
+        g_free(c->description);
+        c->description = g_strdup(source->description);
+        g_strfreev(c->profiles);
+        c->profiles = g_strdupv((char **) v->profiles);
+        g_variant_unref(c->config);
+        c->config = TAKE_PTR(v->config);
+        g_variant_unref(c->devices);
+        c->devices = TAKE_PTR(v->devices);
+        *ret = TAKE_PTR(c);
+        return 0;
+}
+
+static CopyJob *copy_job_new(const ContainerCopy *args, Container *target) {
+        CopyJob *data = g_new0(CopyJob, 1);
+
+        data->source.container = args->source;
+        data->target = target;
+        data->snapshot = g_strdup(args->snapshot ? snapshot_get_name(args->snapshot) : "");
+        data->refresh = args->refresh;
+        return data;
+}
+
+static int new_job(Manager *m, Caller caller, const ContainerCopy *args, const JobStep *steps,
+                   Container *target, Job **ret, Error *ret_error) {
+        g_autoptr(Job) job = NULL;
+        int r;
+
+        r = job_new(m, args->refresh ? "container-refresh" : "container-copy", caller.uid, steps,
+                    copy_job_new(args, target), copy_job_free, &job, ret_error);
+        if (r >= 0)
+                r = job_lock(job, &args->source->object, ret_error);
+        if (r < 0)
+                return r;
+        job->sender = g_strdup(caller.sender);
+        job_add_subject(job, OBJECT_CONTAINER, target->object.name);
+        *ret = TAKE_PTR(job);
+        return 0;
+}
+
+static int container_refresh(Manager *m, Caller caller, const ContainerCopy *args, Job **ret,
+                             Error *ret_error) {
+        Container *target = manager_find_container(m, args->name);
+        CopyJob *data;
+        int r;
+
+        r = new_job(m, caller, args, refresh_steps, target, ret, ret_error);
+        if (r < 0)
+                return r;
+        r = job_lock(*ret, &target->object, ret_error);
+        if (r < 0) {
+                *ret = job_free(*ret);
+                return r;
+        }
+        data = (*ret)->data;
+        data->new = g_ptr_array_new();
+        data->gone = g_ptr_array_new();
+        data->without_snapshots = args->without_snapshots;
+        return 0;
+}
+
+int container_copy(Manager *m, Caller caller, const ContainerCopy *args, Job **ret,
+                   Error *ret_error) {
+        g_autoptr(Container) c = NULL;
+        g_auto(Values) v = { 0 };
+        Container *target;
+        int r;
+
+        r = copy_check(m, caller, args, ret_error);
+        if (r >= 0 && args->refresh)
+                return container_refresh(m, caller, args, ret, ret_error);
+        if (r >= 0)
+                r = values_make(m, args, &v, ret_error);
+        if (r >= 0)
+                r = make_target(m, caller, args, &v, &c, ret_error);
+        if (r >= 0)
+                r = new_job(m, caller, args, copy_steps, c, ret, ret_error);
+        if (r < 0)
+                return r;
+        if (!args->without_snapshots && !args->snapshot)
+                add_snapshots(m, args, c);
+        target = TAKE_PTR(c);
+        manager_add(m, &target->object);
+        for (guint i = 0; i < target->snapshots->len; i++)
+                manager_add(m, &((Snapshot *) target->snapshots->pdata[i])->object);
+        r = job_lock(*ret, &target->object, ret_error);
+        g_assert(r >= 0); /* nobody else has seen it yet */
+        usage_changed(m, target);
+        return 0;
+}

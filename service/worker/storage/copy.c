@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/worker/storage/copy.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "service/util/cleanup.h"
+#include "service/worker/storage/driver.h"
+#include "service/worker/storage/storage.h"
+#include "service/worker/storage/tree.h"
+
+/* A name that no snapshot can have, for the still picture of a container that runs. */
+#define STILL_NAME "0000000000000000000000000000000000000000000000000000000000000000"
+
+typedef struct Copy {
+        Pool *from, *to;
+        bool same;         /* one pool */
+        bool idmapped;     /* the copies are stored unshifted */
+        uint32_t base;     /* else they are shifted to this */
+        bool refresh;
+        const char *container, *snapshot, *name;
+        GVariant *snapshots, *delete;
+} Copy;
+
+static void copy_done(Copy *copy) {
+        copy->from = pool_free(copy->from);
+        copy->to = pool_free(copy->to);
+        g_clear_pointer(&copy->snapshots, g_variant_unref);
+        g_clear_pointer(&copy->delete, g_variant_unref);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Copy, copy_done)
+
+static int copy_read(Worker *worker, Copy *copy, Error *ret_error) {
+        g_autoptr(GVariant) base = NULL;
+        int r;
+
+        r = worker_get_string(worker, "container", &copy->container, ret_error);
+        if (r >= 0)
+                r = worker_get_string(worker, "snapshot", &copy->snapshot, ret_error);
+        if (r >= 0)
+                r = worker_get_string(worker, "name", &copy->name, ret_error);
+        if (r >= 0)
+                r = worker_get_boolean(worker, "refresh", &copy->refresh, ret_error);
+        if (r >= 0)
+                r = worker_get_variant(worker, "idmap-base", "u", &base, ret_error);
+        if (r >= 0)
+                r = worker_get_variant(worker, "snapshots", "as", &copy->snapshots, ret_error);
+        if (r >= 0)
+                r = worker_get_variant(worker, "delete", "as", &copy->delete, ret_error);
+        if (r >= 0)
+                r = pool_open_source(worker, &copy->from, ret_error);
+        if (r >= 0)
+                r = pool_open(worker, &copy->to, ret_error);
+        if (r < 0)
+                return r;
+        copy->same = g_str_equal(copy->from->name, copy->to->name);
+        copy->base = g_variant_get_uint32(base);
+        copy->idmapped = pool_can_idmap(copy->to);
+        return 0;
+}
+
+/* Shifts what was copied where it has to be, and gives it its name. */
+static int finish(const Copy *copy, VolumeKind kind, const char *to, int fd, bool replace,
+                  Error *ret_error) {
+        int r = 0;
+
+        if (!copy->idmapped)
+                r = tree_shift(fd, copy->base, ret_error);
+        if (r >= 0)
+                r = replace ? volume_replace_with_new(copy->to, kind, to, ret_error)
+                            : volume_commit(copy->to, kind, to, ret_error);
+        if (r < 0)
+                (void) volume_abort(copy->to, kind, to, NULL);
+        return r;
+}
+
+static int copy_within(const Copy *copy, VolumeKind from_kind, const char *from, VolumeKind to_kind,
+                       const char *to, bool replace, Error *ret_error) {
+        _cleanup_close_ int fd = -EBADF;
+        int r;
+
+        if (copy->idmapped)
+                return replace ? volume_replace(copy->to, from_kind, from, to_kind, to, ret_error)
+                               : volume_clone(copy->to, from_kind, from, to_kind, to, ret_error);
+        r = volume_copy_begin(copy->from, from_kind, from, copy->to, to_kind, to, &fd, ret_error);
+        return r < 0 ? r : finish(copy, to_kind, to, fd, replace, ret_error);
+}
+
+/* A container may go on while it is copied from a picture that is taken at once; unfinished, the
+ * picture is swept if we are killed. */
+static int copy_still(const Copy *copy, const char *from, VolumeKind to_kind, const char *to,
+                      int *ret_fd, Error *ret_error) {
+        g_autofree char *still = g_strconcat(from, "/", STILL_NAME, NULL);
+        _cleanup_close_ int still_fd = -EBADF, fd = -EBADF;
+        int r;
+
+        r = volume_clone_begin(copy->from, VOLUME_CONTAINER, from, VOLUME_SNAPSHOT, still,
+                               &still_fd, ret_error);
+        if (r >= 0)
+                r = volume_begin(copy->to, to_kind, to, &fd, ret_error);
+        if (r >= 0) {
+                r = tree_copy(still_fd, fd, ret_error);
+                if (r < 0)
+                        (void) volume_abort(copy->to, to_kind, to, NULL);
+        }
+        (void) volume_delete(copy->from, VOLUME_SNAPSHOT, still, NULL);
+        if (r >= 0)
+                *ret_fd = TAKE_FD(fd);
+        return r;
+}
+
+static int copy_between(const Copy *copy, VolumeKind from_kind, const char *from,
+                        VolumeKind to_kind, const char *to, bool replace, Error *ret_error) {
+        _cleanup_close_ int fd = -EBADF;
+        int r;
+
+        if (from_kind == VOLUME_CONTAINER && copy->from->driver->clone_at_once)
+                r = copy_still(copy, from, to_kind, to, &fd, ret_error);
+        else
+                r = volume_copy_begin(copy->from, from_kind, from, copy->to, to_kind, to, &fd,
+                                      ret_error);
+        return r < 0 ? r : finish(copy, to_kind, to, fd, replace, ret_error);
+}
+
+static int copy_one(const Copy *copy, VolumeKind from_kind, const char *from, VolumeKind to_kind,
+                    const char *to, bool replace, Error *ret_error) {
+        return copy->same ? copy_within(copy, from_kind, from, to_kind, to, replace, ret_error)
+                          : copy_between(copy, from_kind, from, to_kind, to, replace, ret_error);
+}
+
+static int copy_snapshots(const Copy *copy, Error *ret_error) {
+        const char *name;
+        GVariantIter iter;
+
+        g_variant_iter_init(&iter, copy->snapshots);
+        while (g_variant_iter_next(&iter, "&s", &name)) {
+                g_autofree char *from = g_strconcat(copy->container, "/", name, NULL);
+                g_autofree char *to = g_strconcat(copy->name, "/", name, NULL);
+                int r = copy_one(copy, VOLUME_SNAPSHOT, from, VOLUME_SNAPSHOT, to, false,
+                                 ret_error);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int delete_snapshots(const Copy *copy, Error *ret_error) {
+        const char *name;
+        GVariantIter iter;
+
+        g_variant_iter_init(&iter, copy->delete);
+        while (g_variant_iter_next(&iter, "&s", &name)) {
+                g_autofree char *full = g_strconcat(copy->name, "/", name, NULL);
+                int r = volume_delete(copy->to, VOLUME_SNAPSHOT, full, ret_error);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int container_copy(Worker *worker, GVariantDict *result, Error *ret_error) {
+        g_auto(Copy) copy = { 0 };
+        g_autofree char *snapshot = NULL;
+        int r;
+
+        r = copy_read(worker, &copy, ret_error);
+        if (r < 0)
+                return r;
+        worker_progress(worker, "Copying the container", -1);
+        r = delete_snapshots(&copy, ret_error);
+        if (r >= 0)
+                r = copy_snapshots(&copy, ret_error);
+        if (r < 0)
+                return r;
+        if (*copy.snapshot) {
+                snapshot = g_strconcat(copy.container, "/", copy.snapshot, NULL);
+                r = copy_one(&copy, VOLUME_SNAPSHOT, snapshot, VOLUME_CONTAINER, copy.name,
+                             copy.refresh, ret_error);
+        } else
+                r = copy_one(&copy, VOLUME_CONTAINER, copy.container, VOLUME_CONTAINER, copy.name,
+                             copy.refresh, ret_error);
+        if (r < 0)
+                return r;
+        g_variant_dict_insert(result, "idmapped", "b", copy.idmapped);
+        return 0;
+}
