@@ -20,7 +20,8 @@ typedef struct OptionType {
 
 /* The options that introspection/ documents; a test compares the two. */
 static const OptionType option_types[] = {
-        { "aliases", "as" },       { "config", "a{ss}" },   { "cwd", "s" },
+        { "aliases", "as" },       { "compression", "s" },  { "config", "a{ss}" },
+        { "cwd", "s" },
         { "description", "s" },    { "devices", "a{sa{ss}}" }, { "environment", "as" },
         { "ephemeral", "b" },      { "expanded", "b" },     { "expires", "t" },
         { "filename", "s" },

@@ -23,6 +23,7 @@ extern const Option info_options[];
 extern const Option list_options[];
 extern const Option monitor_options[];
 extern const Option move_options[];
+extern const Option publish_options[];
 extern const Option rename_options[];
 extern const Option restore_options[];
 extern const Option snapshot_options[];
@@ -32,6 +33,7 @@ extern const Option stop_options[];
 
 int run_copy(Client *c, Error *ret_error);
 int run_move(Client *c, Error *ret_error);
+int run_publish(Client *c, Error *ret_error);
 int run_init(Client *c, Error *ret_error);
 int run_launch(Client *c, Error *ret_error);
 int run_start(Client *c, Error *ret_error);

@@ -3,6 +3,7 @@
 
 #include "service/bus/path.h"
 #include "service/operation/container-copy.h"
+#include "service/operation/image.h"
 #include "service/util/cleanup.h"
 
 const Option bus_copy_options[] = {
@@ -87,6 +88,51 @@ int bus_copy(BusCall *call, Error *ret_error) {
         job_start(job);
         call->reply = g_variant_new("(oo)", job_path, container_path);
         return 0;
+}
+
+const Option bus_publish_options[] = {
+        { "aliases", "as" },
+        { "compression", "s" },
+        { "expires", "t" },
+        { "force", "b" },
+        { "properties", "a{ss}" },
+        { "public", "b" },
+        { NULL },
+};
+
+/* An alias that an image of somebody else bears is not to be had by publishing either. */
+int bus_publish_prepare(BusCall *call, Error *ret_error) {
+        g_autofree const char **aliases = option_get_strv(call->options, "aliases");
+
+        for (const char **alias = aliases; alias && *alias; alias++)
+                if (!image_alias_is_free_for(call->manager, *alias, call->sender->uid))
+                        call->own_action = "manage-images";
+        return 0;
+}
+
+int bus_publish(BusCall *call, Error *ret_error) {
+        Snapshot *s = call->object->kind == OBJECT_SNAPSHOT ? (Snapshot *) call->object : NULL;
+        g_autoptr(GVariant) properties = option_get_variant(call->options, "properties", "a{ss}");
+        g_autofree const char **aliases = option_get_strv(call->options, "aliases");
+        ImagePublish args = {
+                .source = s ? manager_get_container_of(call->manager, s)
+                            : (Container *) call->object,
+                .snapshot = s,
+                .aliases = aliases,
+                .properties = properties,
+                .compression = option_get_string(call->options, "compression", "gzip"),
+                .expires = option_get_uint64(call->options, "expires", 0),
+                .public = option_get_boolean(call->options, "public", false),
+                .force = option_get_boolean(call->options, "force", false),
+                .take_aliases = call->sender->uid == 0 ||
+                                (call->object->owner == call->sender->uid &&
+                                 g_str_equal(call->own_action, "manage-images")),
+        };
+        Job *job;
+        int r;
+
+        r = image_publish(call->manager, bus_call_caller(call), &args, &job, ret_error);
+        return r < 0 ? r : bus_call_start_job(call, job);
 }
 
 int bus_move_prepare(BusCall *call, Error *ret_error) {

@@ -22,6 +22,13 @@
 #define FILENAME_MAX_BYTES 255U
 
 typedef struct ImageJob {
+        ContainerJob source; /* publish: the container, locked; what shared steps look at */
+        const char *snapshot; /* publish: "" for the container itself */
+        char *compression;
+        GVariant *templates;
+        char *architecture;
+        uint64_t expires;
+        bool was_running;
         Image *image;     /* locked by the job, or NULL: not there yet, or not any more */
         char *spool;      /* name in archives/ */
         char *pool;       /* where it is unpacked while it is imported, or NULL */
@@ -45,7 +52,10 @@ static void image_job_free(void *p) {
         g_clear_pointer(&data->properties, g_variant_unref);
         g_free(data->filename);
         g_free(data->fingerprint);
-        g_free(data);
+        g_free(data->compression);
+        g_free(data->architecture);
+        g_clear_pointer(&data->templates, g_variant_unref);
+        container_job_free(p);
 }
 
 static int open_archives(Manager *m, Error *ret_error) {
@@ -282,6 +292,182 @@ static const JobStep import_steps[] = {
         { NULL },
 };
 
+static int check_aliases(const char *const *aliases, Error *ret_error) {
+        size_t n = 0;
+
+        for (const char *const *alias = aliases; alias && *alias; alias++) {
+                int r = name_check(NAME_ALIAS, *alias, ret_error);
+
+                if (r < 0)
+                        return r;
+                if (++n > ALIASES_MAX)
+                        return error_set(ret_error, ERROR_INVALID_ARGS, "More than %d aliases",
+                                         ALIASES_MAX);
+        }
+        return 0;
+}
+
+/* --- publishing --- */
+
+static int publish_stop(Job *job, Error *ret_error) {
+        ImageJob *data = job->data;
+
+        if (*data->snapshot || !container_is_up(data->source.container))
+                return JOB_STEP_DONE;
+        data->was_running = true;
+        return step_kill(job, ret_error);
+}
+
+static int publish_thaw(Job *job, Error *ret_error) {
+        ImageJob *data = job->data;
+
+        return *data->snapshot ? JOB_STEP_DONE : step_stop_thaw(job, ret_error);
+}
+
+static int publish_run(Job *job, Error *ret_error) {
+        ImageJob *data = job->data;
+        const Container *c = data->source.container;
+        g_autofree char *spool = archive_path(job->manager, data->spool);
+        StoragePool *pool;
+        GVariantDict args;
+        int r;
+
+        r = step_wait_for_pool(job, c->pool, &pool, ret_error);
+        if (r != JOB_STEP_DONE)
+                return r;
+        g_variant_dict_init(&args, NULL);
+        step_put_pool(&args, job->manager, pool);
+        g_variant_dict_insert(&args, "spool", "s", spool);
+        g_variant_dict_insert(&args, "container", "s", c->object.name);
+        g_variant_dict_insert(&args, "snapshot", "s", data->snapshot);
+        g_variant_dict_insert(&args, "compression", "s", data->compression);
+        g_variant_dict_insert(&args, "architecture", "s", data->architecture);
+        g_variant_dict_insert(&args, "created", "t", (guint64) g_get_real_time());
+        g_variant_dict_insert(&args, "expires", "t", data->expires);
+        g_variant_dict_insert_value(&args, "properties", data->properties);
+        g_variant_dict_insert_value(&args, "templates", data->templates);
+        return job_run_worker(job, OPERATION_IMAGE_PUBLISH, g_variant_dict_end(&args), NULL, 0,
+                              import_done, ret_error);
+}
+
+/* The container runs again, whatever becomes of the image. */
+static int publish_restart(Job *job, Error *ret_error) {
+        ImageJob *data = job->data;
+        g_auto(Error) error = ERROR_INIT;
+        Job *start;
+
+        if (!data->was_running)
+                return JOB_STEP_DONE;
+        job_unlock(job, &data->source.container->object);
+        if (container_start(job->manager, CALLER_SERVICE, data->source.container, &start,
+                            &error) >= 0)
+                job_start(start);
+        else
+                log_error("Container \"%s\" cannot be started again: %s",
+                          data->source.container->object.name, error.message);
+        return JOB_STEP_DONE;
+}
+
+static const JobStep publish_steps[] = {
+        { NULL, publish_thaw, publish_restart },
+        { "Stopping the container", publish_stop, NULL },
+        { "Writing the image", publish_run, import_run_undo },
+        { NULL, import_commit, NULL },
+        { NULL, publish_restart, NULL },
+        { NULL },
+};
+
+/* The properties of the image that the container came from, as it has them itself, and those that
+ * are given. */
+static GVariant *published_properties(GVariant *config, GVariant *given) {
+        g_autoptr(GVariant) base = NULL;
+        GVariantBuilder builder;
+        GVariantIter iter;
+        const char *key, *value;
+
+        g_variant_builder_init(&builder, CONFIG_TYPE);
+        g_variant_iter_init(&iter, config);
+        while (g_variant_iter_next(&iter, "{&s&s}", &key, &value))
+                if (g_str_has_prefix(key, "image."))
+                        g_variant_builder_add(&builder, "{ss}", key + strlen("image."), value);
+        base = g_variant_ref_sink(g_variant_builder_end(&builder));
+        return config_merge(base, given, NULL);
+}
+
+static int check_compression(const char *name, Error *ret_error) {
+        static const char *const known[] = { "gzip", "bzip2", "xz", "zstd", "none", NULL };
+
+        if (g_strv_contains(known, name))
+                return 0;
+        return error_set(ret_error, ERROR_INVALID_ARGS,
+                         "There is no compression \"%.40s\": gzip, bzip2, xz, zstd or none", name);
+}
+
+static int publish_check(const ImagePublish *args, Error *ret_error) {
+        const Container *c = args->source;
+        int r;
+
+        r = check_aliases(args->aliases, ret_error);
+        if (r >= 0 && args->properties)
+                r = image_check_properties(args->properties, ret_error);
+        if (r >= 0)
+                r = check_compression(args->compression, ret_error);
+        if (r < 0)
+                return r;
+        if (c->incomplete || c->state == CONTAINER_DELETING ||
+            (args->snapshot && args->snapshot->state != SNAPSHOT_READY))
+                return error_set(ret_error, ERROR_BUSY, "Container \"%s\" is %s", c->object.name,
+                                 container_state_to_string(c->state));
+        if (!args->snapshot && container_is_up(c) && !args->force)
+                return error_set(ret_error, ERROR_ALREADY_RUNNING,
+                                 "Container \"%s\" is running; stop it first, publish a snapshot "
+                                 "of it, or have it stopped and started again by force",
+                                 c->object.name);
+        return 0;
+}
+
+int image_publish(Manager *m, Caller caller, const ImagePublish *args, Job **ret,
+                  Error *ret_error) {
+        const Container *c = args->source;
+        const Image *base = manager_find_image(m, c->image);
+        g_autoptr(Job) job = NULL;
+        ImageJob *data;
+        int r;
+
+        r = publish_check(args, ret_error);
+        if (r < 0)
+                return r;
+        data = g_new0(ImageJob, 1);
+        data->fd = -EBADF;
+        data->source.container = args->source;
+        data->source.force = true;
+        data->snapshot = args->snapshot ? snapshot_get_name(args->snapshot) : "";
+        data->spool = g_strdup_printf(".%u.new", m->last_job_id + 1);
+        data->aliases = g_strdupv((char **) args->aliases);
+        data->properties = published_properties(args->snapshot ? args->snapshot->config : c->config,
+                                                args->properties);
+        data->filename = g_strdup("");
+        data->public = args->public;
+        data->take_aliases = args->take_aliases;
+        data->compression = g_strdup(args->compression);
+        data->architecture = g_strdup(c->architecture);
+        data->expires = args->expires;
+        data->templates = base ? g_variant_ref(base->templates)
+                               : g_variant_ref_sink(g_variant_new_array(
+                                         g_variant_type_element(IMAGE_TEMPLATES_TYPE), NULL, 0));
+        r = job_new(m, "image-publish", caller.uid, publish_steps, data, image_job_free, &job,
+                    ret_error);
+        if (r >= 0)
+                r = job_lock(job, &args->source->object, ret_error);
+        if (r < 0)
+                return r;
+        job->sender = g_strdup(caller.sender);
+        *ret = TAKE_PTR(job);
+        return 0;
+}
+
+/* --- importing: the call --- */
+
 /* The pool of the default profile, else the only one: most launches will want it there. */
 static char *usual_pool(Manager *m) {
         Profile *profile = manager_find_profile(m, PROFILE_DEFAULT);
@@ -316,16 +502,11 @@ static int check_stream(int fd, int mode, const char *what, Error *ret_error) {
 }
 
 static int import_check(const ImageImport *args, Error *ret_error) {
-        size_t n = 0;
         int r;
 
         r = check_stream(args->archive, O_RDONLY, "reading", ret_error);
-        for (const char *const *alias = args->aliases; r >= 0 && alias && *alias; alias++) {
-                r = name_check(NAME_ALIAS, *alias, ret_error);
-                if (++n > ALIASES_MAX)
-                        r = error_set(ret_error, ERROR_INVALID_ARGS, "More than %d aliases",
-                                      ALIASES_MAX);
-        }
+        if (r >= 0)
+                r = check_aliases(args->aliases, ret_error);
         if (r >= 0 && args->properties)
                 r = image_check_properties(args->properties, ret_error);
         if (r < 0)

@@ -22,6 +22,20 @@ int image_export(Manager *m, Caller caller, Image *image, int archive, Job **ret
                  Error *ret_error);
 int image_delete(Manager *m, Caller caller, Image *image, Job **ret, Error *ret_error);
 
+typedef struct ImagePublish {
+        Container *source;
+        const Snapshot *snapshot;     /* of it; NULL for itself */
+        const char *const *aliases;   /* may be NULL */
+        GVariant *properties;         /* a{ss}, may be NULL */
+        const char *compression;
+        uint64_t expires;             /* 0: never */
+        bool public, take_aliases;
+        bool force;                   /* stops one that runs, and starts it again */
+} ImagePublish;
+
+int image_publish(Manager *m, Caller caller, const ImagePublish *args, Job **ret,
+                  Error *ret_error);
+
 /* At once; on disk when they return. */
 int image_alias_add(Manager *m, Image *image, const char *alias, bool move, Error *ret_error);
 int image_alias_remove(Manager *m, Image *image, const char *alias, Error *ret_error);

@@ -72,6 +72,11 @@
 #define OPERATION_IMAGE_IMPORT "image.import"
 /* Unpacks the archive "archive" s, which was imported before, into volume images/"image" s. */
 #define OPERATION_IMAGE_UNPACK "image.unpack"
+/* Makes an image archive "spool" s, unified, with "compression" s ("gzip", "bzip2", "xz", "zstd" or
+ * "none"), of volume containers/"container" s, or of its snapshot "snapshot" s ("" for itself).
+ * "architecture" s, "created" t, "expires" t, "properties" a{ss}, "templates" a(ssasa{ss}b) become
+ * its metadata. Result: as IMAGE_IMPORT; nothing is unpacked. On failure the spool is gone. */
+#define OPERATION_IMAGE_PUBLISH "image.publish"
 /* Writes the archive "archive" s to (fds: destination), a file or pipe. */
 #define OPERATION_IMAGE_EXPORT "image.export"
 

@@ -45,6 +45,8 @@ static const struct {
         { "Container.ExecTerminal", "/org/berth1/container/c1", "(['true'], @a{sv} {})" },
         { "Container.Update", "/org/berth1/container/c1", "(@a{ss} {}, @as [], @a{sv} {})" },
         { "Container.Copy", "/org/berth1/container/c1", "('copy1', @a{sv} {})" },
+        { "Container.Publish", "/org/berth1/container/c1", "(@a{sv} {},)" },
+        { "Snapshot.Publish", "/org/berth1/container/c1/snapshot/s1", "(@a{sv} {},)" },
         { "Container.Move", "/org/berth1/container/c1", "('plain', @a{sv} {})" },
         { "Snapshot.Copy", "/org/berth1/container/c1/snapshot/s1", "('copy2', @a{sv} {})" },
         { "Container.CreateSnapshot", "/org/berth1/container/c1", "('s2', @a{sv} {})" },

@@ -196,6 +196,68 @@ TEST(moved_to_another_pool) {
         call_assert_error(running, ERROR_ALREADY_RUNNING, "stop it first");
 }
 
+/* --- publishing --- */
+
+static Call *publish(Client *client, const char *path, const char *options_text) {
+        const char *method = strstr(path, "/snapshot/") ? "Snapshot.Publish" : "Container.Publish";
+
+        return client_run_job(client, path, method,
+                              g_variant_new("(@a{sv})", options(options_text)));
+}
+
+static char *image_of(const char *content) {
+        g_autofree char *hash = g_compute_checksum_for_string(G_CHECKSUM_SHA256, content, -1);
+
+        return g_strconcat("/org/berth1/image/", g_ascii_isdigit(hash[0]) ? "_3" : "", hash, NULL);
+}
+
+TEST(published) {
+        g_autoptr(Client) alice = NULL;
+        g_autoptr(Harness) h = new_with_container(&alice);
+        g_autofree char *image = image_of("c1");
+        g_autoptr(Call) first = NULL, again = NULL, launch = NULL;
+        g_autoptr(GVariant) owner = NULL, properties = NULL;
+        const char *os = NULL, *mine = NULL;
+
+        first = publish(alice, C1, "{'aliases': <['mine']>, 'properties': <{'mine': 'yes'}>, "
+                                   "'compression': <'xz'>}");
+        call_assert_ok(first);
+        owner = client_get(alice, image, "Owner");
+        properties = client_get(alice, image, "Properties");
+        g_assert_cmpuint(g_variant_get_uint32(owner), ==, UID_ALICE);
+        (void) g_variant_lookup(properties, "os", "&s", &os);
+        (void) g_variant_lookup(properties, "mine", "&s", &mine);
+        g_assert_cmpstr(os, ==, "Fake"); /* of the image that it came from */
+        g_assert_cmpstr(mine, ==, "yes");
+        again = publish(alice, C1, "{}");
+        call_assert_error(again, ERROR_EXISTS, "mine");
+        launch = client_run_job(alice, PATH_ROOT, "Manager.CreateContainer",
+                                g_variant_new_parsed("('c7', 'mine', @a{sv} {})"));
+        call_assert_ok(launch);
+}
+
+TEST(publishing_a_running_one) {
+        g_autoptr(Client) alice = NULL;
+        g_autoptr(Harness) h = new_with_container(&alice);
+        g_autoptr(Call) refused = NULL, forced = NULL, bad = NULL, snapshot = NULL;
+        guint before;
+
+        bad = publish(alice, C1, "{'compression': <'rar'>}");
+        call_assert_error(bad, ERROR_INVALID_ARGS, "rar");
+        run_job(alice, C1, "Container.Start", g_variant_new("(@a{sv})", no_options()));
+        refused = publish(alice, C1, "{}");
+        call_assert_error(refused, ERROR_ALREADY_RUNNING, "stop it first");
+        snapshot = publish(alice, C1 "/snapshot/s1", "{}");
+        call_assert_ok(snapshot);
+        client_listen(h->root);
+        before = h->root->signals->len;
+        harness_plan(h, "image.publish", "fail NoSpace Full");
+        forced = publish(alice, C1, "{'force': <true>}");
+        call_assert_error(forced, ERROR_NO_SPACE, "Full");
+        world_wait_for(h, before, C1, "State", "running");
+        g_assert_cmpuint(harness_count_entries(h, "state/archives"), ==, 2);
+}
+
 /* --- kill -9 --- */
 
 static void kill_at_gate(Harness *h, Client *client, const char *operation, const char *method,
@@ -250,6 +312,20 @@ TEST(killed_after_moving) {
         g_assert_cmpstr(where, ==, "plain");
         g_assert_true(harness_has_file(h, PLAIN "containers/c1"));
         g_assert_false(harness_has_file(h, DEFAULT "containers/c1"));
+}
+
+TEST(killed_while_publishing) {
+        g_autoptr(Client) alice = NULL;
+        g_autoptr(Harness) h = new_with_container(&alice);
+        g_autofree char *image = image_of("c1");
+        g_autoptr(Call) again = NULL;
+
+        kill_at_gate(h, alice, "image.publish", "Container.Publish",
+                     g_variant_new("(@a{sv})", no_options()));
+        g_assert_false(world_has_object(h, image));
+        g_assert_cmpuint(harness_count_entries(h, "state/archives"), ==, 1);
+        again = publish(h->root, C1, "{}");
+        call_assert_ok(again);
 }
 
 TEST(killed_while_refreshing) {

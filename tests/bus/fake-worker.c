@@ -411,6 +411,33 @@ static int image_import(Worker *worker, GVariantDict *result, Error *ret_error) 
         return r;
 }
 
+static int image_publish(Worker *worker, GVariantDict *result, Error *ret_error) {
+        static const char *const keys[] = { "architecture", "created", "expires", "properties",
+                                            "templates" };
+        const char *spool, *container;
+        g_autofree char *fingerprint = NULL;
+        int r;
+
+        r = worker_get_string(worker, "spool", &spool, ret_error);
+        if (r >= 0)
+                r = worker_get_string(worker, "container", &container, ret_error);
+        if (r < 0)
+                return r;
+        fingerprint = g_compute_checksum_for_string(G_CHECKSUM_SHA256, container, -1);
+        if (!g_file_set_contents(spool, container, -1, NULL))
+                return -EIO;
+        for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
+                g_autoptr(GVariant) value = g_variant_lookup_value(worker->args, keys[i], NULL);
+
+                g_variant_dict_insert_value(result, keys[i], value);
+        }
+        g_variant_dict_insert(result, "fingerprint", "s", fingerprint);
+        g_variant_dict_insert(result, "size", "t", (guint64) strlen(container));
+        g_variant_dict_insert(result, "unpacked", "b", FALSE);
+        g_variant_dict_insert(result, "skipped-devices", "u", 0U);
+        return 0;
+}
+
 static int image_unpack(Worker *worker, GVariantDict *result, Error *ret_error) {
         const char *image;
         int r = worker_get_string(worker, "image", &image, ret_error);
@@ -648,6 +675,7 @@ FAKE(fake_snapshot_restore_undo, OPERATION_SNAPSHOT_RESTORE_UNDO, nothing)
 FAKE(fake_snapshot_restore_end, OPERATION_SNAPSHOT_RESTORE_END, nothing)
 FAKE(fake_image_delete, OPERATION_IMAGE_DELETE, image_delete)
 FAKE(fake_image_import, OPERATION_IMAGE_IMPORT, image_import)
+FAKE(fake_image_publish, OPERATION_IMAGE_PUBLISH, image_publish)
 FAKE(fake_image_unpack, OPERATION_IMAGE_UNPACK, image_unpack)
 FAKE(fake_image_export, OPERATION_IMAGE_EXPORT, image_export)
 FAKE(fake_network_pick, OPERATION_NETWORK_PICK, network_pick)
@@ -678,6 +706,7 @@ static const WorkerOperation operations[] = {
         { OPERATION_SNAPSHOT_RESTORE_END, fake_snapshot_restore_end },
         { OPERATION_IMAGE_DELETE, fake_image_delete },
         { OPERATION_IMAGE_IMPORT, fake_image_import },
+        { OPERATION_IMAGE_PUBLISH, fake_image_publish },
         { OPERATION_IMAGE_UNPACK, fake_image_unpack },
         { OPERATION_IMAGE_EXPORT, fake_image_export },
         { OPERATION_NETWORK_PICK, fake_network_pick },

@@ -39,6 +39,11 @@ static const char *const allowed_on_own[] = {
         "fchmod", "fchown", "fchown32", "fsetxattr", "fchownat", "utimensat", "utimensat_time64",
 };
 
+/* What reading a tree and writing one file takes beside, or instead of, some of these. */
+static const char *const allowed_for_writing[] = {
+        "getdents64", "readlinkat", "fgetxattr", "flistxattr",
+};
+
 static int allow(scmp_filter_ctx filter, const char *name) {
         int call = seccomp_syscall_resolve_name(name), r;
 
@@ -53,6 +58,22 @@ static int allow_where(scmp_filter_ctx filter, int call, struct scmp_arg_cmp con
         int r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1, &condition);
 
         return r == -EDOM ? 0 : r;
+}
+
+static int add_rules_for_writing(scmp_filter_ctx filter) {
+        static const scmp_datum_t fd_commands[] = { F_GETFL, F_SETFD };
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(allowed_for_writing); i++)
+                r = allow(filter, allowed_for_writing[i]);
+        /* fdopendir() looks at how its fd was opened, and makes it close-on-exec. */
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(fd_commands); i++) {
+                r = allow_where(filter, SCMP_SYS(fcntl), SCMP_A1(SCMP_CMP_EQ, fd_commands[i]));
+                if (r >= 0)
+                        r = allow_where(filter, SCMP_SYS(fcntl64),
+                                        SCMP_A1(SCMP_CMP_EQ, fd_commands[i]));
+        }
+        return r;
 }
 
 static int add_rules(scmp_filter_ctx filter) {
@@ -92,13 +113,15 @@ static int add_rules(scmp_filter_ctx filter) {
         return r;
 }
 
-int jail_filter_load(void) {
+int jail_filter_load(bool writes_archive) {
         scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
         int r;
 
         if (!filter)
                 return -ENOMEM;
         r = add_rules(filter);
+        if (r >= 0 && writes_archive)
+                r = add_rules_for_writing(filter);
         if (r >= 0)
                 r = seccomp_load(filter);
         seccomp_release(filter);

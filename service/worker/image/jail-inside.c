@@ -146,10 +146,10 @@ static int drop_capabilities(void) {
         return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
 }
 
-static int lock_process(void) {
+static int lock_process(const JailSpec *spec) {
         if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 return -errno;
-        return HAVE_SANITIZER ? 0 : jail_filter_load();
+        return HAVE_SANITIZER ? 0 : jail_filter_load(spec->writes_archive);
 }
 
 /* Waits for the parent to have mapped the ids. */
@@ -204,7 +204,7 @@ static int confine(const JailSpec *spec, Jail *jail, Error *ret_error) {
         if (r >= 0 && spec->root_fd >= 0)
                 r = open_root(jail);
         if (r >= 0)
-                r = lock_process();
+                r = lock_process(spec);
         if (r < 0)
                 return error_set_errno(ret_error, -r,
                                        "Cannot confine the reading of the archive");
@@ -223,7 +223,12 @@ static int report(Jail *jail, GVariantDict *result, int r, Error *error) {
 }
 
 void jail_inside(const JailSpec *spec, int channel_fd, int tree_fd) {
-        Jail jail = { .input_fd = JAIL_FD_INPUT, .root_fd = -EBADF, .channel_fd = JAIL_FD_CHANNEL };
+        Jail jail = {
+                .userdata = spec->userdata,
+                .input_fd = JAIL_FD_INPUT,
+                .root_fd = -EBADF,
+                .channel_fd = JAIL_FD_CHANNEL,
+        };
         g_auto(GVariantDict) result = G_VARIANT_DICT_INIT(NULL);
         g_auto(Error) error = ERROR_INIT;
         int r;

@@ -27,5 +27,6 @@ enum {
 /* `tree_fd` is the detached mount that becomes the root. */
 noreturn void jail_inside(const JailSpec *spec, int channel_fd, int tree_fd);
 
-/* Loads the system call filter into the calling process. Returns 0 or -errno. */
-int jail_filter_load(void);
+/* Loads the system call filter into the calling process, for reading an archive or for writing one.
+ * Returns 0 or -errno. */
+int jail_filter_load(bool writes_archive);

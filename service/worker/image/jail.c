@@ -128,6 +128,8 @@ static int map_ids(const JailSpec *spec, const Child *child, int tree_fd) {
         userns_fd = open(path, O_RDONLY | O_CLOEXEC);
         if (userns_fd < 0)
                 return -errno;
+        if (spec->writes_archive)
+                attr.attr_set |= MOUNT_ATTR_RDONLY;
         if (spec->root_fd >= 0 && spec->idmapped) {
                 attr.attr_set |= MOUNT_ATTR_IDMAP;
                 attr.userns_fd = (uint64_t) userns_fd;

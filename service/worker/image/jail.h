@@ -3,7 +3,7 @@
 
 /*
  * Runs a function where it can do no harm: in a child process that has nothing of the host but one
- * file to read and one directory to write.
+ * file to read and one directory to write, or the other way round.
  *
  * The child is in user, mount, pid, network, IPC and UTS namespaces of its own. Its ids 0 to 65535
  * are JAIL_ID_BASE and up outside, which nobody else uses. The directory is a detached mount with
@@ -35,13 +35,16 @@ typedef int (*JailFunc)(Jail *jail, GVariantDict *result, Error *ret_error);
 
 struct JailSpec {
         JailFunc func;
-        int input_fd;      /* for reading */
+        const void *userdata;
+        int input_fd;      /* for reading; with `writes_archive`, for writing */
         int root_fd;       /* the directory, or -EBADF for none */
+        bool writes_archive; /* the other way round: the directory is read-only */
         bool idmapped;     /* whether its filesystem can be mounted idmapped */
         const char *stage; /* for the progress */
 };
 
 struct Jail {
+        const void *userdata;
         int input_fd;
         int root_fd;
         int channel_fd;

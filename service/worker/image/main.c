@@ -9,6 +9,7 @@
 
 #include "service/worker/image/export.h"
 #include "service/worker/image/import.h"
+#include "service/worker/image/publish.h"
 #include "service/worker/operations.h"
 #include "service/worker/worker.h"
 
@@ -16,6 +17,7 @@ static const WorkerOperation operations[] = {
         { OPERATION_IMAGE_IMPORT, image_import },
         { OPERATION_IMAGE_UNPACK, image_unpack },
         { OPERATION_IMAGE_EXPORT, image_export },
+        { OPERATION_IMAGE_PUBLISH, image_publish },
         { NULL },
 };
 

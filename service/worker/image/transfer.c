@@ -174,6 +174,28 @@ int transfer_in(Worker *worker, int from, int to, char ret_fingerprint[FINGERPRI
         return 0;
 }
 
+int transfer_hash(Worker *worker, int fd, char ret_fingerprint[FINGERPRINT_SIZE + 1],
+                  uint64_t *ret_size, Error *ret_error) {
+        g_autoptr(Digest) digest = digest_new();
+        g_autofree void *buffer = g_malloc(BUFFER_SIZE);
+        uint64_t size = 0;
+        ssize_t n;
+
+        if (!digest)
+                return error_set(ret_error, ERROR_NOT_SUPPORTED, "libgcrypt refuses SHA-256");
+        while ((n = read_some(fd, buffer, BUFFER_SIZE)) > 0) {
+                if (worker_is_cancelled())
+                        return worker_cancelled(ret_error);
+                gcry_md_write(digest, buffer, (size_t) n);
+                size += (uint64_t) n;
+        }
+        if (n < 0)
+                return error_set_errno(ret_error, (int) -n, "Cannot read the archive");
+        digest_print(digest, ret_fingerprint);
+        *ret_size = size;
+        return 0;
+}
+
 /* --- Out --------------------------------------------------------------------------------- */
 
 static int export_failed(int r, Error *ret_error) {

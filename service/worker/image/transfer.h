@@ -27,5 +27,8 @@ int transfer_open(int fd, TransferKind kind, Error *ret_error);
 /* Copies all of `from` to the new file `to`, which is then on disk. */
 int transfer_in(Worker *worker, int from, int to, char ret_fingerprint[FINGERPRINT_SIZE + 1],
                 uint64_t *ret_size, Error *ret_error);
+/* Hashes a file of our own, from its beginning. */
+int transfer_hash(Worker *worker, int fd, char ret_fingerprint[FINGERPRINT_SIZE + 1],
+                  uint64_t *ret_size, Error *ret_error);
 /* Copies the file `from` to the client's `to`. */
 int transfer_out(Worker *worker, int from, int to, Error *ret_error);
