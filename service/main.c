@@ -22,6 +22,7 @@
 #include "service/operation/manager.h"
 #include "service/operation/network.h"
 #include "service/operation/recovery.h"
+#include "service/operation/snapshot-timer.h"
 #include "service/util/cleanup.h"
 #include "service/util/log.h"
 #include "service/util/path.h"
@@ -209,6 +210,8 @@ static int run(const Arguments *args, Error *ret_error) {
         r = bus_new(event, manager, &bus, ret_error);
         if (r >= 0)
                 r = recover(manager, ret_error);
+        if (r >= 0)
+                r = snapshot_timer_new(manager, &manager->snapshot_timer, ret_error);
         if (r >= 0)
                 r = bus_take_name(bus, ret_error);
         if (r < 0)

@@ -8,6 +8,7 @@
 #include "service/model/name.h"
 #include "service/operation/container-run.h"
 #include "service/operation/network.h"
+#include "service/operation/snapshot-timer.h"
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
 #include "service/util/log.h"
@@ -197,6 +198,7 @@ Manager *manager_free(Manager *m) {
                 return NULL;
 
         m->observer = NULL;
+        snapshot_timer_free(TAKE_PTR(m->snapshot_timer));
         /* Jobs first: they hold workers and locks on the others. */
         g_clear_pointer(&m->objects[OBJECT_JOB], g_hash_table_unref);
         g_clear_pointer(&m->runs, g_hash_table_unref);
@@ -293,11 +295,18 @@ int manager_check_free(Manager *m, ObjectKind kind, const char *name, Error *ret
 
 /* --- changing --- */
 
+/* What snapshots are due may have to do with these. */
+static void touch_timer(Manager *m, const Object *o) {
+        if (o->kind == OBJECT_CONTAINER || o->kind == OBJECT_SNAPSHOT || o->kind == OBJECT_PROFILE)
+                snapshot_timer_touch(m->snapshot_timer);
+}
+
 void manager_add(Manager *m, Object *o) {
         g_assert(!manager_find(m, o->kind, o->name));
         g_hash_table_replace(m->objects[o->kind], o->name, o);
         if (m->observer)
                 m->observer->added(o, m->observer_userdata);
+        touch_timer(m, o);
 }
 
 int manager_save(Manager *m, Object *o, Error *ret_error) {
@@ -310,6 +319,7 @@ int manager_save(Manager *m, Object *o, Error *ret_error) {
 }
 
 void manager_changed(Manager *m, Object *o) {
+        touch_timer(m, o);
         if (m->observer && manager_find(m, o->kind, o->name) == o)
                 m->observer->changed(o, m->observer_userdata);
 }
@@ -328,6 +338,7 @@ static void remove_snapshots(Manager *m, Container *c) {
 }
 
 void manager_remove(Manager *m, Object *o) {
+        touch_timer(m, o);
         if (o->kind == OBJECT_CONTAINER)
                 remove_snapshots(m, (Container *) o);
         if (m->observer)
@@ -396,5 +407,5 @@ bool manager_is_idle(Manager *m) {
         while (g_hash_table_iter_next(&iter, NULL, &value))
                 if (container_is_up(value))
                         return false;
-        return true;
+        return !snapshot_timer_is_set(m->snapshot_timer);
 }

@@ -30,6 +30,7 @@
 
 
 typedef struct ManagerObserver ManagerObserver;
+typedef struct SnapshotTimer SnapshotTimer;
 
 struct ManagerObserver {
         void (*added)(Object *o, void *userdata);
@@ -56,6 +57,8 @@ struct Manager {
         FirewallWatch *firewall_watch;
         GHashTable *runs;                      /* Container -> ContainerRun */
         GHashTable *resolvers;                 /* Network name -> its dnsmasq */
+
+        SnapshotTimer *snapshot_timer;         /* NULL before recovery is over */
 
         const ManagerObserver *observer;
         void *observer_userdata;
@@ -101,7 +104,7 @@ void manager_job_finished(Manager *m, Job *job);
 /* `details` a{sv}, floating or NULL */
 void manager_lifecycle(Manager *m, Container *c, const char *event, GVariant *details);
 
-/* Nothing runs, nothing is under way. */
+/* Nothing runs, nothing is under way, no snapshot is due at some time. */
 bool manager_is_idle(Manager *m);
 
 /* Frees an object according to its kind. */

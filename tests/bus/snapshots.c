@@ -254,6 +254,37 @@ TEST(renamed_and_updated) {
         g_assert_true(harness_has_file(h, VOLUME "c1/s3"));
 }
 
+/* --- by themselves --- */
+
+/* Made as long ago as it takes to have expired, while berthd was away or not. */
+TEST(expired_ones_go) {
+        g_autoptr(Harness) h = new_with_container();
+        g_autofree char *soon = g_strdup_printf(
+                "{'expires': <uint64 %" G_GINT64_FORMAT ">}", g_get_real_time() + G_USEC_PER_SEC);
+
+        run_job(h->root, C1, "Container.CreateSnapshot", named("s1", soon));
+        run_job(h->root, C1, "Container.CreateSnapshot", named("s2", "{'expires': <uint64 0>}"));
+        HARNESS_WAIT(h, !harness_has_file(h, VOLUME "c1/s1"));
+        g_assert_true(world_has_object(h, C1 "/snapshot/s2"));
+
+        run_job(h->root, C1, "Container.CreateSnapshot", named("s3", "{'expires': <uint64 5>}"));
+        harness_kill_service(h);
+        harness_start_service(h, NULL);
+        HARNESS_WAIT(h, !world_has_object(h, C1 "/snapshot/s3"));
+}
+
+TEST(expiry_is_set_by_its_key) {
+        g_autoptr(Harness) h = new_with_container();
+        g_autoptr(GVariant) created = NULL, expires = NULL;
+
+        set_keys(h->root, "{'snapshots.expiry': '1d', 'snapshots.pattern': 'day%d'}");
+        run_job(h->root, C1, "Container.CreateSnapshot", named("", "{}"));
+        created = client_get(h->root, C1 "/snapshot/day0", "Created");
+        expires = client_get(h->root, C1 "/snapshot/day0", "Expires");
+        g_assert_cmpuint(g_variant_get_uint64(expires) - g_variant_get_uint64(created), ==,
+                         24 * 3600 * (guint64) G_USEC_PER_SEC);
+}
+
 /* --- kill -9 --- */
 
 static void kill_at_gate(Harness *h, const char *operation, const char *path, const char *method,

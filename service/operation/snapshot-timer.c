@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/operation/snapshot-timer.h"
+
+#include "service/model/config-key.h"
+#include "service/model/config.h"
+#include "service/model/snapshot-calendar.h"
+#include "service/operation/snapshot.h"
+#include "service/util/log.h"
+
+/* What is due while another job works on the container is tried again after this. */
+#define RETRY_USEC (60 * (uint64_t) G_USEC_PER_SEC)
+/* How exactly: the kernel may join it with what others wait for. */
+#define ACCURACY_USEC ((uint64_t) G_USEC_PER_SEC)
+
+struct SnapshotTimer {
+        Manager *manager;
+        sd_event_source *source;      /* the next thing that is due */
+        sd_event_source *look_source; /* look for it, when there is nothing better to do */
+        uint64_t checked;             /* up to when everything has been seen to */
+        GHashTable *missed;           /* names of containers that a snapshot of is still due */
+        bool retry;                   /* something could not be done */
+};
+
+static uint64_t now_usec(void) {
+        return (uint64_t) g_get_real_time();
+}
+
+/* When the container's next snapshot after `after` is due; UINT64_MAX for never. */
+static uint64_t next_snapshot(Manager *m, const Container *c, uint64_t after) {
+        g_autoptr(GVariant) config = NULL, devices = NULL;
+        const char *schedule, *stopped;
+        bool when_stopped = false;
+        uint64_t next;
+
+        if (c->incomplete || c->state == CONTAINER_DELETING)
+                return UINT64_MAX;
+        container_expand(m, c, &config, &devices);
+        schedule = config_get(config, "snapshots.schedule");
+        stopped = config_get(config, "snapshots.schedule.stopped");
+        if (stopped)
+                (void) config_parse_boolean(stopped, &when_stopped);
+        if (!schedule || (!when_stopped && !container_is_up(c)) ||
+            !snapshot_schedule_next(schedule, after, &next))
+                return UINT64_MAX;
+        return next;
+}
+
+/* --- what is due --- */
+
+/* Whether it is to be tried again. */
+static bool start_or_retry(SnapshotTimer *timer, const char *what, int r, Job *job, Error *error) {
+        if (r >= 0)
+                job_start(job);
+        else if (error->code == ERROR_BUSY)
+                timer->retry = true;
+        else
+                log_error("%s: %s", what, error->message);
+        return r < 0 && error->code == ERROR_BUSY;
+}
+
+static void take_snapshot(SnapshotTimer *timer, Container *c) {
+        SnapshotCreate args = { .name = "" };
+        g_auto(Error) error = ERROR_INIT;
+        Job *job = NULL;
+        int r = snapshot_create(timer->manager, CALLER_SERVICE, c, &args, &job, &error);
+
+        if (start_or_retry(timer, "A snapshot that is due cannot be taken", r, job, &error))
+                g_hash_table_add(timer->missed, g_strdup(c->object.name));
+        else
+                g_hash_table_remove(timer->missed, c->object.name);
+}
+
+static void delete_expired(SnapshotTimer *timer, Container *c, uint64_t now) {
+        for (guint i = 0; i < c->snapshots->len; i++) {
+                Snapshot *s = c->snapshots->pdata[i];
+                g_auto(Error) error = ERROR_INIT;
+                Job *job = NULL;
+                int r;
+
+                if (s->state != SNAPSHOT_READY || s->expires == 0 || s->expires > now)
+                        continue;
+                r = snapshot_delete(timer->manager, CALLER_SERVICE, s, &job, &error);
+                (void) start_or_retry(timer, "A snapshot that has expired cannot be deleted", r,
+                                      job, &error);
+        }
+}
+
+static void do_what_is_due(SnapshotTimer *timer) {
+        uint64_t now = now_usec();
+        GHashTableIter iter;
+        Container *c;
+
+        timer->retry = false;
+        g_hash_table_iter_init(&iter, timer->manager->objects[OBJECT_CONTAINER]);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &c)) {
+                if (next_snapshot(timer->manager, c, timer->checked) <= now ||
+                    g_hash_table_contains(timer->missed, c->object.name))
+                        take_snapshot(timer, c);
+                delete_expired(timer, c, now);
+        }
+        timer->checked = now;
+}
+
+/* --- when something is due --- */
+
+static uint64_t next_due(const SnapshotTimer *timer) {
+        uint64_t next = timer->retry ? now_usec() + RETRY_USEC : UINT64_MAX;
+        GHashTableIter iter;
+        Container *c;
+
+        g_hash_table_iter_init(&iter, timer->manager->objects[OBJECT_CONTAINER]);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &c)) {
+                next = MIN(next, next_snapshot(timer->manager, c, timer->checked));
+                for (guint i = 0; i < c->snapshots->len; i++) {
+                        const Snapshot *s = c->snapshots->pdata[i];
+
+                        if (s->state == SNAPSHOT_READY && s->expires > timer->checked)
+                                next = MIN(next, s->expires);
+                }
+        }
+        return next;
+}
+
+static int on_due(sd_event_source *source, uint64_t usec, void *userdata) {
+        SnapshotTimer *timer = userdata;
+
+        do_what_is_due(timer);
+        snapshot_timer_touch(timer);
+        return 0;
+}
+
+static int on_look(sd_event_source *source, void *userdata) {
+        SnapshotTimer *timer = userdata;
+        uint64_t next = next_due(timer);
+        int r;
+
+        timer->source = sd_event_source_disable_unref(timer->source);
+        if (next == UINT64_MAX)
+                return 0;
+        r = sd_event_add_time(timer->manager->event, &timer->source, CLOCK_REALTIME, next,
+                              ACCURACY_USEC, on_due, timer);
+        if (r < 0)
+                log_error("Scheduled snapshots cannot be waited for: %s", g_strerror(-r));
+        return 0;
+}
+
+void snapshot_timer_touch(SnapshotTimer *timer) {
+        if (timer)
+                (void) sd_event_source_set_enabled(timer->look_source, SD_EVENT_ONESHOT);
+}
+
+bool snapshot_timer_is_set(const SnapshotTimer *timer) {
+        return timer && timer->source;
+}
+
+int snapshot_timer_new(Manager *m, SnapshotTimer **ret, Error *ret_error) {
+        SnapshotTimer *timer = g_new0(SnapshotTimer, 1);
+        int r;
+
+        timer->manager = m;
+        timer->checked = now_usec();
+        timer->missed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        r = sd_event_add_defer(m->event, &timer->look_source, on_look, timer);
+        /* Before the bus looks whether there is still a reason to stay. */
+        if (r >= 0)
+                r = sd_event_source_set_priority(timer->look_source, SD_EVENT_PRIORITY_IDLE);
+        if (r < 0) {
+                snapshot_timer_free(timer);
+                return error_set_errno(ret_error, -r, "Cannot wait for scheduled snapshots");
+        }
+        do_what_is_due(timer);
+        snapshot_timer_touch(timer);
+        *ret = timer;
+        return 0;
+}
+
+void snapshot_timer_free(SnapshotTimer *timer) {
+        if (!timer)
+                return;
+        sd_event_source_disable_unref(timer->source);
+        sd_event_source_disable_unref(timer->look_source);
+        g_hash_table_unref(timer->missed);
+        g_free(timer);
+}
