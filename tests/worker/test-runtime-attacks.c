@@ -493,6 +493,56 @@ TEST(no_terminal_comes_along) {
         assert_inside(c, "attacker terminals", "0\n");
 }
 
+/* --- the helper that enters ------------------------------------------------------------------ */
+
+static char *hash_of_worker(void) {
+        g_autofree char *text = NULL;
+        gsize size;
+
+        g_assert_true(g_file_get_contents(container_worker(), &text, &size, NULL));
+        return g_compute_checksum_for_data(G_CHECKSUM_SHA256, (guchar *) text, size);
+}
+
+/* A long /etc/passwd keeps the helper busy where the container sees it. */
+TEST(helper_is_out_of_reach) {
+        static const char *const argv[] = { "attacker", "watch", "/tmp/enough", NULL };
+        g_autoptr(Container) c = container_new();
+        g_autofree char *before = hash_of_worker(), *after = NULL, *seen = NULL;
+        _cleanup_close_ int out = memfd_create("out", MFD_CLOEXEC);
+        _cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+        g_auto(GStrv) fields = NULL;
+        WorkerClient *client;
+
+        if (!c)
+                return;
+        add_attacker(c);
+        container_start(c);
+        assert_inside(c, "yes mallory:x:9:9::/:/bin/sh | head -c 1000000 >> /etc/passwd", "");
+        client = worker_client_new(container_worker(), OPERATION_EXEC,
+                                   container_exec_args(c, &(Exec) {}, argv, false),
+                                   (int[]) { c->init_pidfd, null, out, out }, 4);
+        for (int i = 0; i < 12; i++) {
+                g_auto(ExecResult) r = run_as(c, "1000", "/");
+
+                g_assert_cmpstr(r.out, ==, "1000\n/\n");
+        }
+        assert_inside(c, "touch /tmp/enough", "");
+        {
+                g_auto(WorkerMessage) m = worker_client_finish(client);
+
+                g_assert_cmpstr(m.kind, ==, "result");
+        }
+        g_assert_cmpint(lseek(out, 0, SEEK_SET), ==, 0);
+        g_assert_cmpint(fd_read_text(out, 4096, &seen), ==, 0);
+        printf("helpers seen, reached, by: %s", seen);
+        fields = g_strsplit(seen, " ", 3);
+        g_assert_cmpuint(g_strv_length(fields), ==, 3);
+        g_assert_cmpstr(fields[0], !=, "0");
+        g_assert_cmpstr(fields[1], ==, "0");
+        after = hash_of_worker();
+        g_assert_cmpstr(before, ==, after);
+}
+
 /* --- what becomes text for liblxc ------------------------------------------------------------ */
 
 TEST(names_never_reach_the_configuration) {
