@@ -35,7 +35,8 @@ typedef struct Command {
         const Option *options;
         /* What completes each argument, one letter each, the last one for all that follow:
          * c container, h container or snapshot, i image, p profile, n network, s storage pool,
-         * j job, f file, k configuration key of a container, l of a profile, - nothing */
+         * j job, f file, e file in a container, k configuration key of a container, l of a
+         * profile, - nothing */
         const char *complete;
         int min_arguments;
         int max_arguments; /* -1 without bound */

@@ -9,6 +9,7 @@
 
 extern const Command admin_commands[];
 extern const Command config_commands[];
+extern const Command file_commands[];
 extern const Command image_commands[];
 extern const Command network_commands[];
 extern const Command operation_commands[];

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "client/commands.h"
+#include "client/file.h"
 #include "client/format.h"
 #include "client/help.h"
 #include "client/image-record.h"
@@ -123,6 +124,48 @@ static void offer_key(const char *name, GVariant *dict, void *userdata) {
                 offer(beginning, userdata);
 }
 
+/* "CONTAINER/PATH": containers first, then what is in the directory. */
+static int offer_files_inside(Client *c, const char *word, Error *ret_error) {
+        g_autoptr(GVariant) reply = NULL, entries = NULL, managed = NULL;
+        g_autoptr(GPtrArray) containers = NULL;
+        const char *slash = strrchr(word, '/'), *name, *type;
+        g_autofree char *directory = NULL;
+        g_auto(FilePlace) place = { 0 };
+        GVariantIter iter;
+        int r;
+
+        if (!slash) {
+                r = client_get_managed(c, &managed, ret_error);
+                if (r < 0)
+                        return r;
+                containers = objects_select(managed, OBJECT_CONTAINER);
+                for (size_t i = 0; i < containers->len; i++) {
+                        const Object *o = g_ptr_array_index(containers, i);
+                        g_autofree char *text = g_strconcat(o->name, "/", NULL);
+
+                        offer(text, word);
+                }
+                return 0;
+        }
+        directory = g_strndup(word, (gsize) (slash + 1 - word));
+        r = file_place_parse(directory, &place, ret_error);
+        if (r >= 0)
+                r = client_call(c, OBJECT_CONTAINER, place.container, "ListDirectory",
+                                g_variant_new("(sa{sv})", place.path, NULL), "(a(ss)b)", &reply,
+                                ret_error);
+        if (r < 0)
+                return r;
+        entries = g_variant_get_child_value(reply, 0);
+        g_variant_iter_init(&iter, entries);
+        while (g_variant_iter_next(&iter, "(&s&s)", &name, &type)) {
+                g_autofree char *text = g_strconcat(
+                        directory, name, g_str_equal(type, "directory") ? "/" : "", NULL);
+
+                offer(text, word);
+        }
+        return 0;
+}
+
 static int offer_argument(Client *c, const Command *command, size_t index, const char *word,
                           Error *ret_error) {
         const char *letters = command->complete ?: "-";
@@ -132,6 +175,8 @@ static int offer_argument(Client *c, const Command *command, size_t index, const
         if (letter == 'k' || letter == 'l')
                 return config_for_each_key(c, letter == 'k' ? "container" : "profile", offer_key,
                                            (char *) word, ret_error);
+        if (letter == 'e')
+                return offer_files_inside(c, word, ret_error);
         return kind < 0 ? 0 : offer_objects(c, kind, word, ret_error);
 }
 

@@ -30,6 +30,7 @@ static const ErrorInfo error_table[] = {
         [ERROR_NO_SUCH_VOLUME] = { BERTH_ERROR "NoSuchVolume", ENOENT, 4 },
         [ERROR_NO_SUCH_DEVICE] = { BERTH_ERROR "NoSuchDevice", ENODEV, 4 },
         [ERROR_NO_SUCH_FILE] = { BERTH_ERROR "NoSuchFile", ENOENT, 4 },
+        [ERROR_WRONG_FILE_TYPE] = { BERTH_ERROR "WrongFileType", EMEDIUMTYPE, 5 },
         [ERROR_EXISTS] = { BERTH_ERROR "AlreadyExists", EEXIST, 5 },
         [ERROR_INVALID_NAME] = { BERTH_ERROR "InvalidName", EINVAL, 2 },
         [ERROR_INVALID_CONFIG] = { BERTH_ERROR "InvalidConfig", EINVAL, 2 },

@@ -140,6 +140,39 @@
  * session. */
 #define OPERATION_EXEC "runtime.exec"
 
+/* --- files: berth-worker-files and, for trees, berth-worker-tree -------------------------- */
+
+/* All of them work inside a container, running or not: "init-pid" i (0: it does not run), "idmap"
+ * a(suuu) as in START, and of a stopped one "rootfs" s, "idmapped" b as in START. fds: those that
+ * are said below, then the pidfd of init where it runs. "path" s is resolved inside. Links are
+ * followed where nothing else is said. The event {"begun": b true} says that what was asked for is
+ * there, and that the rest may take its time. Cancel: no file is left there by half. */
+
+/* Writes a regular file to (fds: destination). The event also has "type" s, "size" t, "mode" u,
+ * "uid" u, "gid" u, "modified" t (µs since 1970) of it. Result: "size" t: what was written. */
+#define OPERATION_FILE_PULL "files.pull"
+/* Makes or replaces a regular file by what can be read from (fds: source). "uid" u, "gid" u,
+ * "mode" u: without them those of the old file, or 0, 0, 0644. "make-directories" b: its parents
+ * too (0750). */
+#define OPERATION_FILE_PUSH "files.push"
+/* What there is, as the event of FILE_PULL says it, and "target" s of a link. "follow" b. */
+#define OPERATION_FILE_STAT "files.stat"
+/* Entries of a directory: "entries" a(ss) (name, type), "complete" b (false: there are more, which
+ * are too many). Names that are not UTF-8 are left out. */
+#define OPERATION_FILE_LIST "files.list"
+/* Makes a directory: "uid" u, "gid" u, "mode" u (0, 0, 0750), "parents" b: its parents too, and no
+ * error where it is there. */
+#define OPERATION_FILE_MAKE_DIRECTORY "files.make-directory"
+/* Deletes a file, link (not followed) or empty directory, or with "recursive" b a tree. */
+#define OPERATION_FILE_DELETE "files.delete"
+/* Writes a tree as a tar archive (pax) to (fds: destination); names begin with the last component
+ * of the path. "special-modes" b: with set-user-id, set-group-id and sticky bits. Result: "files"
+ * t, "skipped" t (devices, FIFOs, sockets). */
+#define OPERATION_TREE_PULL "tree.pull"
+/* Unpacks the tar archive from (fds: source), uncompressed, in the directory "path"; with
+ * "make-directories" b makes that. Result: "files" t. */
+#define OPERATION_TREE_PUSH "tree.push"
+
 /* Where liblxc's post-stop hook leaves why the container ended, in lxc-path: a file with "stop" or
  * "reboot". */
 #define RUNTIME_TARGET_FILE "target"

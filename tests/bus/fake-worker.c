@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Stands for all four workers: answers each operation of service/worker/operations.h plausibly and
+ * Stands for all workers: answers each operation of service/worker/operations.h plausibly and
  * touches nothing outside the directories of the test. It is found through a symbolic link
  * berth-worker-ROOM, beside which are the file "log", to which every request is appended, and the
  * directory "plan". plan/OPERATION, if there is one, holds directives, a line each:
@@ -652,6 +652,52 @@ static int limits(Worker *worker, GVariantDict *result, Error *ret_error) {
         return 0;
 }
 
+/* --- files --- */
+
+/* Pulls "fake"; pushes to a file "pushed" beside the log. */
+static int file_begun(Worker *worker) {
+        GVariantDict event;
+
+        if (setting("silent"))
+                return 0;
+        g_variant_dict_init(&event, NULL);
+        g_variant_dict_insert(&event, "begun", "b", TRUE);
+        g_variant_dict_insert(&event, "type", "s", "file");
+        g_variant_dict_insert(&event, "mode", "u", 0640U);
+        return worker_send_event(worker, g_variant_dict_end(&event), NULL, 0);
+}
+
+static int file_pull(Worker *worker, GVariantDict *result, Error *ret_error) {
+        _cleanup_close_ int fd = worker_take_fd(worker, 0);
+        int r = file_begun(worker);
+
+        g_variant_dict_insert(result, "size", "t", UINT64_C(4));
+        return r < 0 ? r : fd_write_all(fd, "fake", 4);
+}
+
+static int file_push(Worker *worker, GVariantDict *result, Error *ret_error) {
+        g_autofree char *path = g_build_filename(directory, "pushed", NULL);
+        _cleanup_close_ int in = worker_take_fd(worker, 0);
+        _cleanup_close_ int out = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        int r = file_begun(worker);
+
+        return r < 0 ? r : fd_copy(in, out, &(uint64_t) { 0 });
+}
+
+static int file_stat(Worker *worker, GVariantDict *result, Error *ret_error) {
+        g_variant_dict_insert(result, "type", "s", "directory");
+        g_variant_dict_insert(result, "uid", "u", 7U);
+        g_variant_dict_insert(result, "surplus", "s", "not told");
+        return 0;
+}
+
+static int file_list(Worker *worker, GVariantDict *result, Error *ret_error) {
+        g_variant_dict_insert_value(result, "entries",
+                                    g_variant_new_parsed("[('a', 'file'), ('b', 'directory')]"));
+        g_variant_dict_insert(result, "complete", "b", TRUE);
+        return 0;
+}
+
 /* --- table --- */
 
 /* A WorkerFunc does not hear its operation's name, so each has a wrapper of its own. */
@@ -689,6 +735,14 @@ FAKE(fake_limits, OPERATION_LIMITS, limits)
 FAKE(fake_devices, OPERATION_DEVICES, nothing)
 FAKE(fake_clean, OPERATION_CLEAN, clean)
 FAKE(fake_exec, OPERATION_EXEC, exec)
+FAKE(fake_file_pull, OPERATION_FILE_PULL, file_pull)
+FAKE(fake_file_push, OPERATION_FILE_PUSH, file_push)
+FAKE(fake_file_stat, OPERATION_FILE_STAT, file_stat)
+FAKE(fake_file_list, OPERATION_FILE_LIST, file_list)
+FAKE(fake_file_make_directory, OPERATION_FILE_MAKE_DIRECTORY, nothing)
+FAKE(fake_file_delete, OPERATION_FILE_DELETE, nothing)
+FAKE(fake_tree_pull, OPERATION_TREE_PULL, file_pull)
+FAKE(fake_tree_push, OPERATION_TREE_PUSH, file_push)
 
 static const WorkerOperation operations[] = {
         { OPERATION_POOL_CREATE, fake_pool_create },
@@ -720,6 +774,14 @@ static const WorkerOperation operations[] = {
         { OPERATION_DEVICES, fake_devices },
         { OPERATION_CLEAN, fake_clean },
         { OPERATION_EXEC, fake_exec },
+        { OPERATION_FILE_PULL, fake_file_pull },
+        { OPERATION_FILE_PUSH, fake_file_push },
+        { OPERATION_FILE_STAT, fake_file_stat },
+        { OPERATION_FILE_LIST, fake_file_list },
+        { OPERATION_FILE_MAKE_DIRECTORY, fake_file_make_directory },
+        { OPERATION_FILE_DELETE, fake_file_delete },
+        { OPERATION_TREE_PULL, fake_tree_pull },
+        { OPERATION_TREE_PUSH, fake_tree_push },
         { NULL, NULL },
 };
 

@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Files of containers, running and stopped, and containers that want them touched wrongly. */
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "service/util/cleanup.h"
+#include "service/util/fd.h"
+#include "service/worker/operations.h"
+#include "tests/unit/test.h"
+#include "tests/worker/container.h"
+
+#define ROUNDS 400
+
+static const char *worker_of(const char *operation) {
+        bool tree = g_str_has_prefix(operation, "tree.");
+        const char *worker = g_getenv(tree ? "BERTH_WORKER_TREE" : "BERTH_WORKER_FILES");
+
+        g_assert_nonnull(worker);
+        return worker;
+}
+
+/* `options` in GVariant's text form. */
+static WorkerClient *begin(Container *c, const char *operation, const char *path, int fd,
+                           const char *options) {
+        g_autoptr(GVariant) given =
+                g_variant_ref_sink(g_variant_new_parsed(options ?: "@a{sv} {}"));
+        GVariantBuilder idmap;
+        GVariantDict args;
+        int fds[2];
+        size_t n_fds = 0;
+
+        g_variant_builder_init(&idmap, G_VARIANT_TYPE("a(suuu)"));
+        g_variant_builder_add(&idmap, "(suuu)", "u", 0, CONTAINER_ID_BASE, 65536);
+        g_variant_builder_add(&idmap, "(suuu)", "g", 0, CONTAINER_ID_BASE, 65536);
+        g_variant_dict_init(&args, given);
+        g_variant_dict_insert(&args, "path", "s", path);
+        g_variant_dict_insert(&args, "init-pid", "i", c->init);
+        g_variant_dict_insert_value(&args, "idmap", g_variant_builder_end(&idmap));
+        g_variant_dict_insert(&args, "rootfs", "s", c->rootfs);
+        g_variant_dict_insert(&args, "idmapped", "b", TRUE);
+        if (fd >= 0)
+                fds[n_fds++] = fd;
+        if (c->init_pidfd >= 0)
+                fds[n_fds++] = c->init_pidfd;
+        return worker_client_new(worker_of(operation), operation, g_variant_dict_end(&args), fds,
+                                 n_fds);
+}
+
+static WorkerMessage call(Container *c, const char *operation, const char *path, int fd,
+                          const char *options) {
+        return worker_client_finish(begin(c, operation, path, fd, options));
+}
+
+static void assert_done(WorkerMessage message) {
+        if (!g_str_equal(message.kind, "result"))
+                g_error("%s", g_variant_print(message.content, FALSE));
+        worker_message_clear(&message);
+}
+
+static void assert_fails(WorkerMessage message, const char *name) {
+        const char *error;
+
+        g_assert_cmpstr(message.kind, ==, "error");
+        g_assert_true(g_variant_lookup(message.content, "name", "&s", &error));
+        if (!g_str_has_suffix(error, name))
+                g_error("%s instead of %s", g_variant_print(message.content, FALSE), name);
+        worker_message_clear(&message);
+}
+
+static int text_fd(const char *text) {
+        int fd = memfd_create("text", MFD_CLOEXEC);
+
+        g_assert_cmpint(fd_write_all(fd, text, strlen(text)), ==, 0);
+        g_assert_cmpint(lseek(fd, 0, SEEK_SET), ==, 0);
+        return fd;
+}
+
+static void push(Container *c, const char *path, const char *text, const char *options) {
+        _cleanup_close_ int fd = text_fd(text);
+
+        assert_done(call(c, OPERATION_FILE_PUSH, path, fd, options));
+}
+
+static void push_fails(Container *c, const char *path, const char *name) {
+        _cleanup_close_ int fd = text_fd("data");
+
+        assert_fails(call(c, OPERATION_FILE_PUSH, path, fd, NULL), name);
+}
+
+static void assert_pull(Container *c, const char *path, const char *text) {
+        _cleanup_close_ int fd = memfd_create("pull", MFD_CLOEXEC);
+        g_autofree char *got = NULL;
+
+        assert_done(call(c, OPERATION_FILE_PULL, path, fd, NULL));
+        g_assert_cmpint(lseek(fd, 0, SEEK_SET), ==, 0);
+        g_assert_cmpint(fd_read_text(fd, 1 << 20, &got), ==, 0);
+        g_assert_cmpstr(got, ==, text);
+}
+
+static void pull_fails(Container *c, const char *path, const char *name) {
+        _cleanup_close_ int fd = memfd_create("pull", MFD_CLOEXEC);
+
+        assert_fails(call(c, OPERATION_FILE_PULL, path, fd, NULL), name);
+}
+
+/* As it is in the volume, where ids are the container's own. */
+static void assert_on_disk(Container *c, const char *name, uid_t uid, gid_t gid, mode_t mode) {
+        g_autofree char *path = g_build_filename(c->rootfs, name, NULL);
+        struct stat st;
+
+        g_assert_cmpint(lstat(path, &st), ==, 0);
+        g_assert_cmpuint(st.st_uid, ==, uid);
+        g_assert_cmpuint(st.st_gid, ==, gid);
+        g_assert_cmpuint(st.st_mode & 07777, ==, mode);
+}
+
+static char *on_disk(Container *c, const char *name) {
+        return g_build_filename(c->rootfs, name, NULL);
+}
+
+static void assert_no_leftovers(Container *c, const char *directory) {
+        g_autofree char *path = on_disk(c, directory);
+        g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+        const char *name;
+
+        g_assert_nonnull(dir);
+        while ((name = g_dir_read_name(dir)))
+                if (g_str_has_prefix(name, ".berth-"))
+                        g_error("%s/%s was left", path, name);
+}
+
+/* --- what is the same whether it runs or not --- */
+
+static void check_push_and_pull(Container *c) {
+        push(c, "/etc/new", "one", NULL);
+        assert_on_disk(c, "etc/new", 0, 0, 0644);
+        assert_pull(c, "/etc/new", "one");
+        push(c, "etc/new", "two",
+             "{'uid': <uint32 1000>, 'gid': <uint32 1001>, 'mode': <uint32 384>}");
+        assert_on_disk(c, "etc/new", 1000, 1001, 0600);
+        /* Who owns it is kept. */
+        push(c, "/etc/new", "three", NULL);
+        assert_on_disk(c, "etc/new", 1000, 1001, 0600);
+        assert_pull(c, "/etc/new", "three");
+        push(c, "/root/setuid", "x", "{'uid': <uint32 0>, 'mode': <uint32 2541>}");
+        assert_on_disk(c, "root/setuid", 0, 0, 04755);
+        push_fails(c, "/etc/none/new", "NoSuchFile");
+        push_fails(c, "/etc", "WrongFileType");
+        push_fails(c, "/", "WrongFileType");
+        push_fails(c, "/etc/passwd/x", "NoSuchFile");
+        push(c, "/etc/a/b/c", "deep", "{'make-directories': <true>}");
+        assert_on_disk(c, "etc/a", 0, 0, 0750);
+        assert_pull(c, "/etc/a/b/c", "deep");
+        pull_fails(c, "/etc/none", "NoSuchFile");
+        pull_fails(c, "/etc", "WrongFileType");
+        {
+                _cleanup_close_ int fd = text_fd("x");
+
+                assert_fails(call(c, OPERATION_FILE_PUSH, "/etc/x", fd, "{'uid': <uint32 70000>}"),
+                             "InvalidArgs");
+        }
+        assert_no_leftovers(c, "etc");
+}
+
+static void check_links(Container *c) {
+        const char *const links[][2] = {
+                { "etc/relative", "new" },       { "etc/absolute", "/etc/new" },
+                { "etc/out", "../../../../../../../../../../etc/new" },
+                { "etc/dangling", "/etc/made" }, { "etc/loop", "loop" },
+                { "dir", "/etc" },
+        };
+
+        push(c, "/etc/new", "here", NULL);
+        for (size_t i = 0; i < ELEMENTSOF(links); i++) {
+                g_autofree char *path = on_disk(c, links[i][0]);
+
+                g_assert_cmpint(symlink(links[i][1], path), ==, 0);
+        }
+        assert_pull(c, "/etc/relative", "here");
+        assert_pull(c, "/etc/absolute", "here");
+        assert_pull(c, "/etc/out", "here");
+        assert_pull(c, "/dir/new", "here");
+        push(c, "/etc/absolute", "through", NULL);
+        push(c, "/etc/dangling", "made", NULL);
+        assert_pull(c, "/etc/new", "through");
+        assert_pull(c, "/etc/made", "made");
+        push(c, "/dir/other", "other", NULL);
+        assert_pull(c, "/etc/other", "other");
+        push_fails(c, "/etc/loop", "Failed");
+        /* The link goes, not what it leads to. */
+        assert_done(call(c, OPERATION_FILE_DELETE, "/etc/absolute", -EBADF, NULL));
+        assert_pull(c, "/etc/new", "through");
+        pull_fails(c, "/etc/absolute", "NoSuchFile");
+}
+
+static void check_special_files(Container *c) {
+        g_autofree char *fifo = on_disk(c, "etc/fifo");
+
+        g_assert_cmpint(mkfifo(fifo, 0666), ==, 0);
+        pull_fails(c, "/etc/fifo", "WrongFileType");
+        push_fails(c, "/etc/fifo", "WrongFileType");
+        assert_done(call(c, OPERATION_FILE_DELETE, "/etc/fifo", -EBADF, NULL));
+}
+
+static void check_directories(Container *c) {
+        assert_done(call(c, OPERATION_FILE_MAKE_DIRECTORY, "/srv", -EBADF,
+                         "{'uid': <uint32 5>, 'gid': <uint32 6>, 'mode': <uint32 493>}"));
+        assert_on_disk(c, "srv", 5, 6, 0755);
+        assert_fails(call(c, OPERATION_FILE_MAKE_DIRECTORY, "/srv", -EBADF, NULL), "AlreadyExists");
+        assert_fails(call(c, OPERATION_FILE_MAKE_DIRECTORY, "/x/y", -EBADF, NULL), "NoSuchFile");
+        assert_done(call(c, OPERATION_FILE_MAKE_DIRECTORY, "/srv/a/b", -EBADF,
+                         "{'parents': <true>}"));
+        assert_fails(call(c, OPERATION_FILE_DELETE, "/srv", -EBADF, NULL), "InUse");
+        assert_done(call(c, OPERATION_FILE_DELETE, "/srv", -EBADF, "{'recursive': <true>}"));
+        assert_fails(call(c, OPERATION_FILE_DELETE, "/srv", -EBADF, NULL), "NoSuchFile");
+        {
+                g_auto(WorkerMessage) stat = call(c, OPERATION_FILE_STAT, "/home/alice", -EBADF,
+                                                  NULL);
+                g_auto(WorkerMessage) list = call(c, OPERATION_FILE_LIST, "/home", -EBADF, NULL);
+                g_autofree char *text = g_variant_print(list.content, FALSE);
+                const char *type;
+                guint32 uid;
+
+                g_assert_true(g_variant_lookup(stat.content, "type", "&s", &type));
+                g_assert_cmpstr(type, ==, "directory");
+                g_assert_true(g_variant_lookup(stat.content, "uid", "u", &uid));
+                g_assert_cmpuint(uid, ==, 1000);
+                g_assert_nonnull(strstr(text, "[('alice', 'directory')]"));
+        }
+}
+
+/* Out of one directory and into another, holes, links, owners and modes as they were. */
+static void check_trees(Container *c) {
+        g_autofree char *sparse = on_disk(c, "home/alice/sparse");
+        g_autofree char *link = on_disk(c, "home/alice/l");
+        g_autofree char *copy = on_disk(c, "tmp/alice/sparse"), *copied = on_disk(c, "tmp/alice/l");
+        g_autofree char *again = on_disk(c, "home/alice/again"), *fifo = on_disk(c, "home/alice/f");
+        g_autofree char *again_copy = on_disk(c, "tmp/alice/again");
+        _cleanup_close_ int tar = memfd_create("tar", MFD_CLOEXEC);
+        char target[64] = { 0 };
+        struct stat st, other;
+
+        push(c, "/home/alice/plain", "plain", "{'uid': <uint32 7>, 'mode': <uint32 2477>}");
+        push(c, "/home/alice/sparse", "x", NULL);
+        g_assert_cmpint(truncate(sparse, 64 << 20), ==, 0);
+        g_assert_cmpint(symlink("/etc/passwd", link), ==, 0);
+        g_assert_cmpint(linkat(AT_FDCWD, sparse, AT_FDCWD, again, 0), ==, 0);
+        g_assert_cmpint(mkfifo(fifo, 0666), ==, 0);
+        assert_done(call(c, OPERATION_TREE_PULL, "/home/alice", tar, NULL));
+        g_assert_cmpint(fstat(tar, &st), ==, 0);
+        g_assert_cmpint(st.st_size, <, 1 << 20);
+        g_assert_cmpint(lseek(tar, 0, SEEK_SET), ==, 0);
+        assert_done(call(c, OPERATION_TREE_PUSH, "/tmp", tar, NULL));
+        assert_on_disk(c, "tmp/alice", 1000, 1000, 0700);
+        assert_on_disk(c, "tmp/alice/plain", 7, 0, 0655); /* 04655 without the bit */
+        g_assert_cmpint(stat(copy, &st), ==, 0);
+        g_assert_cmpint(st.st_size, ==, 64 << 20);
+        g_assert_cmpint(st.st_blocks, <, 1024);
+        g_assert_cmpint(stat(again_copy, &other), ==, 0);
+        g_assert_cmpuint(st.st_ino, ==, other.st_ino);
+        g_assert_cmpint(readlink(copied, target, sizeof(target) - 1), >, 0);
+        g_assert_cmpstr(target, ==, "/etc/passwd");
+        assert_no_leftovers(c, "tmp/alice");
+        {
+                _cleanup_close_ int bad = text_fd("this is no archive, and longer than one block");
+
+                assert_fails(call(c, OPERATION_TREE_PUSH, "/tmp", bad, NULL), "InvalidArgs");
+        }
+}
+
+static void check_all(Container *c) {
+        check_push_and_pull(c);
+        check_links(c);
+        check_special_files(c);
+        check_directories(c);
+        check_trees(c);
+}
+
+TEST(stopped) {
+        g_autoptr(Container) c = container_new();
+
+        if (c)
+                check_all(c);
+}
+
+TEST(running) {
+        g_autoptr(Container) c = container_new();
+
+        if (!c)
+                return;
+        container_start(c);
+        check_all(c);
+}
+
+/* --- what only a running one can do --- */
+
+TEST(magic_links_and_mounts) {
+        g_autoptr(Container) c = container_new();
+
+        if (!c)
+                return;
+        container_start(c);
+        pull_fails(c, "/proc/1/root/etc/passwd", "Failed");
+        pull_fails(c, "/proc/1/exe", "Failed");
+        pull_fails(c, "/dev/null", "WrongFileType");
+        push_fails(c, "/dev/zero", "WrongFileType");
+        {
+                g_auto(ExecResult) r = container_shell(
+                        c, "mkdir /mnt && mount -t tmpfs none /mnt && echo inside > /mnt/file && "
+                           "touch /etc/over && mount -o bind /mnt/file /etc/over && "
+                           "mkdir -p /tmp/t && mount -t tmpfs none /tmp/t");
+
+                g_assert_cmpint(r.status, ==, 0);
+        }
+        assert_pull(c, "/mnt/file", "inside\n");
+        push(c, "/mnt/pushed", "mounted", NULL);
+        assert_pull(c, "/mnt/pushed", "mounted");
+        push_fails(c, "/etc/over", "Busy");
+        assert_fails(call(c, OPERATION_FILE_DELETE, "/etc/over", -EBADF, NULL), "Busy");
+        assert_fails(call(c, OPERATION_FILE_DELETE, "/tmp", -EBADF, "{'recursive': <true>}"),
+                     "Busy");
+}
+
+TEST(huge_directory) {
+        g_autoptr(Container) c = container_new();
+        g_autofree char *directory = NULL;
+
+        if (!c)
+                return;
+        directory = on_disk(c, "tmp");
+        for (int i = 0; i < 20000; i++) {
+                g_autofree char *path = g_strdup_printf("%s/a-rather-long-name-%d", directory, i);
+                _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+                g_assert_cmpint(fd, >=, 0);
+        }
+        {
+                g_auto(WorkerMessage) list = call(c, OPERATION_FILE_LIST, "/tmp", -EBADF, NULL);
+                gboolean complete = TRUE;
+
+                g_assert_cmpstr(list.kind, ==, "result");
+                g_assert_true(g_variant_lookup(list.content, "complete", "b", &complete));
+                g_assert_false(complete);
+        }
+        assert_done(call(c, OPERATION_FILE_DELETE, "/tmp", -EBADF, "{'recursive': <true>}"));
+        g_assert_cmpint(access(directory, F_OK), <, 0);
+}
+
+/* Nothing is left of a file whose data have not all come, whether the worker is asked to stop or
+ * killed. */
+TEST(cancelled) {
+        static const int signals[] = { SIGTERM, SIGKILL };
+        g_autoptr(Container) c = container_new();
+
+        if (!c)
+                return;
+        push(c, "/etc/kept", "old", NULL);
+        for (size_t i = 0; i < ELEMENTSOF(signals); i++) {
+                int pipe_fds[2];
+                g_auto(WorkerMessage) begun = {};
+                g_autofree char *text = NULL;
+                WorkerClient *client;
+
+                g_assert_cmpint(pipe2(pipe_fds, O_CLOEXEC), ==, 0);
+                client = begin(c, OPERATION_FILE_PUSH, "/etc/kept", pipe_fds[0], NULL);
+                fd_close(pipe_fds[0]);
+                begun = worker_client_receive(client);
+                g_assert_cmpstr(begun.kind, ==, "event");
+                g_assert_cmpint(fd_write_all(pipe_fds[1], "half", 4), ==, 0);
+                g_assert_cmpint(kill(client->pid, signals[i]), ==, 0);
+                if (signals[i] == SIGTERM)
+                        assert_fails(worker_client_finish(client), "Cancelled");
+                else
+                        (void) worker_client_end(client);
+                fd_close(pipe_fds[1]);
+                assert_pull(c, "/etc/kept", "old");
+                assert_no_leftovers(c, "etc");
+        }
+}
+
+/* --- races --- */
+
+/* A process of the container changes every component of the path as fast as it can, between what
+ * it should be and links that would lead out of a careless host. */
+static const char swapper[] =
+        "mkdir -p /race/real && echo container > /race/real/file && cp /bin/busybox /race/mv\n"
+        "ln -s /sentinel-directory /race/out && ln -s ../../../../../../../../ /race/up\n"
+        "cd /race; while :; do for l in out up; do\n"
+        "mv real dir 2>/dev/null; mv dir real 2>/dev/null; ln -sfn $l dir; rm -f dir\n"
+        "ln -sf /sentinel-directory/file real/file; rm -f real/file\n"
+        "mkfifo real/file; rm real/file\n"
+        "echo container > real/file; done; done";
+
+TEST(races) {
+        static const char *const paths[] = { "/race/dir/file", "/race/real/file",
+                                             "/race/up/sentinel-directory/file" };
+        g_autoptr(Container) c = container_new();
+        const char *const argv[] = { "/bin/sh", "-c", swapper, NULL };
+        _cleanup_close_ int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+        g_autofree char *after = NULL;
+        int fds[] = { -EBADF, null_fd, null_fd, null_fd };
+        WorkerClient *loop;
+        unsigned ok = 0;
+
+        if (!c)
+                return;
+        /* What must not be touched: a directory of that name at the host's root. */
+        g_assert_cmpint(mkdir("/sentinel-directory", 0755), ==, 0);
+        g_assert_true(g_file_set_contents("/sentinel-directory/file", "host", -1, NULL));
+        container_start(c);
+        fds[0] = c->init_pidfd;
+        loop = worker_client_new(container_worker(), OPERATION_EXEC,
+                                 container_exec_args(c, &(Exec) {}, argv, false), fds, 4);
+        for (int i = 0; i < ROUNDS; i++) {
+                const char *path = paths[i % (int) ELEMENTSOF(paths)];
+                _cleanup_close_ int source = text_fd("pushed");
+                _cleanup_close_ int target = memfd_create("pull", MFD_CLOEXEC);
+                g_autofree char *got = NULL;
+                g_auto(WorkerMessage) a = call(c, OPERATION_FILE_PUSH, path, source, NULL);
+                g_auto(WorkerMessage) b = call(c, OPERATION_FILE_PULL, path, target, NULL);
+                g_auto(WorkerMessage) d = call(c, OPERATION_FILE_DELETE, path, -EBADF,
+                                               "{'recursive': <true>}");
+
+                ok += g_str_equal(a.kind, "result");
+                g_assert_cmpint(lseek(target, 0, SEEK_SET), ==, 0);
+                g_assert_cmpint(fd_read_text(target, 1 << 20, &got), ==, 0);
+                g_assert_cmpstr(got, !=, "host");
+                g_assert_nonnull(d.kind);
+                g_assert_nonnull(b.kind);
+        }
+        g_assert_cmpint(kill(loop->pid, SIGTERM), ==, 0);
+        (void) worker_client_end(loop);
+        g_assert_true(g_file_get_contents("/sentinel-directory/file", &after, NULL, NULL));
+        g_assert_cmpstr(after, ==, "host");
+        g_assert_cmpint(unlink("/sentinel-directory/file"), ==, 0);
+        g_assert_cmpint(rmdir("/sentinel-directory"), ==, 0);
+        g_assert_cmpuint(ok, >, 0);
+}
+
+TEST_MAIN()
