@@ -2,6 +2,7 @@
 #include "service/model/container.h"
 
 #include "service/model/config.h"
+#include "service/model/image.h"
 #include "service/model/record.h"
 #include "service/util/cleanup.h"
 
@@ -25,6 +26,11 @@ static GVariant *addresses_empty(void) {
         return g_variant_ref_sink(g_variant_new_array(G_VARIANT_TYPE("(sssus)"), NULL, 0));
 }
 
+static GVariant *templates_empty(void) {
+        return g_variant_ref_sink(g_variant_new_array(
+                g_variant_type_element(IMAGE_TEMPLATES_TYPE), NULL, 0));
+}
+
 Container *container_new(const char *name, uid_t owner) {
         Container *c = g_new0(Container, 1);
 
@@ -32,6 +38,7 @@ Container *container_new(const char *name, uid_t owner) {
         c->description = g_strdup("");
         c->config = config_empty();
         c->devices = devices_empty();
+        c->templates = templates_empty();
         c->profiles = g_new0(char *, 1);
         c->addresses = addresses_empty();
         c->snapshots = g_ptr_array_new();
@@ -67,6 +74,7 @@ Container *container_free(Container *c) {
         g_strfreev(c->profiles);
         g_variant_unref(c->config);
         g_variant_unref(c->devices);
+        g_variant_unref(c->templates);
         g_free(c);
         return NULL;
 }
@@ -101,6 +109,7 @@ GVariant *container_to_record(const Container *c) {
         g_variant_dict_insert(&dict, "idmapped", "b", c->idmapped);
         g_variant_dict_insert(&dict, "created", "t", c->created);
         g_variant_dict_insert(&dict, "last-started", "t", c->last_started);
+        g_variant_dict_insert_value(&dict, "templates", c->templates);
         snapshots = snapshots_to_record(c->snapshots);
         g_variant_dict_insert_value(&dict, "snapshots", snapshots);
         return g_variant_ref_sink(g_variant_dict_end(&dict));
@@ -145,6 +154,8 @@ int container_from_record(const char *name, GVariant *record, Container **ret) {
                 return -EBADMSG;
         if (!*c->rename_to)
                 g_clear_pointer(&c->rename_to, g_free);
+        /* Containers of an older service have none. */
+        (void) record_get_variant(record, "templates", IMAGE_TEMPLATES_TYPE, &c->templates);
         c->state = (ContainerState) state;
         c->incomplete = c->state == CONTAINER_CREATING;
         *ret = TAKE_PTR(c);

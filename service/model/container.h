@@ -50,6 +50,7 @@ typedef struct Container {
         char *image;          /* fingerprint */
         char *architecture;
         char *pool;
+        GVariant *templates;  /* IMAGE_TEMPLATES_TYPE: of its image */
         bool ephemeral;
         char **profiles;
         GVariant *config;     /* a{ss}, its own */

@@ -3,6 +3,7 @@
 #include "service/model/config.h"
 #include "service/model/device.h"
 #include "service/model/name.h"
+#include "service/operation/container-templates.h"
 #include "service/operation/container.h"
 #include "service/operation/image.h"
 #include "service/operation/step.h"
@@ -315,6 +316,9 @@ static int create_prepare(Manager *m, Caller caller, const ContainerCreate *args
         c->profiles = g_strdupv((char **) profiles_of(args));
         g_variant_unref(c->config);
         c->config = initial_config(image, config);
+        g_variant_unref(c->templates);
+        c->templates = g_variant_ref(image->templates);
+        container_set_template_trigger(c, "create");
         g_variant_unref(c->devices);
         c->devices = devices_merge(devices, NULL);
         if (args->description) {

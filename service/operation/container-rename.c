@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/operation/container.h"
 
+#include "service/model/config.h"
 #include "service/model/name.h"
+#include "service/operation/container-templates.h"
 #include "service/operation/step.h"
 #include "service/util/cleanup.h"
 #include "service/worker/operations.h"
@@ -66,6 +68,8 @@ static int rename_commit(Job *job, Error *ret_error) {
         int r;
 
         g_clear_pointer(&c->rename_to, g_free);
+        if (!config_get(c->config, TEMPLATE_TRIGGER_KEY))
+                container_set_template_trigger(c, "rename");
         record = container_to_record(c);
         r = record_dir_write(m->records[OBJECT_CONTAINER], data->name, record, ret_error);
         if (r < 0) {

@@ -8,6 +8,7 @@
 #include "service/model/device.h"
 #include "service/operation/container-nic.h"
 #include "service/operation/container-run.h"
+#include "service/operation/container-templates.h"
 #include "service/operation/container.h"
 #include "service/operation/limits.h"
 #include "service/operation/network.h"
@@ -224,6 +225,9 @@ int step_start_run(Job *job, Error *ret_error) {
         GVariant *args;
         int r;
 
+        r = step_make_templates(job, ret_error);
+        if (r != JOB_STEP_DONE)
+                return r;
         r = start_args(job, &args, ret_error);
         if (r < 0)
                 return r;

@@ -13,6 +13,7 @@ typedef struct ContainerJob {
         uint64_t timeout_usec;
         char *name;           /* rename: the new one */
         bool renamed;
+        bool templates_made;  /* start: those of its image */
         sd_event_source *timer;
 } ContainerJob;
 

@@ -375,7 +375,8 @@ static int image_delete(Worker *worker, GVariantDict *result, Error *ret_error) 
 
 /* --- image --- */
 
-/* set fingerprint TEXT: instead of the archive's hash. */
+/* set fingerprint TEXT: instead of the archive's hash; set templates TEXT: as GVariant writes
+ * it. */
 static int image_import(Worker *worker, GVariantDict *result, Error *ret_error) {
         _cleanup_close_ int archive = worker_take_fd(worker, 0);
         g_autoptr(GVariant) none = g_variant_ref_sink(
@@ -404,7 +405,10 @@ static int image_import(Worker *worker, GVariantDict *result, Error *ret_error) 
         g_variant_dict_insert(result, "created", "t", UINT64_C(1000000));
         g_variant_dict_insert(result, "expires", "t", UINT64_C(0));
         g_variant_dict_insert_value(result, "properties", properties);
-        g_variant_dict_insert_value(result, "templates", none);
+        g_variant_dict_insert_value(result, "templates",
+                                    setting("templates")
+                                            ? g_variant_new_parsed(setting("templates"))
+                                            : none);
         g_variant_dict_insert(result, "unpacked", "b",
                               worker_get_string(worker, "pool-path", &pool, NULL) >= 0);
         g_variant_dict_insert(result, "skipped-devices", "u", 0U);
@@ -741,6 +745,7 @@ FAKE(fake_file_stat, OPERATION_FILE_STAT, file_stat)
 FAKE(fake_file_list, OPERATION_FILE_LIST, file_list)
 FAKE(fake_file_make_directory, OPERATION_FILE_MAKE_DIRECTORY, nothing)
 FAKE(fake_file_delete, OPERATION_FILE_DELETE, nothing)
+FAKE(fake_file_templates, OPERATION_FILE_TEMPLATES, nothing)
 FAKE(fake_tree_pull, OPERATION_TREE_PULL, file_pull)
 FAKE(fake_tree_push, OPERATION_TREE_PUSH, file_push)
 
@@ -780,6 +785,7 @@ static const WorkerOperation operations[] = {
         { OPERATION_FILE_LIST, fake_file_list },
         { OPERATION_FILE_MAKE_DIRECTORY, fake_file_make_directory },
         { OPERATION_FILE_DELETE, fake_file_delete },
+        { OPERATION_FILE_TEMPLATES, fake_file_templates },
         { OPERATION_TREE_PULL, fake_tree_pull },
         { OPERATION_TREE_PUSH, fake_tree_push },
         { NULL, NULL },

@@ -123,4 +123,50 @@ TEST(errors_of_the_worker_reach_the_caller) {
         call_assert_ok(silent);
 }
 
+/* Those of "create" once, those of "start" each time, those of "rename" after one. */
+TEST(templates_are_made_when_they_are_due) {
+        g_autoptr(Harness) h = harness_new();
+        g_autoptr(Client) alice = client_new(h, UID_ALICE);
+        const char *start = "Container.Start", *stop = "Container.Stop";
+        static const struct {
+                const char *verb, *expected, *not_expected;
+        } rounds[] = {
+                { "first", "'/create'", "'/rename'" },
+                { "second", "'/start'", "'/create'" },
+                { "renamed", "'/rename'", "'/create'" },
+        };
+        const char *path = C1;
+
+        world_make_pool(h);
+        harness_plan(h, "image.import",
+                     "set templates [('/create', 'x', ['create'], @a{ss} {}, false), "
+                     "('/start', 'x', ['start'], {}, false), ('/rename', 'x', ['rename'], {}, "
+                     "false)]");
+        g_free(world_import_image(h->root, "with templates", "fake"));
+        g_free(world_make_container(alice, "c1"));
+        for (size_t i = 0; i < ELEMENTSOF(rounds); i++) {
+                g_autofree char *log = NULL;
+                g_autoptr(Call) up = NULL, down = NULL, renamed = NULL;
+                const char *last;
+
+                if (g_str_equal(rounds[i].verb, "renamed")) {
+                        renamed = client_run_job(alice, C1, "Container.Rename",
+                                                 args("('c2', @a{sv} {})"));
+                        call_assert_ok(renamed);
+                        path = "/org/berth1/container/c2";
+                }
+                up = client_run_job(alice, path, start, args("(@a{sv} {},)"));
+                call_assert_ok(up);
+                down = client_run_job(alice, path, stop, args("({'force': <true>},)"));
+                call_assert_ok(down);
+                log = harness_read_log(h);
+                last = g_strrstr(log, "files.templates");
+                g_assert_nonnull(last);
+                g_assert_nonnull(strstr(last, rounds[i].expected));
+                g_assert_nonnull(strstr(last, "'/start'"));
+                g_assert_null(strstr(last, rounds[i].not_expected));
+        }
+        g_assert_cmpuint(harness_count_runs(h, "files.templates"), ==, ELEMENTSOF(rounds));
+}
+
 HARNESS_MAIN()

@@ -3,6 +3,7 @@
 /* The worker for single files inside containers. */
 
 #include "service/worker/files/entry.h"
+#include "service/worker/files/templates.h"
 #include "service/worker/files/transfer.h"
 #include "service/worker/operations.h"
 
@@ -13,6 +14,7 @@ static const WorkerOperation operations[] = {
         { OPERATION_FILE_LIST, file_list },
         { OPERATION_FILE_MAKE_DIRECTORY, file_make_directory },
         { OPERATION_FILE_DELETE, file_delete },
+        { OPERATION_FILE_TEMPLATES, file_templates },
         {},
 };
 
