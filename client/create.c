@@ -28,6 +28,8 @@ const Option create_options[] = {
         { "target", 0, "MEMBER", NULL, "berth works on this machine only" },
         { "type", 't', "TYPE", NULL, "set limits.cpu and limits.memory with -c instead" },
         { "vm", 0, NULL, NULL, NO_VM },
+        { "wait", 0, "WHAT", "launch: wait until it is there: running, or ip for an address",
+          NULL },
         { NULL },
 };
 
@@ -321,6 +323,10 @@ static int create(Client *c, bool start, Error *ret_error) {
                 client_say(c, "Instance name is: %s", made);
         if (start)
                 client_say(c, "Starting %s", made);
+        if (start && client_option(c, "wait"))
+                return job_run(c, OBJECT_CONTAINER, g_variant_get_string(container, NULL),
+                               "WaitFor", g_variant_new("(sa{sv})", client_option(c, "wait"), NULL),
+                               ret_error);
         return 0;
 }
 

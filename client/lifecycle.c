@@ -11,10 +11,14 @@
 #define NO_CRIU "the state of processes cannot be saved yet"
 #define NO_CONSOLE "there is no console yet; use 'berth exec'"
 
+#define WAIT_OPTION \
+        { "wait", 0, "WHAT", "Wait until it is there: running, or ip for an address", NULL }
+
 const Option start_options[] = {
         { "all", 0, NULL, "Every container that does not run", NULL },
         { "console", 0, NULL, NULL, NO_CONSOLE },
         { "stateless", 0, NULL, NULL, "" },
+        WAIT_OPTION,
         { NULL },
 };
 
@@ -34,6 +38,7 @@ const Option restart_options[] = {
         { "timeout", 0, "SECONDS", "How long to wait for a clean end; -1 for ever (default)",
           NULL },
         { "console", 0, NULL, NULL, NO_CONSOLE },
+        WAIT_OPTION,
         { NULL },
 };
 
@@ -195,6 +200,21 @@ static int stop_options_to_variant(Client *c, GVariant **ret, Error *ret_error) 
         return 0;
 }
 
+/* --wait: each was started, now until it is as far as that. */
+static int tasks_wait(Client *c, const GPtrArray *tasks, Error *ret_error) {
+        const char *what = client_option(c, "wait");
+
+        for (size_t i = 0; what && i < tasks->len; i++) {
+                const Task *t = g_ptr_array_index(tasks, i);
+                int r = job_run(c, OBJECT_CONTAINER, t->path, "WaitFor",
+                                g_variant_new("(sa{sv})", what, NULL), ret_error);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 static int run_verb(Client *c, const char *member, bool on_running, GVariant *options,
                     Error *ret_error) {
         g_autoptr(GPtrArray) tasks = g_ptr_array_new_with_free_func(task_free);
@@ -207,7 +227,8 @@ static int run_verb(Client *c, const char *member, bool on_running, GVariant *op
                 r = tasks_from_arguments(c, tasks, ret_error);
         if (r < 0)
                 return r;
-        return tasks_run(c, tasks, member, own, ret_error);
+        r = tasks_run(c, tasks, member, own, ret_error);
+        return r < 0 ? r : tasks_wait(c, tasks, ret_error);
 }
 
 static GVariant *no_options(void) {

@@ -6,6 +6,7 @@
 #include "service/bus/path.h"
 #include "service/model/config.h"
 #include "service/operation/container-state.h"
+#include "service/operation/container-wait.h"
 #include "service/operation/snapshot.h"
 #include "service/util/cleanup.h"
 
@@ -74,6 +75,23 @@ static int delete(BusCall *call, Error *ret_error) {
                                  option_get_boolean(call->options, "force", false), &job,
                                  ret_error);
 
+        return r < 0 ? r : bus_call_start_job(call, job);
+}
+
+static int wait_for(BusCall *call, Error *ret_error) {
+        const char *what;
+        Job *job;
+        int r, w;
+
+        g_variant_get(call->args, "(&sa{sv})", &what, NULL);
+        w = wait_what_from_string(what);
+        if (w < 0)
+                return error_set(ret_error, ERROR_INVALID_ARGS,
+                                 "Nobody can wait for \"%s\"; it has to be \"running\", \"ip\" or "
+                                 "\"stopped\"",
+                                 what);
+        r = container_wait(call->manager, bus_call_caller(call), container_of(call), (WaitWhat) w,
+                           option_get_uint64(call->options, "timeout", 0), &job, ret_error);
         return r < 0 ? r : bus_call_start_job(call, job);
 }
 
@@ -331,6 +349,11 @@ static const Option delete_options[] = {
         { NULL },
 };
 
+static const Option wait_options[] = {
+        { "timeout", "t" },
+        { NULL },
+};
+
 static const Option get_options[] = {
         { "expanded", "b" },
         { NULL },
@@ -456,6 +479,8 @@ static const BusMethod methods[] = {
           SD_BUS_PARAM(set) SD_BUS_PARAM(unset) SD_BUS_PARAM(options),
           BUS_OWNER, "use", "manage", "configure the container $(container)",
           update_options, update_prepare, update },
+        { "WaitFor", "sa{sv}", "o", SD_BUS_PARAM(what) SD_BUS_PARAM(options) SD_BUS_PARAM(job),
+          BUS_PUBLIC, .options = wait_options, .act = wait_for },
         { NULL },
 };
 

@@ -7,6 +7,7 @@
 
 #include "service/model/name.h"
 #include "service/operation/container-run.h"
+#include "service/operation/container-wait.h"
 #include "service/operation/network.h"
 #include "service/operation/snapshot-timer.h"
 #include "service/util/cleanup.h"
@@ -322,6 +323,8 @@ void manager_changed(Manager *m, Object *o) {
         touch_timer(m, o);
         if (m->observer && manager_find(m, o->kind, o->name) == o)
                 m->observer->changed(o, m->observer_userdata);
+        if (o->kind == OBJECT_CONTAINER)
+                container_wait_changed(m, (Container *) o);
 }
 
 Container *manager_get_container_of(Manager *m, const Snapshot *s) {

@@ -67,6 +67,7 @@ static const struct {
         { "Container.RestoreSnapshot", "/org/berth1/container/c1", "('s1', @a{sv} {})" },
         { "Snapshot.Rename", "/org/berth1/container/c1/snapshot/s1", "('s3', @a{sv} {})" },
         { "Snapshot.Delete", "/org/berth1/container/c1/snapshot/s1", "(@a{sv} {},)" },
+        { "Container.WaitFor", "/org/berth1/container/c1", "('running', @a{sv} {})" },
         { "Container.Freeze", "/org/berth1/container/c1", "(@a{sv} {},)" },
         { "Container.Unfreeze", "/org/berth1/container/c1", "(@a{sv} {},)" },
         { "Container.Start", "/org/berth1/container/c1", "(@a{sv} {},)" },

@@ -527,4 +527,39 @@ TEST(image_in_use_by_a_creation_stays) {
         g_assert_true(world_has_object(h, C1));
 }
 
+/* --- waiting for it --- */
+
+TEST(waits_end_when_it_is_so) {
+        g_autoptr(Harness) h = harness_new();
+        g_autoptr(Client) alice = client_new(h, UID_ALICE);
+        g_autoptr(Call) stopped = NULL, up = NULL, late = NULL, gone = NULL, odd = NULL;
+        g_autofree char *wait_stop = NULL, *wait_ip = NULL;
+
+        world_make_image(h);
+        g_free(world_make_container(alice, "c1"));
+        stopped = client_run_job(alice, C1, "Container.WaitFor",
+                                 g_variant_new_parsed("('running', @a{sv} {})"));
+        call_assert_error(stopped, ERROR_NOT_RUNNING, "has stopped");
+        odd = client_call(alice, C1, "Container.WaitFor",
+                          g_variant_new_parsed("('rich', @a{sv} {})"));
+        call_assert_error(odd, ERROR_INVALID_ARGS, "rich");
+        run_job(alice, C1, "Container.Start", nothing());
+        up = client_run_job(alice, C1, "Container.WaitFor",
+                            g_variant_new_parsed("('running', @a{sv} {})"));
+        call_assert_ok(up);
+        late = client_run_job(alice, C1, "Container.WaitFor",
+                              g_variant_new_parsed("('ip', {'timeout': <uint64 1000>})"));
+        call_assert_error(late, ERROR_TIMED_OUT, "in time");
+        wait_stop = client_start_job(alice, C1, "Container.WaitFor",
+                                     g_variant_new_parsed("('stopped', @a{sv} {})"));
+        wait_ip = client_start_job(alice, C1, "Container.WaitFor",
+                                   g_variant_new_parsed("('ip', @a{sv} {})"));
+        run_job(alice, C1, "Container.Stop", g_variant_new_parsed("({'force': <true>},)"));
+        g_clear_pointer(&up, call_free);
+        up = client_wait_job(alice, wait_stop);
+        call_assert_ok(up);
+        gone = client_wait_job(alice, wait_ip);
+        call_assert_error(gone, ERROR_NOT_RUNNING, "has stopped");
+}
+
 HARNESS_MAIN()
