@@ -704,90 +704,57 @@ static int file_list(Worker *worker, GVariantDict *result, Error *ret_error) {
 
 /* --- table --- */
 
-/* A WorkerFunc does not hear its operation's name, so each has a wrapper of its own. */
-#define FAKE(_wrapper, _operation, _func) \
-        static int _wrapper(Worker *worker, GVariantDict *result, Error *ret_error) { \
-                return run_fake(_operation, _func, worker, result, ret_error); \
-        }
+#define OPERATIONS(_) \
+        _(POOL_CREATE, pool_create) \
+        _(POOL_MOUNT, pool_create) \
+        _(POOL_DELETE, nothing) \
+        _(CONTAINER_CREATE, container_create) \
+        _(CONTAINER_COPY, container_copy) \
+        _(CONTAINER_DELETE, container_delete) \
+        _(CONTAINER_RENAME, container_rename) \
+        _(SNAPSHOT_CREATE, snapshot_create) \
+        _(SNAPSHOT_DELETE, snapshot_delete) \
+        _(SNAPSHOT_RENAME, snapshot_rename) \
+        _(SNAPSHOT_RESTORE, nothing) \
+        _(SNAPSHOT_RESTORE_UNDO, nothing) \
+        _(SNAPSHOT_RESTORE_END, nothing) \
+        _(IMAGE_DELETE, image_delete) \
+        _(IMAGE_IMPORT, image_import) \
+        _(IMAGE_PUBLISH, image_publish) \
+        _(IMAGE_UNPACK, image_unpack) \
+        _(IMAGE_EXPORT, image_export) \
+        _(NETWORK_PICK, network_pick) \
+        _(NETWORK_UP, network_up) \
+        _(NETWORK_DOWN, nothing) \
+        _(NETWORK_FIREWALL, nothing) \
+        _(START, start) \
+        _(FREEZE, nothing) \
+        _(UNFREEZE, nothing) \
+        _(LIMITS, limits) \
+        _(DEVICES, nothing) \
+        _(CLEAN, clean) \
+        _(EXEC, exec) \
+        _(FILE_PULL, file_pull) \
+        _(FILE_PUSH, file_push) \
+        _(FILE_STAT, file_stat) \
+        _(FILE_LIST, file_list) \
+        _(FILE_MAKE_DIRECTORY, nothing) \
+        _(FILE_DELETE, nothing) \
+        _(FILE_TEMPLATES, nothing) \
+        _(TREE_PULL, file_pull) \
+        _(TREE_PUSH, file_push)
 
-FAKE(fake_pool_create, OPERATION_POOL_CREATE, pool_create)
-FAKE(fake_pool_mount, OPERATION_POOL_MOUNT, pool_create)
-FAKE(fake_pool_delete, OPERATION_POOL_DELETE, nothing)
-FAKE(fake_container_create, OPERATION_CONTAINER_CREATE, container_create)
-FAKE(fake_container_copy, OPERATION_CONTAINER_COPY, container_copy)
-FAKE(fake_container_delete, OPERATION_CONTAINER_DELETE, container_delete)
-FAKE(fake_container_rename, OPERATION_CONTAINER_RENAME, container_rename)
-FAKE(fake_snapshot_create, OPERATION_SNAPSHOT_CREATE, snapshot_create)
-FAKE(fake_snapshot_delete, OPERATION_SNAPSHOT_DELETE, snapshot_delete)
-FAKE(fake_snapshot_rename, OPERATION_SNAPSHOT_RENAME, snapshot_rename)
-FAKE(fake_snapshot_restore, OPERATION_SNAPSHOT_RESTORE, nothing)
-FAKE(fake_snapshot_restore_undo, OPERATION_SNAPSHOT_RESTORE_UNDO, nothing)
-FAKE(fake_snapshot_restore_end, OPERATION_SNAPSHOT_RESTORE_END, nothing)
-FAKE(fake_image_delete, OPERATION_IMAGE_DELETE, image_delete)
-FAKE(fake_image_import, OPERATION_IMAGE_IMPORT, image_import)
-FAKE(fake_image_publish, OPERATION_IMAGE_PUBLISH, image_publish)
-FAKE(fake_image_unpack, OPERATION_IMAGE_UNPACK, image_unpack)
-FAKE(fake_image_export, OPERATION_IMAGE_EXPORT, image_export)
-FAKE(fake_network_pick, OPERATION_NETWORK_PICK, network_pick)
-FAKE(fake_network_up, OPERATION_NETWORK_UP, network_up)
-FAKE(fake_network_down, OPERATION_NETWORK_DOWN, nothing)
-FAKE(fake_network_firewall, OPERATION_NETWORK_FIREWALL, nothing)
-FAKE(fake_start, OPERATION_START, start)
-FAKE(fake_freeze, OPERATION_FREEZE, nothing)
-FAKE(fake_unfreeze, OPERATION_UNFREEZE, nothing)
-FAKE(fake_limits, OPERATION_LIMITS, limits)
-FAKE(fake_devices, OPERATION_DEVICES, nothing)
-FAKE(fake_clean, OPERATION_CLEAN, clean)
-FAKE(fake_exec, OPERATION_EXEC, exec)
-FAKE(fake_file_pull, OPERATION_FILE_PULL, file_pull)
-FAKE(fake_file_push, OPERATION_FILE_PUSH, file_push)
-FAKE(fake_file_stat, OPERATION_FILE_STAT, file_stat)
-FAKE(fake_file_list, OPERATION_FILE_LIST, file_list)
-FAKE(fake_file_make_directory, OPERATION_FILE_MAKE_DIRECTORY, nothing)
-FAKE(fake_file_delete, OPERATION_FILE_DELETE, nothing)
-FAKE(fake_file_templates, OPERATION_FILE_TEMPLATES, nothing)
-FAKE(fake_tree_pull, OPERATION_TREE_PULL, file_pull)
-FAKE(fake_tree_push, OPERATION_TREE_PUSH, file_push)
+/* A WorkerFunc does not hear its operation's name, so each has a wrapper of its own. */
+#define WRAPPER(_operation, _func) \
+        static int fake_##_operation(Worker *worker, GVariantDict *result, Error *ret_error) { \
+                return run_fake(OPERATION_##_operation, _func, worker, result, ret_error); \
+        }
+#define ROW(_operation, _func) { OPERATION_##_operation, fake_##_operation },
+
+OPERATIONS(WRAPPER)
 
 static const WorkerOperation operations[] = {
-        { OPERATION_POOL_CREATE, fake_pool_create },
-        { OPERATION_POOL_MOUNT, fake_pool_mount },
-        { OPERATION_POOL_DELETE, fake_pool_delete },
-        { OPERATION_CONTAINER_CREATE, fake_container_create },
-        { OPERATION_CONTAINER_COPY, fake_container_copy },
-        { OPERATION_CONTAINER_DELETE, fake_container_delete },
-        { OPERATION_CONTAINER_RENAME, fake_container_rename },
-        { OPERATION_SNAPSHOT_CREATE, fake_snapshot_create },
-        { OPERATION_SNAPSHOT_DELETE, fake_snapshot_delete },
-        { OPERATION_SNAPSHOT_RENAME, fake_snapshot_rename },
-        { OPERATION_SNAPSHOT_RESTORE, fake_snapshot_restore },
-        { OPERATION_SNAPSHOT_RESTORE_UNDO, fake_snapshot_restore_undo },
-        { OPERATION_SNAPSHOT_RESTORE_END, fake_snapshot_restore_end },
-        { OPERATION_IMAGE_DELETE, fake_image_delete },
-        { OPERATION_IMAGE_IMPORT, fake_image_import },
-        { OPERATION_IMAGE_PUBLISH, fake_image_publish },
-        { OPERATION_IMAGE_UNPACK, fake_image_unpack },
-        { OPERATION_IMAGE_EXPORT, fake_image_export },
-        { OPERATION_NETWORK_PICK, fake_network_pick },
-        { OPERATION_NETWORK_UP, fake_network_up },
-        { OPERATION_NETWORK_DOWN, fake_network_down },
-        { OPERATION_NETWORK_FIREWALL, fake_network_firewall },
-        { OPERATION_START, fake_start },
-        { OPERATION_FREEZE, fake_freeze },
-        { OPERATION_UNFREEZE, fake_unfreeze },
-        { OPERATION_LIMITS, fake_limits },
-        { OPERATION_DEVICES, fake_devices },
-        { OPERATION_CLEAN, fake_clean },
-        { OPERATION_EXEC, fake_exec },
-        { OPERATION_FILE_PULL, fake_file_pull },
-        { OPERATION_FILE_PUSH, fake_file_push },
-        { OPERATION_FILE_STAT, fake_file_stat },
-        { OPERATION_FILE_LIST, fake_file_list },
-        { OPERATION_FILE_MAKE_DIRECTORY, fake_file_make_directory },
-        { OPERATION_FILE_DELETE, fake_file_delete },
-        { OPERATION_FILE_TEMPLATES, fake_file_templates },
-        { OPERATION_TREE_PULL, fake_tree_pull },
-        { OPERATION_TREE_PUSH, fake_tree_push },
+        OPERATIONS(ROW)
         { NULL, NULL },
 };
 

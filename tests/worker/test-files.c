@@ -437,21 +437,24 @@ TEST(templates) {
 /* --- races --- */
 
 /* A process of the container changes every component of the path as fast as it can, between what
- * it should be and links that would lead out of a careless host. */
+ * it should be and links that would lead out of a careless host, to the directory that is $1. */
 static const char swapper[] =
         "mkdir -p /race/real && echo container > /race/real/file && cp /bin/busybox /race/mv\n"
-        "ln -s /sentinel-directory /race/out && ln -s ../../../../../../../../ /race/up\n"
+        "ln -s $1 /race/out && ln -s ../../../../../../../../ /race/up\n"
         "cd /race; while :; do for l in out up; do\n"
         "mv real dir 2>/dev/null; mv dir real 2>/dev/null; ln -sfn $l dir; rm -f dir\n"
-        "ln -sf /sentinel-directory/file real/file; rm -f real/file\n"
+        "ln -sf $1/file real/file; rm -f real/file\n"
         "mkfifo real/file; rm real/file\n"
         "echo container > real/file; done; done";
 
 TEST(races) {
-        static const char *const paths[] = { "/race/dir/file", "/race/real/file",
-                                             "/race/up/sentinel-directory/file" };
+        g_autofree char *sentinel = g_strdup("/var/tmp/berth-sentinel.XXXXXX");
+        bool made = g_mkdtemp(sentinel) != NULL; /* the name is only now what it will be */
+        g_autofree char *file = g_strconcat(sentinel, "/file", NULL);
+        g_autofree char *way_up = g_strconcat("/race/up", file, NULL);
+        const char *const paths[] = { "/race/dir/file", "/race/real/file", way_up };
         g_autoptr(Container) c = container_new();
-        const char *const argv[] = { "/bin/sh", "-c", swapper, NULL };
+        const char *const argv[] = { "/bin/sh", "-c", swapper, "swapper", sentinel, NULL };
         _cleanup_close_ int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
         g_autofree char *after = NULL;
         int fds[] = { -EBADF, null_fd, null_fd, null_fd };
@@ -460,9 +463,10 @@ TEST(races) {
 
         if (!c)
                 return;
-        /* What must not be touched: a directory of that name at the host's root. */
-        g_assert_cmpint(mkdir("/sentinel-directory", 0755), ==, 0);
-        g_assert_true(g_file_set_contents("/sentinel-directory/file", "host", -1, NULL));
+        /* What must not be touched. */
+        g_assert_true(made);
+        g_assert_cmpint(chmod(sentinel, 0755), ==, 0);
+        g_assert_true(g_file_set_contents(file, "host", -1, NULL));
         container_start(c);
         fds[0] = c->init_pidfd;
         loop = worker_client_new(container_worker(), OPERATION_EXEC,
@@ -486,10 +490,10 @@ TEST(races) {
         }
         g_assert_cmpint(kill(loop->pid, SIGTERM), ==, 0);
         (void) worker_client_end(loop);
-        g_assert_true(g_file_get_contents("/sentinel-directory/file", &after, NULL, NULL));
+        g_assert_true(g_file_get_contents(file, &after, NULL, NULL));
         g_assert_cmpstr(after, ==, "host");
-        g_assert_cmpint(unlink("/sentinel-directory/file"), ==, 0);
-        g_assert_cmpint(rmdir("/sentinel-directory"), ==, 0);
+        g_assert_cmpint(unlink(file), ==, 0);
+        g_assert_cmpint(rmdir(sentinel), ==, 0);
         g_assert_cmpuint(ok, >, 0);
 }
 

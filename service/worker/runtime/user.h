@@ -24,8 +24,8 @@ typedef struct User {
  * user's own group. A group that is given is the only one. The texts are those of the files. */
 int user_resolve(const char *user, const char *group, const char *passwd_text,
                  const char *group_text, User *ret, Error *ret_error);
-/* The same with the files of the file system that the process is in. Root ("" and "") gets by without
- * them where they can not be read. */
+/* The same with the files of the file system that the process is in. Root ("" and "") gets by
+ * without them where they can not be read. */
 int user_resolve_here(const char *user, const char *group, User *ret, Error *ret_error);
 void user_clear(User *user);
 
