@@ -48,13 +48,24 @@ static const ErrorInfo error_table[] = {
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(error_table) == _ERROR_MAX);
 
+/* D-Bus carries nothing but UTF-8, while "%.64s" may cut a character in two and file names are any
+ * bytes: an error that cannot be sent would leave its caller waiting. */
+G_GNUC_PRINTF(1, 0)
+static char *format_utf8(const char *format, va_list ap) {
+        g_autofree char *text = g_strdup_vprintf(format, ap);
+
+        if (g_utf8_validate(text, -1, NULL))
+                return g_steal_pointer(&text);
+        return g_utf8_make_valid(text, -1);
+}
+
 G_GNUC_PRINTF(3, 0)
 static void error_set_valist(Error *e, ErrorCode code, const char *format, va_list ap) {
         if (!e || e->message)
                 return;
 
         e->code = code;
-        e->message = g_strdup_vprintf(format, ap);
+        e->message = format_utf8(format, ap);
 }
 
 int error_set(Error *e, ErrorCode code, const char *format, ...) {
@@ -85,7 +96,7 @@ void error_prefix(Error *e, const char *format, ...) {
                 return;
 
         va_start(ap, format);
-        text = g_strdup_vprintf(format, ap);
+        text = format_utf8(format, ap);
         va_end(ap);
         old = e->message;
         e->message = g_strdup_printf("%s: %s", text, old);

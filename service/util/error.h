@@ -5,7 +5,8 @@
  * Errors that a user may see. A function that can fail for a reason worth telling takes an
  * `Error *ret_error` last, fills it with error_set() and returns the negative errno of the code,
  * so that callers that only branch need not look inside. The message is one full sentence without
- * a final full stop: what failed, on which object, why, and what to do where that is known.
+ * a final full stop: what failed, on which object, why, and what to do where that is known. It is
+ * UTF-8 whatever it was made of.
  *
  * One table (error.c) ties each code to its D-Bus name, its errno and the client's exit code.
  */

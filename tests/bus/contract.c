@@ -386,4 +386,21 @@ TEST(options_come_last_and_are_checked) {
                 }
 }
 
+/* The words of a caller are cut to a length that is counted in bytes, and a bus throws out who sends
+ * it half a character: that must not be the service. */
+TEST(an_error_never_ends_in_half_a_character) {
+        g_autoptr(Harness) h = harness_new();
+        g_autoptr(Client) alice = client_new(h, UID_ALICE);
+
+        for (size_t n = 60; n < 68; n++) {
+                g_autofree char *filler = g_strnfill(n, 'x');
+                g_autofree char *name = g_strconcat(filler, "\u00e9\u20ac", NULL);
+                g_autoptr(Call) call = client_call(
+                        alice, PATH_ROOT, "Manager.CreateProfile",
+                        g_variant_new_parsed("('p', {%s: <1>})", name));
+
+                call_assert_error(call, ERROR_INVALID_ARGS, "There is no option");
+        }
+}
+
 HARNESS_MAIN()

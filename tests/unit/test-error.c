@@ -43,4 +43,25 @@ TEST(an_error_moves_once) {
         g_assert_cmpint(to.code, ==, ERROR_IN_USE);
 }
 
+TEST(messages_are_utf8_whatever_they_are_made_of) {
+        static const struct {
+                const char *text, *message;
+        } cases[] = {
+                { "abc\u00e9", "abc\u00e9!" },
+                { "abcd\u00e9", "abcd\ufffd!" },
+                { "abc\u20ac", "abc\ufffd\ufffd!" },
+                { "ab\xff", "ab\ufffd!" },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                g_auto(Error) e = ERROR_INIT;
+                g_autofree char *prefixed = g_strdup_printf("p\ufffd: %s", cases[i].message);
+
+                (void) error_set(&e, ERROR_FAILED, "%.5s!", cases[i].text);
+                g_assert_cmpstr(e.message, ==, cases[i].message);
+                error_prefix(&e, "%s", "p\x80");
+                g_assert_cmpstr(e.message, ==, prefixed);
+        }
+}
+
 TEST_MAIN()
