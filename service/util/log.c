@@ -59,6 +59,16 @@ const char *log_get_target(void) {
         g_assert_not_reached();
 }
 
+/* Names, errors and the words of workers are in messages: none of them may begin a line of its own
+ * or speak to the terminal that shows the log. */
+static void hide_controls(char *text) {
+        for (unsigned char *p = (unsigned char *) text; *p; p++)
+                if (*p < 0x20 || *p == 0x7f)
+                        *p = '?';
+                else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
+                        p[0] = p[1] = '?'; /* U+0080 to U+009F in UTF-8 */
+}
+
 void log_write(int level, const char *format, ...) {
         g_autofree char *text = NULL;
         va_list ap;
@@ -69,6 +79,7 @@ void log_write(int level, const char *format, ...) {
         va_start(ap, format);
         text = g_strdup_vprintf(format, ap);
         va_end(ap);
+        hide_controls(text);
 
         switch (log_target) {
         case LOG_TO_CONSOLE:

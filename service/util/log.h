@@ -4,7 +4,8 @@
 /*
  * The log of service and workers: lines on standard error, with a <priority> prefix where systemd
  * reads them (JOURNAL_STREAM is set), or syslog where standard error leads nowhere. What a user
- * must learn travels in Error. Never log a secret.
+ * must learn travels in Error. Never log a secret. A message is one line: control characters in it
+ * become "?".
  */
 
 #include <syslog.h>
