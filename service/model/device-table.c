@@ -154,6 +154,10 @@ static int check_disk(GVariant *options, Error *ret_error) {
         if (!root && config_get(options, "size"))
                 return error_set(ret_error, ERROR_INVALID_DEVICE,
                                  "\"size\" is for the root disk; a directory of the host has none");
+        /* Taken and not kept to would be worse than refused. */
+        if (config_get(options, "size"))
+                return error_set(ret_error, ERROR_NOT_SUPPORTED,
+                                 "this version of berth cannot limit the size of root disks");
         return 0;
 }
 

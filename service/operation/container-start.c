@@ -137,8 +137,10 @@ static GVariant *environment_of(GVariant *config) {
 /* What can be configured (by a profile made for another version, say) and not be had yet. */
 static int check_supported(const Container *c, GVariant *config, Error *ret_error) {
         static const char *const keys[] = {
-                "raw.idmap", "raw.seccomp", "security.idmap.base", "security.idmap.size",
-                "security.syscalls.allow", "security.syscalls.deny",
+                "linux.kernel_modules",    "raw.idmap",
+                "raw.seccomp",             "security.idmap.base",
+                "security.idmap.size",     "security.syscalls.allow",
+                "security.syscalls.deny",
         };
         static const char *const booleans[][2] = {
                 { "security.idmap.isolated", "true" },

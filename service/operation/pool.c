@@ -258,6 +258,14 @@ static void collect_strays(Manager *m, PoolJob *data, int pool_fd, ObjectKind ki
                         owned = g_strcmp0(c->rename_to, entry->d_name) == 0;
                 if (owned)
                         continue;
+                /* An image can be unpacked again. The files of a container cannot be had again: a
+                 * record that was lost or restored from an old copy is no reason to delete them. */
+                if (kind == OBJECT_CONTAINER) {
+                        log_warning("Pool \"%s\" holds files of a container \"%s\" that there is "
+                                    "no record of; they are kept.", data->pool->object.name,
+                                    entry->d_name);
+                        continue;
+                }
                 stray = g_new0(JobSubject, 1);
                 *stray = (JobSubject) { kind, g_strdup(entry->d_name) };
                 g_ptr_array_add(data->strays, stray);

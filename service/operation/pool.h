@@ -13,7 +13,7 @@ typedef struct PoolCreate {
 
 int pool_create(Manager *m, Caller caller, const PoolCreate *args, Job **ret, Error *ret_error);
 int pool_delete(Manager *m, Caller caller, StoragePool *pool, Job **ret, Error *ret_error);
-/* Mounts what is recorded, and deletes what no record owns. */
+/* Mounts what is recorded, and deletes images that no record owns. */
 int pool_mount(Manager *m, StoragePool *pool, Job **ret, Error *ret_error);
 /* Bytes of the filesystem that it is on. */
 int pool_get_space(Manager *m, StoragePool *pool, uint64_t *ret_total, uint64_t *ret_used,

@@ -386,8 +386,8 @@ TEST(options_come_last_and_are_checked) {
                 }
 }
 
-/* The words of a caller are cut to a length that is counted in bytes, and a bus throws out who sends
- * it half a character: that must not be the service. */
+/* The words of a caller are cut to a length that is counted in bytes, and a bus throws out who
+ * sends it half a character: that must not be the service. */
 TEST(an_error_never_ends_in_half_a_character) {
         g_autoptr(Harness) h = harness_new();
         g_autoptr(Client) alice = client_new(h, UID_ALICE);

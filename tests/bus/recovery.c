@@ -376,6 +376,7 @@ TEST(unreadable_image_keeps_its_archive) {
 
 /* --- strays --- */
 
+/* What can be made again goes; files of a container stay, since their record may come back. */
 TEST(what_nobody_owns_is_swept) {
         g_autoptr(Harness) h = harness_new();
 
@@ -383,10 +384,12 @@ TEST(what_nobody_owns_is_swept) {
         g_free(world_make_container(h->root, "c1"));
         harness_stop_service(h);
         harness_make_dirs(h, "state/mounts/default/containers/stray");
+        harness_make_dirs(h, "state/mounts/default/images/stray");
         harness_make_dirs(h, "run/lxc/0123456789abcdef");
         harness_write_file(h, "state/containers/.c9.tmp", "x", 1);
         harness_start_service(h, NULL);
-        g_assert_false(harness_has_file(h, "state/mounts/default/containers/stray"));
+        g_assert_true(harness_has_file(h, "state/mounts/default/containers/stray"));
+        g_assert_false(harness_has_file(h, "state/mounts/default/images/stray"));
         g_assert_false(harness_has_file(h, "run/lxc/0123456789abcdef"));
         g_assert_false(harness_has_file(h, "state/containers/.c9.tmp"));
         g_assert_true(harness_has_file(h, "state/mounts/default/containers/c1"));

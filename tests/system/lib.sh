@@ -199,13 +199,6 @@ start_job() {
                 jq -r '.data[0]'
 }
 
-# run_job PATH INTERFACE METHOD SIGNATURE ARGS...: starts it and waits for its end.
-run_job() {
-        local job
-        job=$(start_job "$@")
-        wait_job "$job"
-}
-
 state() {
         property "/container/$1" Container State
 }
@@ -236,12 +229,11 @@ image() {
 set_up() {
         local driver=${1:-btrfs}
         if [ "$driver" = btrfs ]; then
-                run_job "" Manager CreateStoragePool 'ssa{ss}a{sv}' default btrfs 1 size 2GiB 0
+                berth storage create --quiet default btrfs size=2GiB
         else
-                run_job "" Manager CreateStoragePool 'ssa{ss}a{sv}' default "$driver" 0 0
+                berth storage create --quiet default "$driver"
         fi
-        run_job "" Manager CreateNetwork 'ssa{ss}a{sv}' berthbr0 bridge \
-                4 ipv4.address 10.77.0.1/24 ipv4.nat true ipv6.address fd42:77::1/64 ipv6.nat true 0
+        berth network create --quiet berthbr0 ipv4.address=10.77.0.1/24 ipv6.address=fd42:77::1/64
         call /profile/default Profile Update 'a{ss}asa{sv}' 0 0 1 devices 'a{sa{ss}}' 2 \
                 root 3 type disk path / pool default \
                 eth0 2 type nic network berthbr0
@@ -258,6 +250,11 @@ objects() {
                 '.data[0] | to_entries[] | select(.value | has($interface)) | .key | ltrimstr($root)'
 }
 
+# delete OBJECT [OPTION...]: through one connection, so that the job stays until its end is known.
+delete() {
+        berth-call --quiet "$ROOT_PATH$1" Delete "${@:2}" >/dev/null
+}
+
 # Deletes all that a script made, through the service, and ends it.
 world_empty() {
         local user object
@@ -266,10 +263,10 @@ world_empty() {
         done
         [ -n "$(service_pid)" ] || [ -n "$(find /var/lib/berth -type f)" ] || return 0
         for object in $(objects Container); do
-                run_job "$object" Container Delete 'a{sv}' 1 force b true
+                delete "$object" force=true
         done
         for object in $(objects Image); do
-                run_job "$object" Image Delete 'a{sv}' 0
+                delete "$object"
         done
         for object in $(objects Profile); do
                 if [ "$object" = /profile/default ]; then
@@ -279,10 +276,10 @@ world_empty() {
                 fi
         done
         for object in $(objects Network); do
-                run_job "$object" Network Delete 'a{sv}' 0
+                delete "$object"
         done
         for object in $(objects StoragePool); do
-                run_job "$object" StoragePool Delete 'a{sv}' 0
+                delete "$object"
         done
         service_kill TERM
 }

@@ -39,8 +39,6 @@ TEST(accepted) {
                 const char *target;
         } cases[] = {
                 { "{'type': 'disk', 'path': '/', 'pool': 'p'}", PRIVILEGE_USE, NULL },
-                { "{'type': 'disk', 'path': '/', 'pool': 'p', 'size': '20GB'}", PRIVILEGE_USE,
-                  NULL },
                 { "{'type': 'disk', 'path': 'var/git', 'source': '/var/git'}", PRIVILEGE_OWN_FILES,
                   "var/git" },
                 { "{'type': 'disk', 'path': '//mnt', 'source': '/m', 'readonly': 'true'}",
@@ -102,6 +100,7 @@ TEST(refused) {
                 { "{'type': 'disk', 'path': 'a\\nb', 'source': '/x'}", "control character" },
                 { "{'type': 'disk', 'path': '', 'source': '/x'}", "no path" },
                 { "{'type': 'disk', 'path': '/', 'pool': 'p', 'size': 'big'}", "size" },
+                { "{'type': 'disk', 'path': '/', 'pool': 'p', 'size': '20GB'}", "cannot limit" },
                 { "{'type': 'disk', 'path': 'a', 'source': '/x', 'size': '1GB'}", "root disk" },
                 { "{'type': 'disk', 'path': 'a', 'source': '/x', 'readonly': 'perhaps'}",
                   "readonly" },
