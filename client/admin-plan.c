@@ -168,7 +168,6 @@ static int refuse_parts(GVariant *document, Error *ret_error) {
 
         for (size_t i = 0; i < ELEMENTSOF(parts); i++) {
                 g_autoptr(GVariant) value = g_variant_lookup_value(document, parts[i].key, NULL);
-                g_autoptr(GPtrArray) entries = NULL;
 
                 if (!value || g_variant_is_of_type(value, G_VARIANT_TYPE_UNIT) ||
                     (g_variant_is_container(value) && g_variant_n_children(value) == 0))

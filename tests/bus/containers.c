@@ -218,7 +218,6 @@ TEST(wrong_states_are_refused) {
 
 TEST(shutdown_from_inside) {
         g_autoptr(Harness) h = harness_new();
-        g_autofree char *events = NULL;
         guint from;
 
         world_make_image(h);

@@ -213,7 +213,7 @@ static char *image_of(const char *content) {
 
 TEST(published) {
         g_autoptr(Client) alice = NULL;
-        g_autoptr(Harness) h = new_with_container(&alice);
+        g_autoptr(Harness) h G_GNUC_UNUSED = new_with_container(&alice);
         g_autofree char *image = image_of("c1");
         g_autoptr(Call) first = NULL, again = NULL, launch = NULL;
         g_autoptr(GVariant) owner = NULL, properties = NULL;

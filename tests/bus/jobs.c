@@ -173,7 +173,7 @@ TEST(what_cannot_be_cancelled_says_so) {
 
 TEST(queued_behind_another_job) {
         g_autoptr(Harness) h = harness_new();
-        g_autofree char *pool = NULL, *image = NULL, *job = NULL, *doomed = NULL;
+        g_autofree char *pool = NULL, *job = NULL, *doomed = NULL;
         g_autoptr(Call) end = NULL, cancelled = NULL, doomed_end = NULL;
 
         world_make_image(h);

@@ -265,7 +265,7 @@ TEST(help_and_completion_come_from_the_tables) {
 }
 
 TEST(a_reader_that_leaves_early_is_no_trouble) {
-        g_autoptr(Fixture) f = fixture_new();
+        g_autoptr(Fixture) f G_GNUC_UNUSED = fixture_new();
         g_autofree char *output = NULL, *error = NULL;
         const char *argv[] = { "/bin/sh", "-c", "\"$TEST_BERTH\" list | head -n 1", NULL };
         int status;
@@ -278,7 +278,7 @@ TEST(a_reader_that_leaves_early_is_no_trouble) {
 }
 
 TEST(a_full_disk_is_an_error) {
-        g_autoptr(Fixture) f = fixture_new();
+        g_autoptr(Fixture) f G_GNUC_UNUSED = fixture_new();
         g_autofree char *error = NULL;
         const char *argv[] = { "/bin/sh", "-c", "\"$TEST_BERTH\" list >/dev/full", NULL };
         int status;

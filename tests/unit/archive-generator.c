@@ -291,7 +291,7 @@ static void append_broken_pax(GRand *rand, GByteArray *tar) {
         static const char *const records[] = {
                 "", "0", "0 ", "1 ", "5 a=b\n", "6 a=bc\n", "99999 path=x\n", "-5 path=x\n",
                 "path=x\n", "12 path=x", "11 path x\n", "9 =path\n\n", "4 \n\n",
-                "99999999999999999999 " "a=b\n", "10 path=x\n10 path=", " 10 path=x\n",
+                "99999999999999999999 a=b\n", "10 path=x\n10 path=", " 10 path=x\n",
                 "010 path=x\n", "\n", "10\tpath=x\n",
         };
         const char *record = PICK(rand, records);

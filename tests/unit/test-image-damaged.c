@@ -84,7 +84,6 @@ TEST(archives_that_are_cut_off_at_any_block) {
 
 TEST(archives_with_something_behind) {
         g_autoptr(ImageFixture) fixture = image_fixture_new_in_memory();
-        g_autoptr(GBytes) plain = make_image(ARCHIVE_FILTER_NONE);
         g_autoptr(GBytes) garbage = g_bytes_new_static("garbage", 7);
 
         for (size_t i = 0; i < ELEMENTSOF(filters); i++) {

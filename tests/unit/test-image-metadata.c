@@ -193,7 +193,9 @@ TEST(size_has_bounds) {
         g_autofree char *fewer = repeat(HEAD "x:\n", "- 1\n", YAML_NODES_MAX - 4, "");
         g_autofree char *large = repeat(HEAD "x: ", "a", YAML_SCALAR_MAX + 1, "\n");
         g_autofree char *smaller = repeat(HEAD "x: ", "a", YAML_SCALAR_MAX, "\n");
-        g_autoptr(ImageMetadata) a = parse(closed), b = parse(fewer), c = parse(smaller);
+        g_autoptr(ImageMetadata) a G_GNUC_UNUSED = parse(closed);
+        g_autoptr(ImageMetadata) b G_GNUC_UNUSED = parse(fewer);
+        g_autoptr(ImageMetadata) c G_GNUC_UNUSED = parse(smaller);
         g_autoptr(GString) templates = g_string_new(HEAD "templates:\n");
 
         refuse(deep, strlen(deep), "nested too deeply");

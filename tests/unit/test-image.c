@@ -406,7 +406,6 @@ TEST(holes_stay_holes) {
 static GBytes *make_plain(const char *prefix, bool merged) {
         g_autoptr(TarBuilder) builder =
                 tar_builder_new(ARCHIVE_FORMAT_TAR_GNUTAR, ARCHIVE_FILTER_GZIP);
-        g_autofree char *top = g_strdup_printf("%s.", prefix);
         g_autofree char *release = g_strdup_printf("%susr/lib/os-release", prefix);
         g_autofree char *etc = g_strdup_printf("%setc/os-release", prefix);
         g_autofree char *program = g_strdup_printf("%susr/bin/dash", prefix);

@@ -364,7 +364,6 @@ TEST(cancelled) {
         for (size_t i = 0; i < ELEMENTSOF(signals); i++) {
                 int pipe_fds[2];
                 g_auto(WorkerMessage) begun = {};
-                g_autofree char *text = NULL;
                 WorkerClient *client;
 
                 g_assert_cmpint(pipe2(pipe_fds, O_CLOEXEC), ==, 0);

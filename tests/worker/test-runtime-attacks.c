@@ -460,8 +460,8 @@ TEST(fake_devpts) {
                 "umount /dev/pts/ptmx; mkfifo /tmp/fifo; mount --bind /tmp/fifo /dev/pts/ptmx",
                 "umount /dev/pts/ptmx; mount --bind /dev/null /dev/pts/ptmx",
                 "mount -t tmpfs none /dev/pts; mkfifo /dev/pts/ptmx",
-                "umount /dev/pts; umount /dev/pts/ptmx; umount -l /dev/pts; rmdir /dev/pts;"
-                " mkdir /tmp/pts; mount -t devpts none /tmp/pts; ln -s /tmp/pts /dev/pts",
+                ("umount /dev/pts; umount /dev/pts/ptmx; umount -l /dev/pts; rmdir /dev/pts;"
+                 " mkdir /tmp/pts; mount -t devpts none /tmp/pts; ln -s /tmp/pts /dev/pts"),
                 "rm /dev/pts; ln -s /proc/self/fd /dev/pts",
                 "rm /dev/pts; mkfifo /dev/pts",
         };

@@ -88,7 +88,7 @@ static int templates_inside(const Inside *inside, void *userdata, GVariantDict *
         g_variant_iter_init(&iter, templates);
         while (r >= 0 && g_variant_iter_next(&iter, "(&s&s@a{ss}b)", &t.path, &t.content,
                                              &t.properties, &t.create_only)) {
-                g_autoptr(GVariant) properties = t.properties;
+                g_autoptr(GVariant) owned G_GNUC_UNUSED = t.properties;
                 g_autofree char *text = NULL;
                 g_auto(Error) error = ERROR_INIT;
 
