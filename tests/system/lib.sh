@@ -233,7 +233,8 @@ set_up() {
         else
                 berth storage create --quiet default "$driver"
         fi
-        berth network create --quiet berthbr0 ipv4.address=10.77.0.1/24 ipv6.address=fd42:77::1/64
+        berth network create --quiet berthbr0 ipv4.address=10.77.0.1/24 ipv4.nat=true \
+                ipv6.address=fd42:77::1/64 ipv6.nat=true
         call /profile/default Profile Update 'a{ss}asa{sv}' 0 0 1 devices 'a{sa{ss}}' 2 \
                 root 3 type disk path / pool default \
                 eth0 2 type nic network berthbr0
