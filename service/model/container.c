@@ -115,17 +115,20 @@ GVariant *container_to_record(const Container *c) {
         return g_variant_ref_sink(g_variant_dict_end(&dict));
 }
 
-/* Records that were written before there were snapshots have none of these fields. */
+/* "" stands for "nothing of the kind is under way". */
+static int get_plan(GVariant *record, const char *key, char **value) {
+        int r = record_get_string(record, key, value);
+
+        if (r >= 0 && !**value)
+                g_clear_pointer(value, g_free);
+        return r;
+}
+
 static int snapshots_read(Container *c, GVariant *record) {
         g_autoptr(GVariant) snapshots = NULL;
 
-        if (record_get_string(record, "restore-from", &c->restore_from) >= 0 && !*c->restore_from)
-                g_clear_pointer(&c->restore_from, g_free);
-        if (record_get_string(record, "move-pool", &c->move_pool) >= 0 && !*c->move_pool)
-                g_clear_pointer(&c->move_pool, g_free);
-        (void) record_get_boolean(record, "held", &c->held);
         if (record_get_variant(record, "snapshots", SNAPSHOTS_TYPE, &snapshots) < 0)
-                return 0;
+                return -EBADMSG;
         return snapshots_from_record(c->object.name, c->object.owner, snapshots, c->snapshots);
 }
 
@@ -135,7 +138,10 @@ int container_from_record(const char *name, GVariant *record, Container **ret) {
 
         if (record_get_object(record, &c->object) < 0 ||
             record_get_enum(record, "state", states, _CONTAINER_STATE_MAX, &state) < 0 ||
-            record_get_string(record, "rename-to", &c->rename_to) < 0 ||
+            get_plan(record, "rename-to", &c->rename_to) < 0 ||
+            get_plan(record, "restore-from", &c->restore_from) < 0 ||
+            get_plan(record, "move-pool", &c->move_pool) < 0 ||
+            record_get_boolean(record, "held", &c->held) < 0 ||
             record_get_string(record, "description", &c->description) < 0 ||
             record_get_string(record, "image", &c->image) < 0 ||
             record_get_string(record, "architecture", &c->architecture) < 0 ||
@@ -150,12 +156,9 @@ int container_from_record(const char *name, GVariant *record, Container **ret) {
             record_get_boolean(record, "idmapped", &c->idmapped) < 0 ||
             record_get_uint64(record, "created", &c->created) < 0 ||
             record_get_uint64(record, "last-started", &c->last_started) < 0 ||
+            record_get_variant(record, "templates", IMAGE_TEMPLATES_TYPE, &c->templates) < 0 ||
             snapshots_read(c, record) < 0)
                 return -EBADMSG;
-        if (!*c->rename_to)
-                g_clear_pointer(&c->rename_to, g_free);
-        /* Containers of an older service have none. */
-        (void) record_get_variant(record, "templates", IMAGE_TEMPLATES_TYPE, &c->templates);
         c->state = (ContainerState) state;
         c->incomplete = c->state == CONTAINER_CREATING;
         *ret = TAKE_PTR(c);

@@ -23,11 +23,13 @@ void record_put_privilege(GVariantDict *dict, Privilege granted) {
 }
 
 int record_get_privilege(GVariant *record, Privilege *value) {
+        g_autoptr(GVariant) word = g_variant_lookup_value(record, "granted", NULL);
         Privilege granted = PRIVILEGE_USE;
-        const char *word;
 
-        if (g_variant_lookup(record, "granted", "&s", &word))
-                granted = privilege_from_string(word);
+        if (word && !g_variant_is_of_type(word, G_VARIANT_TYPE_STRING))
+                return -EBADMSG;
+        if (word)
+                granted = privilege_from_string(g_variant_get_string(word, NULL));
         if (granted == _PRIVILEGE_INVALID)
                 return -EBADMSG;
         *value = granted;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/model/size.h"
 
-#include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 typedef struct Suffix {
@@ -30,24 +30,57 @@ static const Suffix suffixes[] = {
         { "T", 1ULL << 40 },
 };
 
+/* Up to three decimals ("1.5", "1.125"), as thousandths. */
+static bool parse_decimals(const char *s, size_t n, uint64_t *ret) {
+        uint64_t value = 0;
+
+        if (n == 0 || n > 3)
+                return false;
+        for (size_t i = 0; i < 3; i++)
+                value = value * 10 + (i < n ? (uint64_t) (s[i] - '0') : 0);
+        *ret = value;
+        return true;
+}
+
+/* Whole numbers all the way: a double has not the digits for 64 bits. */
+static bool parse_bytes(const char *s, uint64_t *ret) {
+        static const char digits[] = "0123456789";
+        size_t n = strspn(s, digits);
+        g_autofree char *whole_text = g_strndup(s, n);
+        uint64_t whole, thousandths = 0, bytes;
+
+        if (!g_ascii_string_to_unsigned(whole_text, 10, 0, G_MAXINT64, &whole, NULL))
+                return false;
+        s += n;
+        if (*s == '.') {
+                n = strspn(s + 1, digits);
+                if (!parse_decimals(s + 1, n, &thousandths))
+                        return false;
+                s += 1 + n;
+        }
+        for (size_t i = 0; i < G_N_ELEMENTS(suffixes); i++) {
+                uint64_t factor = suffixes[i].factor;
+
+                if (!g_str_equal(s, suffixes[i].text))
+                        continue;
+                /* The part of a factor stays below it, so only what is whole can be too large. */
+                if (__builtin_mul_overflow(whole, factor, &bytes) ||
+                    __builtin_add_overflow(bytes, factor / 1000 * thousandths +
+                                           factor % 1000 * thousandths / 1000, &bytes) ||
+                    bytes > G_MAXINT64)
+                        return false;
+                *ret = bytes;
+                return true;
+        }
+        return false;
+}
+
 int size_parse(const char *s, uint64_t *ret, Error *ret_error) {
-        size_t digits = strspn(s, "0123456789."), plain = strspn(s, "0123456789");
-        double value = g_ascii_strtod(s, NULL);
-
-        if (plain > 0 && digits - plain <= 4 && s[digits - 1] != '.')
-                for (size_t i = 0; i < G_N_ELEMENTS(suffixes); i++) {
-                        double bytes = value * (double) suffixes[i].factor;
-
-                        if (!g_str_equal(s + digits, suffixes[i].text))
-                                continue;
-                        if (bytes >= 0x1p63)
-                                break;
-                        *ret = (uint64_t) bytes;
-                        return 0;
-                }
+        if (parse_bytes(s, ret))
+                return 0;
         return error_set(ret_error, ERROR_INVALID_CONFIG,
-                         "\"%s\" is no size: write a number with B, kB, MB, GB, TB, PB, EB or KiB, "
-                         "MiB, GiB, TiB, PiB, EiB", s);
+                         "\"%.64s\" is no size: write a number with B, kB, MB, GB, TB, PB, EB or "
+                         "KiB, MiB, GiB, TiB, PiB, EiB", s);
 }
 
 char *size_format(uint64_t bytes) {
