@@ -193,12 +193,6 @@ wait_job() {
         busctl --timeout=120 call org.berth1 "$1" org.berth1.Job Wait 'a{sv}' 0
 }
 
-# start_job PATH INTERFACE METHOD SIGNATURE ARGS...: prints the path of the job.
-start_job() {
-        busctl --json=short --timeout=60 call org.berth1 "$ROOT_PATH$1" "org.berth1.$2" "${@:3}" |
-                jq -r '.data[0]'
-}
-
 state() {
         property "/container/$1" Container State
 }
