@@ -11,6 +11,8 @@
 /* The archive as it comes, and all bytes of it unpacked, holes of sparse files included. */
 #define IMAGE_ARCHIVE_MAX (G_GUINT64_CONSTANT(64) << 30)
 #define IMAGE_UNPACKED_MAX (G_GUINT64_CONSTANT(64) << 30)
+/* A container may have grown, and its snapshots are in the same archive. */
+#define CONTAINER_UNPACKED_MAX (G_GUINT64_CONSTANT(16) << 40)
 /* Beyond this size, unpacked data may be no more than IMAGE_RATIO_MAX times the archive. Real
  * images are between 2 and 5, and the few with a file of zeros in them not above 50. */
 #define IMAGE_RATIO_FREE (G_GUINT64_CONSTANT(1) << 30)
@@ -27,6 +29,8 @@
 #define IMAGE_ACL_ENTRIES_MAX 512U
 
 #define IMAGE_METADATA_MAX (1U << 20)
+/* The index of a container's archive, with the configuration of all its snapshots. */
+#define CONTAINER_INDEX_MAX (4U << 20)
 #define IMAGE_OS_RELEASE_MAX (64U << 10)
 #define IMAGE_TEMPLATES_MAX 256U
 #define IMAGE_TEMPLATE_MAX (64U << 10)
@@ -39,7 +43,7 @@
 
 /* metadata.yaml */
 #define YAML_DEPTH_MAX 32U
-#define YAML_NODES_MAX 16384U
+#define YAML_NODES_MAX 131072U
 #define YAML_SCALAR_MAX (64U << 10)
 
 /* The process that reads the archive. Decoders need up to 130 MiB (zstd --long, xz -9), the names

@@ -113,7 +113,7 @@ static int add_rules(scmp_filter_ctx filter) {
         return r;
 }
 
-int jail_filter_load(bool writes_archive) {
+int jail_filter_load(bool writes_archive, bool asks) {
         scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
         int r;
 
@@ -122,6 +122,8 @@ int jail_filter_load(bool writes_archive) {
         r = add_rules(filter);
         if (r >= 0 && writes_archive)
                 r = add_rules_for_writing(filter);
+        if (r >= 0 && asks)
+                r = allow(filter, "recvmsg");
         if (r >= 0)
                 r = seccomp_load(filter);
         seccomp_release(filter);

@@ -57,6 +57,22 @@ void jail_report_progress(Jail *jail, double fraction) {
         (void) send_message(jail->channel_fd, "progress", g_variant_dict_end(&content));
 }
 
+int jail_ask(Jail *jail, GVariant *question, int *ret_fd) {
+        size_t n_fds = 1;
+        int fd = -EBADF, r;
+        ssize_t n;
+        char byte;
+
+        r = send_message(jail->channel_fd, "ask", question);
+        if (r < 0)
+                return r;
+        n = fd_receive(jail->channel_fd, &byte, sizeof(byte), &fd, &n_fds);
+        if (n <= 0)
+                return n < 0 ? (int) n : -EPIPE;
+        *ret_fd = n_fds > 0 ? fd : -EBADF;
+        return 0;
+}
+
 /* --- Giving up --------------------------------------------------------------------------- */
 
 /* Moves the three fds to their places and closes all others. */
@@ -82,14 +98,14 @@ static int keep_fds(int input_fd, int channel_fd, int tree_fd) {
         return close_range(FD_TREE + 1, ~0U, 0) < 0 ? -errno : 0;
 }
 
-static int become_root(void) {
+static int become_root(const JailSpec *spec) {
         if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
                 return -errno;
         return 0;
 }
 
 /* The tree is put over a directory that every host has, and then nothing but it is left. */
-static int enter_tree(void) {
+static int enter_tree(const JailSpec *spec) {
         if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
                 return -errno;
         if (syscall(SYS_move_mount, FD_TREE, "", AT_FDCWD, "/proc", MOVE_MOUNT_F_EMPTY_PATH) < 0)
@@ -103,15 +119,16 @@ static int enter_tree(void) {
         return chdir("/") < 0 ? -errno : 0;
 }
 
-static int set_limits(void) {
-        static const struct {
+static int set_limits(const JailSpec *spec) {
+        const struct {
                 int resource;
                 uint64_t value;
         } limits[] = {
                 { RLIMIT_AS, HAVE_SANITIZER ? RLIM_INFINITY : JAIL_MEMORY_MAX },
                 { RLIMIT_CORE, 0 },
-                { RLIMIT_CPU, JAIL_TIME_MAX_USEC / G_TIME_SPAN_SECOND },
-                { RLIMIT_FSIZE, IMAGE_UNPACKED_MAX },
+                { RLIMIT_CPU, spec->of_container ? RLIM_INFINITY :
+                                                   JAIL_TIME_MAX_USEC / G_TIME_SPAN_SECOND },
+                { RLIMIT_FSIZE, spec->of_container ? CONTAINER_UNPACKED_MAX : IMAGE_UNPACKED_MAX },
                 { RLIMIT_MEMLOCK, 0 },
                 { RLIMIT_MSGQUEUE, 0 },
                 { RLIMIT_NOFILE, JAIL_FILES_MAX },
@@ -128,7 +145,7 @@ static int set_limits(void) {
 }
 
 /* Leaves the capabilities over files, for good. */
-static int drop_capabilities(void) {
+static int drop_capabilities(const JailSpec *spec) {
         static const unsigned kept[] = {
                 CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID, CAP_SETFCAP,
         };
@@ -149,11 +166,11 @@ static int drop_capabilities(void) {
 static int lock_process(const JailSpec *spec) {
         if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 return -errno;
-        return HAVE_SANITIZER ? 0 : jail_filter_load(spec->writes_archive);
+        return HAVE_SANITIZER ? 0 : jail_filter_load(spec->writes_archive, spec->answer);
 }
 
 /* Waits for the parent to have mapped the ids. */
-static int await_start(void) {
+static int await_start(const JailSpec *spec) {
         char byte;
         ssize_t n = recv(JAIL_FD_CHANNEL, &byte, sizeof(byte), 0);
 
@@ -161,7 +178,7 @@ static int await_start(void) {
 }
 
 /* From here on the child dies with its parent. */
-static int tie_to_parent(void) {
+static int tie_to_parent(const JailSpec *spec) {
         char byte;
 
         if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
@@ -174,16 +191,13 @@ static int tie_to_parent(void) {
 
 static int open_root(Jail *jail) {
         jail->root_fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (jail->root_fd < 0)
-                return -errno;
-        umask(0);
-        return 0;
+        return jail->root_fd < 0 ? -errno : 0;
 }
 
 static int confine(const JailSpec *spec, Jail *jail, Error *ret_error) {
         static const struct {
                 const char *what;
-                int (*func)(void);
+                int (*func)(const JailSpec *spec);
         } steps[] = {
                 { "waiting for the id mapping", await_start },
                 { "changing ids", become_root },
@@ -195,12 +209,13 @@ static int confine(const JailSpec *spec, Jail *jail, Error *ret_error) {
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(steps); i++) {
-                r = steps[i].func();
+                r = steps[i].func(spec);
                 if (r < 0)
                         (void) error_set_errno(ret_error, -r,
                                                "Cannot confine the reading of the archive, %s",
                                                steps[i].what);
         }
+        umask(0);
         if (r >= 0 && spec->root_fd >= 0)
                 r = open_root(jail);
         if (r >= 0)

@@ -10,9 +10,9 @@
 
 #include "service/worker/image/jail.h"
 
-/* Messages of the child, one a packet: ("progress", {"fraction": d}), ("result", {...}),
- * ("error", {"name": s, "message": s}). Before them it waits for one byte, which says that its ids
- * have been mapped. */
+/* Messages of the child, one a packet: ("progress", {"fraction": d}), ("ask", {...}),
+ * ("result", {...}), ("error", {"name": s, "message": s}). Before them it waits for one byte, which
+ * says that its ids have been mapped; and for one after each "ask", with which an fd may come. */
 #define JAIL_MESSAGE_TYPE ((const GVariantType *) "(sa{sv})")
 
 /* The fds that it is given, next to standard input, output and error, which are /dev/null. They
@@ -27,6 +27,6 @@ enum {
 /* `tree_fd` is the detached mount that becomes the root. */
 noreturn void jail_inside(const JailSpec *spec, int channel_fd, int tree_fd);
 
-/* Loads the system call filter into the calling process, for reading an archive or for writing one.
- * Returns 0 or -errno. */
-int jail_filter_load(bool writes_archive);
+/* Loads the system call filter into the calling process, for reading an archive or for writing one,
+ * and for asking the parent. Returns 0 or -errno. */
+int jail_filter_load(bool writes_archive, bool asks);

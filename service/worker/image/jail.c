@@ -35,9 +35,11 @@ typedef struct Child {
         pid_t pid;
         int pidfd;
         int channel_fd;
+        int userns_fd;
+        const char *stage;
 } Child;
 
-#define CHILD_INIT ((Child) { .pidfd = -EBADF, .channel_fd = -EBADF })
+#define CHILD_INIT ((Child) { .pidfd = -EBADF, .channel_fd = -EBADF, .userns_fd = -EBADF })
 
 /* Ends the child, and with the first process of its pid namespace whatever else is in there. */
 static void child_done(Child *child) {
@@ -50,11 +52,19 @@ static void child_done(Child *child) {
         child->pid = 0;
         child->pidfd = fd_close(child->pidfd);
         child->channel_fd = fd_close(child->channel_fd);
+        child->userns_fd = fd_close(child->userns_fd);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Child, child_done)
 
 /* --- Starting ---------------------------------------------------------------------------- */
+
+static int clone_tree(int dir_fd) {
+        int fd = (int) syscall(SYS_open_tree, dir_fd, "",
+                               OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+
+        return fd < 0 ? -errno : fd;
+}
 
 /* A detached mount of the directory, or of nothing. The id mapping comes later, when there is a
  * namespace that has it. */
@@ -62,11 +72,8 @@ static int make_tree(const JailSpec *spec) {
         _cleanup_close_ int fs_fd = -EBADF;
         int fd;
 
-        if (spec->root_fd >= 0) {
-                fd = (int) syscall(SYS_open_tree, spec->root_fd, "",
-                                   OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
-                return fd < 0 ? -errno : fd;
-        }
+        if (spec->root_fd >= 0)
+                return clone_tree(spec->root_fd);
         fs_fd = (int) syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
         if (fs_fd < 0 || syscall(SYS_fsconfig, fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
                 return -errno;
@@ -109,14 +116,26 @@ static int write_map(pid_t pid, const char *file, unsigned base) {
         return fd_write_all(fd, map, strlen(map));
 }
 
-static int map_ids(const JailSpec *spec, const Child *child, int tree_fd) {
-        g_autofree char *path = g_strdup_printf("/proc/%d/ns/user", child->pid);
-        bool is_plain = spec->root_fd >= 0 && !spec->idmapped;
-        _cleanup_close_ int userns_fd = -EBADF;
+static int confine_tree(const JailSpec *spec, int tree_fd, int userns_fd, bool idmapped) {
         struct mount_attr attr = {
                 .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC |
                             MOUNT_ATTR_NOSYMFOLLOW,
         };
+
+        if (spec->writes_archive)
+                attr.attr_set |= MOUNT_ATTR_RDONLY;
+        if (idmapped) {
+                attr.attr_set |= MOUNT_ATTR_IDMAP;
+                attr.userns_fd = (uint64_t) userns_fd;
+        }
+        return syscall(SYS_mount_setattr, tree_fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 ?
+                       -errno :
+                       0;
+}
+
+static int map_ids(const JailSpec *spec, Child *child, int tree_fd) {
+        g_autofree char *path = g_strdup_printf("/proc/%d/ns/user", child->pid);
+        bool is_plain = spec->root_fd >= 0 && !spec->idmapped;
         int r;
 
         /* The child has not been waited for, so that its pid is its own. */
@@ -125,18 +144,11 @@ static int map_ids(const JailSpec *spec, const Child *child, int tree_fd) {
                 r = write_map(child->pid, "gid_map", is_plain ? 0 : JAIL_ID_BASE);
         if (r < 0)
                 return r;
-        userns_fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (userns_fd < 0)
+        child->userns_fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (child->userns_fd < 0)
                 return -errno;
-        if (spec->writes_archive)
-                attr.attr_set |= MOUNT_ATTR_RDONLY;
-        if (spec->root_fd >= 0 && spec->idmapped) {
-                attr.attr_set |= MOUNT_ATTR_IDMAP;
-                attr.userns_fd = (uint64_t) userns_fd;
-        }
-        return syscall(SYS_mount_setattr, tree_fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 ?
-                       -errno :
-                       0;
+        return confine_tree(spec, tree_fd, child->userns_fd,
+                            spec->root_fd >= 0 && spec->idmapped);
 }
 
 static int launch(const JailSpec *spec, Child *ret, Error *ret_error) {
@@ -202,6 +214,42 @@ static int child_has_died(Child *child, Error *ret_error) {
                          (unsigned) (JAIL_MEMORY_MAX >> 20));
 }
 
+/* The directory as the child is to have it: a detached mount like its root, which lives as long as
+ * the fd. */
+static int confine_directory(const JailSpec *spec, const Child *child, int dir_fd) {
+        _cleanup_close_ int tree_fd = clone_tree(dir_fd);
+        int fd, r;
+
+        if (tree_fd < 0)
+                return tree_fd;
+        r = confine_tree(spec, tree_fd, child->userns_fd, true);
+        if (r < 0)
+                return r;
+        fd = openat(tree_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+static int take_question(const JailSpec *spec, Worker *worker, Child *child, GVariant *question,
+                         Error *ret_error) {
+        _cleanup_close_ int dir_fd = -EBADF, fd = -EBADF;
+        int r;
+
+        if (!spec->answer)
+                return bad_answer(ret_error);
+        r = spec->answer(worker, question, spec->answer_userdata, &child->stage, &dir_fd,
+                         ret_error);
+        if (r < 0)
+                return r;
+        if (r > 0) {
+                fd = confine_directory(spec, child, dir_fd);
+                if (fd < 0)
+                        return error_set_errno(ret_error, -fd,
+                                               "Cannot give the confined process a directory");
+        }
+        r = fd_send(child->channel_fd, "", 1, &fd, r > 0 ? 1 : 0);
+        return r < 0 ? child_has_died(child, ret_error) : 0;
+}
+
 /* Takes one message. Returns 1 with the result, 0 when there is more to wait for. */
 static int take_message(const JailSpec *spec, Worker *worker, Child *child, GVariant **ret_result,
                         Error *ret_error) {
@@ -229,21 +277,25 @@ static int take_message(const JailSpec *spec, Worker *worker, Child *child, GVar
         }
         if (g_str_equal(kind, "error"))
                 return take_error(content, ret_error);
+        if (g_str_equal(kind, "ask"))
+                return take_question(spec, worker, child, content, ret_error);
         if (!g_str_equal(kind, "progress") ||
             !g_variant_lookup(content, "fraction", "d", &fraction) ||
             !(fraction >= 0 && fraction <= 1))
                 return bad_answer(ret_error);
-        worker_progress(worker, spec->stage, fraction);
+        worker_progress(worker, child->stage, fraction);
         return 0;
 }
 
 int jail_run(const JailSpec *spec, Worker *worker, GVariant **ret_result, Error *ret_error) {
-        gint64 deadline = g_get_monotonic_time() + JAIL_TIME_MAX_USEC;
+        gint64 deadline = spec->of_container ? DEADLINE_NEVER
+                                             : g_get_monotonic_time() + JAIL_TIME_MAX_USEC;
         g_auto(Child) child = CHILD_INIT;
         int r;
 
         worker_progress(worker, spec->stage, 0);
         r = launch(spec, &child, ret_error);
+        child.stage = spec->stage;
         while (r == 0) {
                 r = interruptible_wait(child.channel_fd, POLLIN, deadline);
                 if (r == -ECANCELED)

@@ -18,6 +18,9 @@
  * in the first user namespace is nobody special.
  *
  * What the child answers is a GVariant in normal form of bounded size, and otherwise untrusted.
+ *
+ * Archives of containers hold several directories, which are not known before the archive is read:
+ * their child asks for them one by one, and gets each as an fd of such a mount of its own.
  */
 
 #include <stdbool.h>
@@ -32,6 +35,10 @@ typedef struct JailSpec JailSpec;
 
 /* Runs in the child. `root_fd` of the jail is -EBADF where there was no directory. */
 typedef int (*JailFunc)(Jail *jail, GVariantDict *result, Error *ret_error);
+/* Answers jail_ask() in the parent: 0, or 1 with a directory, which is to be closed by the callee's
+ * caller; `question` is an a{sv} in normal form. May set another stage, a string that stays. */
+typedef int (*JailAnswer)(Worker *worker, GVariant *question, void *userdata, const char **stage,
+                          int *ret_fd, Error *ret_error);
 
 struct JailSpec {
         JailFunc func;
@@ -41,6 +48,10 @@ struct JailSpec {
         bool writes_archive; /* the other way round: the directory is read-only */
         bool idmapped;     /* whether its filesystem can be mounted idmapped */
         const char *stage; /* for the progress */
+        JailAnswer answer; /* NULL: nothing may be asked */
+        void *answer_userdata;
+        bool of_container; /* the other bounds of bounds.h, and no limit of time: whoever is at the
+                              other end of the pipe may be slow */
 };
 
 struct Jail {
@@ -58,3 +69,6 @@ int jail_run(const JailSpec *spec, Worker *worker, GVariant **ret_result, Error 
 
 /* For the function, cheap to call often. */
 void jail_report_progress(Jail *jail, double fraction);
+/* For the function: asks the parent. *ret_fd is the directory that it gives, -EBADF for none; it is
+ * the caller's. Does not return where the parent says no. */
+int jail_ask(Jail *jail, GVariant *question, int *ret_fd);

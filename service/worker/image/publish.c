@@ -59,7 +59,8 @@ static int add_filter(ArchiveWriter *archive, const char *compression, Error *re
                          compression);
 }
 
-static void on_progress(void *userdata) {
+static void on_progress(void *userdata, double fraction) {
+        jail_report_progress(userdata, fraction);
 }
 
 static int write_templates(ArchiveWriter *archive, GVariant *templates, Error *ret_error) {

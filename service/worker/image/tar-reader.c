@@ -2,6 +2,7 @@
 #include "service/worker/image/tar-reader.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #include "service/util/cleanup.h"
 #include "service/worker/image/bounds.h"
@@ -15,11 +16,15 @@ struct TarReader {
         struct archive *tar;
         TarProgress progress;
         void *userdata;
-        uint64_t archive_size;
+        uint64_t archive_size;  /* of a stream: 0, or as announced */
+        uint64_t unpacked_max;
         uint64_t unpacked;      /* bytes that `filter` has given */
         uint64_t trailing_zeros;
         uint64_t declared;      /* sum of the sizes of all files */
         Error error;            /* of the filter; the tar reader would only pass on a number */
+        int stream_fd;          /* -EBADF: a file of our own */
+        void *stream_buffer;
+        uint64_t stream_read;
 };
 
 TarReader *tar_reader_free(TarReader *reader) {
@@ -30,6 +35,7 @@ TarReader *tar_reader_free(TarReader *reader) {
         if (reader->filter)
                 (void) archive_read_free(reader->filter);
         error_clear(&reader->error);
+        g_free(reader->stream_buffer);
         g_free(reader);
         return NULL;
 }
@@ -46,13 +52,17 @@ static int archive_failed(struct archive *a, Error *ret_error) {
                          "The archive is damaged, cut off or not a tar archive (%s)", shown);
 }
 
-/* Whether `size` bytes are too many for an archive of this length. */
+/* Whether `size` bytes are too many for an archive of this length. A stream is as long as what has
+ * come of it. */
 static int check_amount(const TarReader *reader, uint64_t size, Error *ret_error) {
-        if (size > IMAGE_UNPACKED_MAX)
+        uint64_t archive_size = reader->stream_fd >= 0 ? reader->stream_read
+                                                       : reader->archive_size;
+
+        if (size > reader->unpacked_max)
                 return error_set(ret_error, ERROR_INVALID_IMAGE,
                                  "The archive unpacks to more than %u GiB",
-                                 (unsigned) (IMAGE_UNPACKED_MAX >> 30));
-        if (size > IMAGE_RATIO_FREE && size / IMAGE_RATIO_MAX > reader->archive_size)
+                                 (unsigned) (reader->unpacked_max >> 30));
+        if (size > IMAGE_RATIO_FREE && size / IMAGE_RATIO_MAX > archive_size)
                 return error_set(ret_error, ERROR_INVALID_IMAGE,
                                  "The archive unpacks to more than %u times its size",
                                  IMAGE_RATIO_MAX);
@@ -105,6 +115,28 @@ static la_ssize_t on_read(struct archive *a, void *userdata, const void **ret_da
         return (la_ssize_t) size;
 }
 
+static la_ssize_t on_stream_read(struct archive *a, void *userdata, const void **ret_data) {
+        TarReader *reader = userdata;
+        ssize_t n;
+
+        do
+                n = read(reader->stream_fd, reader->stream_buffer, READ_SIZE);
+        while (n < 0 && errno == EINTR);
+        if (n < 0) {
+                archive_set_error(a, errno, "Cannot read: %s", g_strerror(errno));
+                return ARCHIVE_FATAL;
+        }
+        reader->stream_read += (uint64_t) n;
+        *ret_data = reader->stream_buffer;
+        return n;
+}
+
+static int open_source(TarReader *reader, int fd) {
+        if (reader->stream_fd < 0)
+                return archive_read_open_fd(reader->filter, fd, READ_SIZE);
+        return archive_read_open(reader->filter, reader, NULL, on_stream_read, NULL);
+}
+
 static int open_filter(TarReader *reader, int fd, Error *ret_error) {
         static int (*const filters[])(struct archive *) = {
                 archive_read_support_filter_gzip, archive_read_support_filter_bzip2,
@@ -123,7 +155,7 @@ static int open_filter(TarReader *reader, int fd, Error *ret_error) {
                                          "This libarchive lacks one of gzip, bzip2, xz, lzma, zstd "
                                          "and lz4");
         if (archive_read_support_format_raw(reader->filter) != ARCHIVE_OK ||
-            archive_read_open_fd(reader->filter, fd, READ_SIZE) != ARCHIVE_OK ||
+            open_source(reader, fd) != ARCHIVE_OK ||
             archive_read_next_header(reader->filter, &entry) != ARCHIVE_OK)
                 return archive_failed(reader->filter, ret_error);
         /* The last one stands for the file itself. */
@@ -144,16 +176,10 @@ static int tar_failed(TarReader *reader, Error *ret_error) {
         return r;
 }
 
-int tar_reader_open(int fd, uint64_t size, TarProgress progress, void *userdata, TarReader **ret,
-                    Error *ret_error) {
-        g_autoptr(TarReader) reader = g_new(TarReader, 1);
+static int reader_open(TarReader *template, int fd, TarReader **ret, Error *ret_error) {
+        g_autoptr(TarReader) reader = g_memdup2(template, sizeof(*template));
         int r;
 
-        *reader = (TarReader) {
-                .progress = progress,
-                .userdata = userdata,
-                .archive_size = size,
-        };
         r = open_filter(reader, fd, ret_error);
         if (r < 0)
                 return r;
@@ -165,6 +191,39 @@ int tar_reader_open(int fd, uint64_t size, TarProgress progress, void *userdata,
             archive_read_open(reader->tar, reader, NULL, on_read, NULL) != ARCHIVE_OK)
                 return tar_failed(reader, ret_error);
         *ret = TAKE_PTR(reader);
+        return 0;
+}
+
+int tar_reader_open(int fd, uint64_t size, TarProgress progress, void *userdata, TarReader **ret,
+                    Error *ret_error) {
+        return reader_open(&(TarReader) {
+                .progress = progress,
+                .userdata = userdata,
+                .archive_size = size,
+                .unpacked_max = IMAGE_UNPACKED_MAX,
+                .stream_fd = -EBADF,
+        }, fd, ret, ret_error);
+}
+
+int tar_reader_open_stream(int fd, uint64_t size, uint64_t max, TarProgress progress,
+                           void *userdata, TarReader **ret, Error *ret_error) {
+        return reader_open(&(TarReader) {
+                .progress = progress,
+                .userdata = userdata,
+                .archive_size = size,
+                .unpacked_max = max,
+                .stream_fd = fd,
+                .stream_buffer = g_malloc(READ_SIZE),
+        }, fd, ret, ret_error);
+}
+
+/* How long a stream was: as much as the decompressor took, unless something is left. */
+static int read_stream_to_end(TarReader *reader, Error *ret_error) {
+        const void *data;
+
+        if (on_stream_read(reader->filter, reader, &data) < 0)
+                return archive_failed(reader->filter, ret_error);
+        reader->archive_size = reader->stream_read;
         return 0;
 }
 
@@ -182,6 +241,12 @@ static int check_end(TarReader *reader, Error *ret_error) {
                         return r;
         } while (size > 0);
 
+        if (reader->stream_fd >= 0) {
+                int r = read_stream_to_end(reader, ret_error);
+
+                if (r < 0)
+                        return r;
+        }
         if (reader->unpacked < end + 2 * TAR_BLOCK_SIZE)
                 return error_set(ret_error, ERROR_INVALID_IMAGE,
                                  "The archive is cut off: the mark at its end is missing");
@@ -207,13 +272,14 @@ int tar_reader_next(TarReader *reader, struct archive_entry **ret, Error *ret_er
         if (archive_entry_filetype(entry) == AE_IFREG && archive_entry_size(entry) > 0) {
                 uint64_t size = (uint64_t) archive_entry_size(entry);
 
-                if (size > IMAGE_UNPACKED_MAX)
+                if (size > reader->unpacked_max)
                         return check_amount(reader, size, ret_error);
                 reader->declared += size;
-                if (reader->declared > IMAGE_UNPACKED_MAX)
+                if (reader->declared > reader->unpacked_max)
                         return check_amount(reader, reader->declared, ret_error);
-                /* What will not be held by the filter's data needs not to be waited for. */
-                if (archive_entry_sparse_count(entry) == 0) {
+                /* What will not be held by the filter's data needs not to be waited for; of a
+                 * stream nobody knows. */
+                if (archive_entry_sparse_count(entry) == 0 && reader->stream_fd < 0) {
                         r = check_amount(reader, reader->unpacked + size, ret_error);
                         if (r < 0)
                                 return r;
@@ -233,7 +299,7 @@ int tar_reader_read(TarReader *reader, const void **ret_data, size_t *ret_size,
                 return 0;
         if (r != ARCHIVE_OK)
                 return tar_failed(reader, ret_error);
-        if (offset < 0 || (uint64_t) offset > IMAGE_UNPACKED_MAX)
+        if (offset < 0 || (uint64_t) offset > reader->unpacked_max)
                 return archive_failed(reader->tar, ret_error);
         *ret_offset = (uint64_t) offset;
         return 1;

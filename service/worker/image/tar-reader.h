@@ -28,6 +28,11 @@ int tar_reader_open(int fd, uint64_t size, TarProgress progress, void *userdata,
                     Error *ret_error);
 TarReader *tar_reader_free(TarReader *reader);
 
+/* The same of what comes through a pipe or from a file that others may change: `size` is how much
+ * it will be, 0 where that is not known, and is for the progress alone. `max` is how much it may
+ * unpack to. */
+int tar_reader_open_stream(int fd, uint64_t size, uint64_t max, TarProgress progress,
+                           void *userdata, TarReader **ret, Error *ret_error);
 /* Goes to the next entry, which stays the reader's and is gone with the next call. Returns 1, or 0
  * when the archive has ended in due form. */
 int tar_reader_next(TarReader *reader, struct archive_entry **ret, Error *ret_error);

@@ -25,6 +25,26 @@ typedef struct archive_entry Entry;
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Entry, archive_entry_free)
 
+/* A directory that is yet to be written, and what it counts for. */
+typedef struct Pending {
+        char *name;
+        double share;
+} Pending;
+
+static void pending_free(void *p) {
+        Pending *pending = p;
+
+        g_free(pending->name);
+        g_free(pending);
+}
+
+static void push(GPtrArray *stack, char *name, double share) {
+        Pending *pending = g_new(Pending, 1);
+
+        *pending = (Pending) { name, share };
+        g_ptr_array_add(stack, pending);
+}
+
 typedef struct TreeWriter {
         struct archive *archive;
         int root_fd;
@@ -33,6 +53,7 @@ typedef struct TreeWriter {
         void *buffer;
         TreeProgress progress;
         void *userdata;
+        double done;
 } TreeWriter;
 
 static int failed(const char *name, int errnum, Error *ret_error) {
@@ -159,7 +180,7 @@ static int write_content(TreeWriter *writer, int fd, off_t size, const char *nam
                 if (archive_write_data(writer->archive, writer->buffer, (size_t) n) < 0)
                         return tree_write_failed(writer->archive, ret_error);
                 done += n;
-                writer->progress(writer->userdata);
+                writer->progress(writer->userdata, MIN(writer->done, 1));
         }
         return 0;
 }
@@ -276,6 +297,15 @@ static int read_names(int fd, GPtrArray **ret) {
         return r;
 }
 
+/* The directories that came last to the stack share what their parent counts for with it. */
+static void share_out(TreeWriter *writer, GPtrArray *stack, guint first, double share) {
+        double part = share / (stack->len - first + 1);
+
+        for (guint i = first; i < stack->len; i++)
+                ((Pending *) stack->pdata[i])->share = part;
+        writer->done += part;
+}
+
 /* The directory itself and all in it that is no directory; those are put on the stack, which is
  * written from its end. */
 static int write_directory(TreeWriter *writer, const char *name, GPtrArray *stack,
@@ -308,7 +338,7 @@ static int write_directory(TreeWriter *writer, const char *name, GPtrArray *stac
                 if (strlen(path) + strlen(writer->prefix) + 1 > IMAGE_PATH_MAX)
                         return failed(path, ENAMETOOLONG, ret_error);
                 if (S_ISDIR(st.st_mode))
-                        g_ptr_array_add(stack, TAKE_PTR(path));
+                        push(stack, TAKE_PTR(path), 0);
                 else
                         r = write_entry(writer, path, fd, last, &st, ret_error);
         }
@@ -319,7 +349,7 @@ int tree_write(struct archive *archive, int root_fd, const char *prefix, TreePro
                void *userdata, Error *ret_error) {
         g_autoptr(GHashTable) links =
                 g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-        g_autoptr(GPtrArray) stack = g_ptr_array_new_with_free_func(g_free);
+        g_autoptr(GPtrArray) stack = g_ptr_array_new_with_free_func(pending_free);
         g_autofree void *buffer = g_malloc(BUFFER_SIZE);
         TreeWriter writer = {
                 .archive = archive,
@@ -331,13 +361,20 @@ int tree_write(struct archive *archive, int root_fd, const char *prefix, TreePro
                 .userdata = userdata,
         };
 
-        g_ptr_array_add(stack, g_strdup(""));
+        push(stack, g_strdup(""), 1);
         while (stack->len > 0) {
-                g_autofree char *name = g_ptr_array_steal_index(stack, stack->len - 1);
-                int r = write_directory(&writer, name, stack, ret_error);
+                Pending *next = g_ptr_array_steal_index(stack, stack->len - 1);
+                g_autofree char *name = next->name;
+                double share = next->share;
+                guint first = stack->len;
+                int r;
 
+                g_free(next);
+                r = write_directory(&writer, name, stack, ret_error);
                 if (r < 0)
                         return r;
+                share_out(&writer, stack, first, share);
+                progress(userdata, MIN(writer.done, 1));
         }
         return 0;
 }

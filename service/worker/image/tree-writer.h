@@ -17,7 +17,9 @@
 
 #include "service/util/error.h"
 
-typedef void (*TreeProgress)(void *userdata);
+/* `fraction` of the tree, as far as can be told: each directory counts for an equal share of the
+ * one that it is in. */
+typedef void (*TreeProgress)(void *userdata, double fraction);
 
 /* `prefix` is put before every name, such as "rootfs". */
 int tree_write(struct archive *archive, int root_fd, const char *prefix, TreeProgress progress,
