@@ -5,6 +5,7 @@
 #include "service/model/config.h"
 #include "service/model/device.h"
 #include "service/model/name.h"
+#include "service/model/proxy.h"
 #include "service/model/size.h"
 
 /* Linux has 12 bits for the major and 20 for the minor number of a device. */
@@ -271,6 +272,24 @@ static const DeviceOption unix_options[] = {
         { NULL },
 };
 
+static const DeviceOption proxy_options[] = {
+        { "listen", "address", proxy_check_address, true,
+          "where it listens: tcp:ADDRESS:PORTS, udp:ADDRESS:PORTS, unix:/PATH or unix:@NAME" },
+        { "connect", "address", proxy_check_address, true, "where what comes there leads" },
+        { "bind", "host|instance", proxy_check_bind,
+          .help = "where it listens (default host); it connects to the other" },
+        { "proxy_protocol", "boolean", check_boolean,
+          .help = "a line of the PROXY protocol tells the target who calls" },
+        { "uid", "integer", check_id, .help = "owner of a Unix socket (default 0)" },
+        { "gid", "integer", check_id, .help = "group of a Unix socket (default 0)" },
+        { "mode", "octal", check_mode, .help = "permissions of a Unix socket (default 0644)" },
+        { "security.uid", "integer", check_id,
+          .help = "uid that connects (default inside root for Unix sockets, else nobody; on the "
+                  "host the container's owner)" },
+        { "security.gid", "integer", check_id, .help = "gid that connects" },
+        { NULL },
+};
+
 static const DeviceOption none_options[] = {
         { NULL },
 };
@@ -281,6 +300,8 @@ static const DeviceType table[] = {
         { "nic", nic_options, check_nic, privilege_of_nic, "a network interface" },
         { "none", none_options, NULL, privilege_of_none,
           "nothing: hides a device of that name that a profile brings" },
+        { "proxy", proxy_options, proxy_check, proxy_privilege,
+          "connections between host and container" },
         { "unix-block", unix_options, check_unix, privilege_of_unix_block, "a block device" },
         { "unix-char", unix_options, check_unix, privilege_of_unix_char, "a character device" },
         { NULL },

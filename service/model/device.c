@@ -150,6 +150,10 @@ bool device_is_unix(GVariant *options) {
         return type && g_str_has_prefix(type, "unix-");
 }
 
+bool device_is_proxy(GVariant *options) {
+        return g_strcmp0(device_get_type(options), "proxy") == 0;
+}
+
 const char *device_get_target(GVariant *options) {
         const char *path = NULL;
 

@@ -48,6 +48,7 @@ const char *device_get_nictype(GVariant *options);
 /* A disk with a source on the host; a node of a Unix device. */
 bool device_is_host_disk(GVariant *options);
 bool device_is_unix(GVariant *options);
+bool device_is_proxy(GVariant *options);
 /* Where it is inside, without the leading slash: "mnt/data", "dev/null". NULL for a device that is
  * no file. */
 const char *device_get_target(GVariant *options);

@@ -3,6 +3,7 @@
 
 #include "service/model/config.h"
 #include "service/model/device.h"
+#include "service/operation/container-forward.h"
 #include "service/operation/container-nic.h"
 #include "service/operation/container.h"
 #include "service/util/cleanup.h"
@@ -58,7 +59,7 @@ static GVariant *describe(Manager *m, const Container *c) {
                 if (device_get_nictype(owned))
                         g_variant_builder_add(&builder, "{s@a{ss}}", name,
                                               container_nic_describe(m, c, name, owned));
-                else if (device_get_target(owned))
+                else if (device_get_target(owned) || device_is_proxy(owned))
                         g_variant_builder_add(&builder, "{s@a{ss}}", name, owned);
         }
         return g_variant_ref_sink(g_variant_builder_end(&builder));
@@ -177,12 +178,51 @@ int device_plan_lock(const DevicePlan *plan, Job *job, Error *ret_error) {
 
 /* --- doing --- */
 
+#define CHANGES_TYPE ((const GVariantType *) "a(ssiuuua{sa{ss}}a{sa{ss}})")
+
+static void add_change(GVariantBuilder *containers, const Container *c, GVariant *remove,
+                       GVariant *add) {
+        g_variant_builder_add(containers, "(ssiuuu@a{sa{ss}}@a{sa{ss}})", c->object.name,
+                              c->facts.lxc_path, (gint32) c->facts.init_pid,
+                              (guint32) c->object.owner, c->idmap.base, c->idmap.size, remove, add);
+}
+
+/* There are new processes to look after. */
+static int changed(Job *job, GVariant *result, int *fds, size_t n_fds, Error *ret_error) {
+        for (guint i = 0; i < job->locks->len; i++) {
+                Object *o = g_ptr_array_index(job->locks, i);
+
+                if (o->kind == OBJECT_CONTAINER)
+                        container_forwards_watch(job->manager, (Container *) o);
+        }
+        return 0;
+}
+
+static int run(Job *job, GVariantBuilder *containers, const GArray *fds, Error *ret_error) {
+        GVariantDict args;
+
+        g_variant_dict_init(&args, NULL);
+        g_variant_dict_insert_value(&args, "containers", g_variant_builder_end(containers));
+        return job_run_worker(job, OPERATION_DEVICES, g_variant_dict_end(&args),
+                              (const int *) (void *) fds->data, fds->len, changed, ret_error);
+}
+
+int device_plan_add(Job *job, Container *c, GVariant *devices, Error *ret_error) {
+        g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(int));
+        g_autoptr(GVariant) none = devices_empty();
+        GVariantBuilder containers;
+
+        g_variant_builder_init(&containers, CHANGES_TYPE);
+        add_change(&containers, c, none, devices);
+        g_array_append_val(fds, c->init_fd);
+        return run(job, &containers, fds, ret_error);
+}
+
 int device_plan_run(DevicePlan *plan, Job *job, bool back, Error *ret_error) {
         g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(int));
         GVariantBuilder containers;
-        GVariantDict args;
 
-        g_variant_builder_init(&containers, G_VARIANT_TYPE("a(ssiuuua{sa{ss}}a{sa{ss}})"));
+        g_variant_builder_init(&containers, CHANGES_TYPE);
         for (guint i = 0; i < plan->entries->len; i++) {
                 const Entry *e = g_ptr_array_index(plan->entries, i);
                 Container *c = manager_find_container(plan->manager, e->name);
@@ -192,19 +232,13 @@ int device_plan_run(DevicePlan *plan, Job *job, bool back, Error *ret_error) {
                     c->facts.init_pid != e->init_pid)
                         continue;
                 g_array_append_val(fds, c->init_fd);
-                g_variant_builder_add(&containers, "(ssiuuu@a{sa{ss}}@a{sa{ss}})", e->name,
-                                      c->facts.lxc_path, (gint32) e->init_pid,
-                                      (guint32) c->object.owner, c->idmap.base, c->idmap.size,
-                                      back ? e->add : e->remove, back ? e->remove : e->add);
+                add_change(&containers, c, back ? e->add : e->remove, back ? e->remove : e->add);
         }
         if (fds->len == 0) {
                 g_variant_builder_clear(&containers);
                 return JOB_STEP_DONE;
         }
-        g_variant_dict_init(&args, NULL);
-        g_variant_dict_insert_value(&args, "containers", g_variant_builder_end(&containers));
-        return job_run_worker(job, OPERATION_DEVICES, g_variant_dict_end(&args),
-                              (const int *) (void *) fds->data, fds->len, NULL, ret_error);
+        return run(job, &containers, fds, ret_error);
 }
 
 void device_plan_commit(const DevicePlan *plan) {

@@ -24,6 +24,9 @@ int device_plan_lock(const DevicePlan *plan, Job *job, Error *ret_error);
 /* For a step: exchanges the devices. Back: for the undo of the step after it, because a worker that
  * fails has undone by itself what it had done. */
 int device_plan_run(DevicePlan *plan, Job *job, bool back, Error *ret_error);
+/* For a step of a job that has locked the container: puts devices in that it should have already.
+ * `devices` a{sa{ss}}, floating. */
+int device_plan_add(Job *job, Container *c, GVariant *devices, Error *ret_error);
 /* Records what was chosen for new nics, where the change was not one of the containers' own. */
 void device_plan_commit(const DevicePlan *plan);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "service/model/name.h"
+#include "service/operation/container-forward.h"
 #include "service/operation/container-run.h"
 #include "service/operation/container-wait.h"
 #include "service/operation/network.h"
@@ -174,6 +175,7 @@ int manager_new(sd_event *event, const char *state_dir, const char *run_dir,
         m->libexec_dir = g_strdup(libexec_dir);
         m->locks = g_hash_table_new(NULL, NULL);
         m->runs = g_hash_table_new_full(NULL, NULL, NULL, container_run_free);
+        m->forwards = g_hash_table_new_full(NULL, NULL, NULL, container_forwards_free);
         m->resolvers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
                                              resolver_free);
         m->id_ranges = read_id_ranges();
@@ -203,6 +205,7 @@ Manager *manager_free(Manager *m) {
         /* Jobs first: they hold workers and locks on the others. */
         g_clear_pointer(&m->objects[OBJECT_JOB], g_hash_table_unref);
         g_clear_pointer(&m->runs, g_hash_table_unref);
+        g_clear_pointer(&m->forwards, g_hash_table_unref);
         g_clear_pointer(&m->resolvers, g_hash_table_unref);
         for (ObjectKind kind = 0; kind < _OBJECT_KIND_MAX; kind++) {
                 g_clear_pointer(&m->objects[kind], g_hash_table_unref);
@@ -346,8 +349,10 @@ void manager_remove(Manager *m, Object *o) {
                 remove_snapshots(m, (Container *) o);
         if (m->observer)
                 m->observer->removed(o, m->observer_userdata);
-        if (o->kind == OBJECT_CONTAINER)
+        if (o->kind == OBJECT_CONTAINER) {
                 g_hash_table_remove(m->runs, o);
+                g_hash_table_remove(m->forwards, o);
+        }
         if (o->kind == OBJECT_SNAPSHOT)
                 g_ptr_array_remove(manager_get_container_of(m, (Snapshot *) o)->snapshots, o);
         if (g_hash_table_contains(m->locks, o))

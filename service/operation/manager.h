@@ -56,6 +56,7 @@ struct Manager {
         AddressWatch *address_watch;
         FirewallWatch *firewall_watch;
         GHashTable *runs;                      /* Container -> ContainerRun */
+        GHashTable *forwards;                  /* Container -> its proxies' processes */
         GHashTable *resolvers;                 /* Network name -> its dnsmasq */
 
         SnapshotTimer *snapshot_timer;         /* NULL before recovery is over */

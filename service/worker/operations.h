@@ -121,7 +121,8 @@
  * error every container has what it had before. One that has stopped is passed over. Result:
  * "warnings" as. */
 #define OPERATION_LIMITS "runtime.limits"
-/* Takes devices away from containers that run and puts others in, all of it or nothing.
+/* Takes devices away from containers that run and puts others in, all of it or nothing. A proxy
+ * that is put in again is started anew.
  * "containers" a(ssiuuua{sa{ss}}a{sa{ss}}): name, lxc-path, pid of init, owner's uid, first id on
  * the host, count of ids; what to remove, what to add: options as of "devices" of START, those of
  * nics as in "nics", with their type. fds: pidfd of the init of each. */
@@ -177,6 +178,10 @@
 /* Unpacks the tar archive from (fds: source), uncompressed, in the directory "path"; with
  * "make-directories" b makes that. Result: "files" t. */
 #define OPERATION_TREE_PUSH "tree.push"
+
+/* The directory in lxc-path with a file for each proxy device that is served; its first line is pid
+ * and start time (in clock ticks since boot) of the process. */
+#define RUNTIME_FORWARDS_DIR "forwards"
 
 /* Where liblxc's post-stop hook leaves why the container ended, in lxc-path: a file with "stop" or
  * "reboot". */

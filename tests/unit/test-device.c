@@ -67,6 +67,14 @@ TEST(accepted) {
                 { "{'type': 'unix-block', 'path': '/dev/sda', 'mode': '0600'}", PRIVILEGE_HOST,
                   "dev/sda" },
                 { "{'type': 'none'}", PRIVILEGE_USE, NULL },
+                { "{'type': 'proxy', 'listen': 'tcp:0.0.0.0:80', 'connect': 'tcp:127.0.0.1:80'}",
+                  PRIVILEGE_HOST, NULL },
+                { "{'type': 'proxy', 'listen': 'unix:@x', 'connect': 'unix:/run/x', 'bind': "
+                  "'instance'}", PRIVILEGE_OWN_FILES, NULL },
+                { "{'type': 'proxy', 'listen': 'tcp:127.0.0.1:80', 'connect': 'tcp:[::1]:80', "
+                  "'bind': 'instance', 'security.uid': '0'}", PRIVILEGE_HOST, NULL },
+                { "{'type': 'proxy', 'listen': 'udp:[::]:1-512', 'connect': 'udp:10.0.0.2:9'}",
+                  PRIVILEGE_HOST, NULL },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
@@ -125,6 +133,25 @@ TEST(refused) {
                 { "{'type': 'unix-char', 'path': '/dev/x', 'mode': '888'}", "mode" },
                 { "{'type': 'unix-char', 'path': '/dev/x', 'uid': '-1'}", "uid" },
                 { "{'type': 'none', 'path': 'x'}", "no option" },
+                { "{'type': 'proxy', 'listen': 'tcp:0.0.0.0:80'}", "needs the option \"connect\"" },
+                { "{'type': 'proxy', 'listen': 'tcp:0.0.0.0', 'connect': 'tcp:1.2.3.4:1'}",
+                  "no port" },
+                { "{'type': 'proxy', 'listen': 'tcp:::1:80', 'connect': 'tcp:1.2.3.4:1'}",
+                  "no address" },
+                { "{'type': 'proxy', 'listen': 'tcp:0.0.0.0:0', 'connect': 'tcp:1.2.3.4:1'}",
+                  "list of ports" },
+                { "{'type': 'proxy', 'listen': 'tcp:0.0.0.0:1-', 'connect': 'tcp:1.2.3.4:1'}",
+                  "list of ports" },
+                { "{'type': 'proxy', 'listen': 'tcp:0.0.0.0:1-513', 'connect': 'tcp:1.2.3.4:1'}",
+                  "512 ports" },
+                { "{'type': 'proxy', 'listen': 'unix:x', 'connect': 'tcp:1.2.3.4:1'}",
+                  "absolute path" },
+                { "{'type': 'proxy', 'listen': 'tcp:1.2.3.4:1', 'connect': 'udp:1.2.3.4:1'}",
+                  "datagrams" },
+                { "{'type': 'proxy', 'listen': 'tcp:1.2.3.4:1', 'connect': 'tcp:0.0.0.0:1'}",
+                  "connect to" },
+                { "{'type': 'proxy', 'listen': 'sctp:1.2.3.4:1', 'connect': 'tcp:1.2.3.4:1'}",
+                  "does not begin" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {

@@ -180,6 +180,13 @@ int cgroup_open_base(const CgroupHierarchy *h) {
                         : fcntl(h->fd, F_DUPFD_CLOEXEC, 0);
 }
 
+int cgroup_make_pivot(const CgroupHost *host, const char *container) {
+        g_autofree char *name = cgroup_name(CGROUP_PIVOT, container);
+        _cleanup_close_ int base = host->unified ? cgroup_open_base(host->unified) : -EBADF;
+
+        return base < 0 ? base : path_make_dir(base, name, 0755);
+}
+
 /* One hierarchy is enough to see who is where: liblxc keeps them all alike. */
 static const CgroupHierarchy *main_hierarchy(const CgroupHost *host) {
         return host->unified ?: g_ptr_array_index(host->hierarchies, 0);

@@ -65,6 +65,10 @@ int cgroup_has_process(const CgroupHost *host, CgroupKind kind, const char *cont
 int cgroup_list_processes(const CgroupHost *host, CgroupKind kind, const char *container,
                           GArray **ret);
 
+/* Opens the pivot group in version 2, made if it is not there; -EBADF where there is no version 2.
+ * What is in it does not hold up the container, and ends with it (OPERATION_CLEAN). */
+int cgroup_make_pivot(const CgroupHost *host, const char *container);
+
 /* Building blocks: the hierarchy of a version 1 controller or NULL; directories; a group's file;
  * the path of a process's group below the mount point. */
 const CgroupHierarchy *cgroup_find_controller(const CgroupHost *host, const char *controller);

@@ -13,6 +13,7 @@
 #include "service/worker/operations.h"
 #include "service/worker/runtime/cgroup-control.h"
 #include "service/worker/runtime/container-config.h"
+#include "service/worker/runtime/device-forward.h"
 #include "service/worker/runtime/device-stage.h"
 #include "service/worker/runtime/wait.h"
 
@@ -67,6 +68,8 @@ static int remove_lxc_path(const char *lxc_path) {
         if (fd < 0)
                 return fd;
         run_fd = path_open_beneath(fd, last, O_RDONLY | O_DIRECTORY, 0);
+        if (run_fd >= 0)
+                device_forward_end_all(run_fd);
         r = run_fd == -ENOENT ? 0 : run_fd < 0 ? run_fd : device_unstage(run_fd);
         return r < 0 ? r : path_remove_tree(fd, last);
 }

@@ -9,7 +9,9 @@
 #include "service/util/cleanup.h"
 #include "service/util/log.h"
 #include "service/util/path.h"
+#include "service/worker/runtime/cgroup.h"
 #include "service/worker/runtime/container-config.h"
+#include "service/worker/runtime/device-forward.h"
 #include "service/worker/runtime/device-inside.h"
 #include "service/worker/runtime/device-mount.h"
 #include "service/worker/runtime/device-nic.h"
@@ -23,6 +25,7 @@ typedef struct Change {
         const char *name, *lxc_path;
         DeviceContext context;
         Process init;
+        const CgroupHost *host;
         GVariant *remove, *add; /* a{sa{ss}} */
 } Change;
 
@@ -85,12 +88,33 @@ static int remove_file(const Change *change, const char *device, GVariant *optio
         return 0;
 }
 
+static int add_forward(const Change *change, const char *device, GVariant *options,
+                       Error *ret_error) {
+        _cleanup_close_ int path_fd = path_open_dir(change->lxc_path);
+
+        if (path_fd < 0)
+                return error_set_errno(ret_error, -path_fd, "Cannot open %s", change->lxc_path);
+        return device_forward_add(&change->context, change->host, &change->init, path_fd, device,
+                                  options, ret_error);
+}
+
+static int remove_forward(const Change *change, const char *device, GVariant *options,
+                          Error *ret_error) {
+        _cleanup_close_ int path_fd = path_open_dir(change->lxc_path);
+
+        if (path_fd < 0)
+                return error_set_errno(ret_error, -path_fd, "Cannot open %s", change->lxc_path);
+        return device_forward_remove(&change->init, path_fd, device, options, ret_error);
+}
+
 static int add_device(const Change *change, const char *device, GVariant *options,
                       Error *ret_error) {
         if (device_get_target(options))
                 return add_file(change, device, options, ret_error);
         if (device_get_nictype(options))
                 return device_nic_add(&change->init, options, ret_error);
+        if (device_is_proxy(options))
+                return add_forward(change, device, options, ret_error);
         return 0;
 }
 
@@ -100,6 +124,8 @@ static int remove_device(const Change *change, const char *device, GVariant *opt
                 return remove_file(change, device, options, ret_error);
         if (device_get_nictype(options))
                 return device_nic_remove(&change->init, options, ret_error);
+        if (device_is_proxy(options))
+                return remove_forward(change, device, options, ret_error);
         return 0;
 }
 
@@ -160,10 +186,10 @@ static void undo(GArray *deeds) {
         }
 }
 
-static int read_changes(Worker *worker, GArray *changes, Error *ret_error) {
+static int read_changes(Worker *worker, const CgroupHost *host, GArray *changes, Error *ret_error) {
         g_autoptr(GVariant) containers = NULL; /* what is in it is the worker's */
         GVariantIter iter;
-        Change change = { .init = PROCESS_INIT };
+        Change change = { .init = PROCESS_INIT, .host = host };
         gint32 pid;
         int r;
 
@@ -198,11 +224,14 @@ static int read_changes(Worker *worker, GArray *changes, Error *ret_error) {
 int device_change_run(Worker *worker, GVariantDict *result, Error *ret_error) {
         g_autoptr(GArray) changes = g_array_new(FALSE, FALSE, sizeof(Change));
         g_autoptr(GArray) deeds = g_array_new(FALSE, FALSE, sizeof(Deed));
+        g_autoptr(CgroupHost) host = NULL;
         int r;
 
         g_array_set_clear_func(changes, change_clear);
         g_array_set_clear_func(deeds, deed_clear);
-        r = read_changes(worker, changes, ret_error);
+        r = cgroup_host_new(&host, ret_error);
+        if (r >= 0)
+                r = read_changes(worker, host, changes, ret_error);
         if (r < 0)
                 return r;
         wait_block_term();

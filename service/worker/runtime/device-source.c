@@ -2,9 +2,6 @@
 #include "service/worker/runtime/device-source.h"
 
 #include <fcntl.h>
-#include <grp.h>
-#include <limits.h>
-#include <pwd.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -12,39 +9,9 @@
 
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
+#include "service/worker/runtime/identity.h"
 #include "service/worker/runtime/process.h"
 #include "service/worker/runtime/wait.h"
-
-typedef struct Identity {
-        uid_t uid;
-        gid_t gid;
-        gid_t *groups;
-        int n_groups;
-} Identity;
-
-static void identity_clear(Identity *identity) {
-        g_clear_pointer(&identity->groups, g_free);
-}
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Identity, identity_clear)
-
-static int identity_get(uid_t uid, Identity *ret) {
-        const struct passwd *user = getpwuid(uid);
-        Identity identity = { .uid = uid };
-        int n = NGROUPS_MAX;
-
-        if (!user)
-                return -ESRCH;
-        identity.gid = user->pw_gid;
-        identity.groups = g_new(gid_t, (size_t) n);
-        if (getgrouplist(user->pw_name, user->pw_gid, identity.groups, &n) < 0) {
-                g_free(identity.groups);
-                return -E2BIG;
-        }
-        identity.n_groups = n;
-        *ret = identity;
-        return 0;
-}
 
 /* Everything but what a device node or another user's socket could be is fine to show. */
 static int open_readable(const char *path) {
@@ -66,20 +33,11 @@ static int open_readable(const char *path) {
         return TAKE_FD(fd);
 }
 
-/* In the child: there is no way back from this. */
-static int become(const Identity *identity) {
-        if (setgroups((size_t) identity->n_groups, identity->groups) < 0 ||
-            setresgid(identity->gid, identity->gid, identity->gid) < 0 ||
-            setresuid(identity->uid, identity->uid, identity->uid) < 0)
-                return -errno;
-        return 0;
-}
-
 G_GNUC_NORETURN static void open_in_child(int socket, const char *path, const Identity *identity) {
         _cleanup_close_ int fd = -EBADF;
         int r;
 
-        r = become(identity);
+        r = identity_become(identity);
         if (r >= 0)
                 r = fd = open_readable(path);
         r = MIN(r, 0);

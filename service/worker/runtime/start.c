@@ -20,6 +20,7 @@
 #include "service/worker/runtime/cgroup-limits.h"
 #include "service/worker/runtime/clean.h"
 #include "service/worker/runtime/container-config.h"
+#include "service/worker/runtime/device-forward.h"
 #include "service/worker/runtime/device-stage.h"
 #include "service/worker/runtime/failure-cause.h"
 #include "service/worker/runtime/process.h"
@@ -304,20 +305,11 @@ G_GNUC_NORETURN static void execute_starter(const Start *start) {
         _exit(EXIT_FAILURE);
 }
 
-/* Everything that berth-start forks is in the pivot group until liblxc moves it to another of the
- * container's, so nobody is missed when a start has to be undone half-way. */
-static int make_starter_group(const Start *start) {
-        g_autofree char *name = cgroup_name(CGROUP_PIVOT, start->name);
-        _cleanup_close_ int base = -EBADF;
-
-        if (!start->host->unified)
-                return -EBADF;
-        base = cgroup_open_base(start->host->unified);
-        return base < 0 ? base : path_make_dir(base, name, 0755);
-}
-
 static int run_starter(const Start *start, Error *ret_error) {
-        _cleanup_close_ int group = make_starter_group(start), pidfd = -EBADF;
+        /* Everything that berth-start forks is in the pivot group until liblxc moves it to another
+         * of the container's, so nobody is missed when a start has to be undone half-way. */
+        _cleanup_close_ int group = cgroup_make_pivot(start->host, start->name);
+        _cleanup_close_ int pidfd = -EBADF;
         struct pollfd p = { .events = POLLIN };
         pid_t pid;
         int r, status;
@@ -412,6 +404,17 @@ static int check_idmap(const Start *start, const Process *init, const char *kind
         return n == map->len ? 0 : -EPERM;
 }
 
+static int start_forwards(const Start *start, const Process *init, Error *ret_error) {
+        _cleanup_close_ int path_fd = path_open_dir(start->lxc_path);
+
+        if (path_fd < 0)
+                return error_set_errno(ret_error, -path_fd,
+                                       "Cannot open the run-time directory of container \"%s\"",
+                                       start->name);
+        return device_forward_add_all(&start->device_context, start->host, init, path_fd,
+                                      start->devices, ret_error);
+}
+
 static int report(const Start *start, Worker *worker, GVariantDict *result, Error *ret_error) {
         g_auto(Process) monitor = PROCESS_INIT, init = PROCESS_INIT;
         g_autoptr(GPtrArray) warnings = g_ptr_array_new_with_free_func(g_free);
@@ -436,6 +439,9 @@ static int report(const Start *start, Worker *worker, GVariantDict *result, Erro
                                        "Cannot find the processes of container \"%s\"",
                                        start->name);
 
+        r = start_forwards(start, &init, ret_error);
+        if (r < 0)
+                return r;
         limits_apply_hints(start->host, start->name, start->config, start->cpus, warnings);
         g_variant_dict_insert_value(result, "warnings",
                                     g_variant_new_strv((const char *const *) warnings->pdata,
