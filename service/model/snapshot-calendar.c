@@ -212,7 +212,9 @@ bool snapshot_schedule_next(const char *schedule, uint64_t after, uint64_t *ret)
         for (char **word = words; *word; word++) {
                 const Alias *alias = alias_find(*word);
 
-                if (alias && alias->cron && cron_parse(alias->cron, &cron) &&
+                if (!alias)
+                        return false;
+                if (alias->cron && cron_parse(alias->cron, &cron) &&
                     cron_next(&cron, after, &next))
                         best = MIN(best, next);
         }
@@ -273,7 +275,7 @@ int snapshot_expiry_apply(const char *expiry, uint64_t created, uint64_t *ret, E
         }
         /* What is too much for its field carries over: the 31st of April is the 1st of May. */
         seconds = timegm(&tm);
-        if (seconds <= 0 || tm.tm_year > YEAR_MAX - 1900)
+        if (seconds < 0 || tm.tm_year > YEAR_MAX - 1900)
                 return error_set(ret_error, ERROR_INVALID_CONFIG,
                                  "The expiry \"%.80s\" is further away than the calendar goes",
                                  shown);

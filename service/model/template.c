@@ -173,7 +173,8 @@ static void look_up(Engine *engine, const char *path, Value *ret) {
                 table_get(value, parts[1], ret);
         else if (g_variant_is_of_type(value, G_VARIANT_TYPE("a{sa{ss}}"))) {
                 below = g_strsplit(parts[1], ".", 2);
-                inner = g_variant_lookup_value(value, below[0], G_VARIANT_TYPE("a{ss}"));
+                /* of "devices." there is no first part */
+                inner = g_variant_lookup_value(value, below[0] ?: "", G_VARIANT_TYPE("a{ss}"));
                 if (inner && below[1])
                         table_get(inner, below[1], ret);
                 else if (inner)

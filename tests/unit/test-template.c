@@ -31,6 +31,7 @@ TEST(what_images_use) {
                 { "{{ config.user.x }}{{ config.user.a-b }}", "ydash" },
                 { "{{ properties.os }}{{ properties.none }}", "Debian" },
                 { "{{ devices.eth0.hwaddr }}", "00:16" },
+                { "{{ devices. }}{{ config. }}{{ properties.. }}{{ yes. }}", "" },
                 { "{{ properties.none|default:\"x\" }}", "x" },
                 { "{{ properties.empty|default:'x'|upper }}", "X" },
                 { "{{ properties.empty|default_if_none:'x' }}", "" },

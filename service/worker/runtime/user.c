@@ -33,15 +33,18 @@ static bool parse_id(const char *text, uint32_t *ret) {
         return true;
 }
 
-/* The first entry where the field is `wanted`, by name or as a number. */
-static GStrv find_entry(const char *text, const char *name, guint id_field, uint32_t id) {
+/* The first entry of that name, or where the field is that number. One without a group that can be
+ * read, in the field `gid_field`, is none. */
+static GStrv find_entry(const char *text, const char *name, guint id_field, uint32_t id,
+                        guint gid_field) {
         g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
 
         for (char **line = lines; *line; line++) {
                 g_auto(GStrv) fields = g_strsplit(*line, ":", -1);
-                uint32_t n;
+                uint32_t n, gid;
 
-                if (g_strv_length(fields) <= id_field || !parse_id(fields[id_field], &n))
+                if (g_strv_length(fields) <= gid_field || !parse_id(fields[id_field], &n) ||
+                    !parse_id(fields[gid_field], &gid))
                         continue;
                 if (name ? g_str_equal(fields[0], name) : n == id)
                         return TAKE_PTR(fields);
@@ -54,7 +57,7 @@ static int resolve_user(const char *text, const char *user, User *u, Error *ret_
         uint32_t id = 0, gid = 0;
         bool numeric = *user == '\0' || parse_id(user, &id);
 
-        entry = find_entry(text, numeric ? NULL : user, PASSWD_UID, id);
+        entry = find_entry(text, numeric ? NULL : user, PASSWD_UID, id, PASSWD_GID);
         if (!entry && !numeric)
                 return error_set(ret_error, ERROR_INVALID_ARGS,
                                  "The container has no user \"%s\"", user);
@@ -75,7 +78,7 @@ static int resolve_group(const char *text, const char *group, User *u, Error *re
         uint32_t id;
 
         if (!parse_id(group, &id)) {
-                entry = find_entry(text, group, GROUP_GID, 0);
+                entry = find_entry(text, group, GROUP_GID, 0, GROUP_GID);
                 if (!entry)
                         return error_set(ret_error, ERROR_INVALID_ARGS,
                                          "The container has no group \"%s\"", group);
