@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <math.h>
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
@@ -12,28 +11,19 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "service/operation/worker-channel.h"
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
 #include "service/util/log.h"
-#include "service/worker/protocol.h"
 
-/* A message for people longer than this comes from a worker that is not ours any more. */
-#define TEXT_MAX 4096U
 /* Messages that are read in one turn of the event loop: one worker must not keep it from others. */
 #define MESSAGES_PER_TURN 64U
 
 struct WorkerProcess {
         pid_t pid;
         char *operation;
-        int channel;
+        WorkerChannel channel;
         sd_event_source *channel_source, *child_source, *kill_timer;
-        const WorkerHandlers *handlers;
-        void *userdata;
-
-        GVariant *result;
-        int fds[PROTOCOL_FDS_MAX];
-        size_t n_fds;
-        Error error;
 };
 
 static void fds_close(int *fds, size_t n_fds) {
@@ -53,10 +43,7 @@ WorkerProcess *worker_process_free(WorkerProcess *worker) {
                 (void) kill(worker->pid, SIGKILL);
                 (void) waitpid(worker->pid, NULL, 0);
         }
-        fd_close(worker->channel);
-        fds_close(worker->fds, worker->n_fds);
-        g_clear_pointer(&worker->result, g_variant_unref);
-        error_clear(&worker->error);
+        worker_channel_done(&worker->channel);
         g_free(worker->operation);
         g_free(worker);
         return NULL;
@@ -64,97 +51,15 @@ WorkerProcess *worker_process_free(WorkerProcess *worker) {
 
 /* --- what the worker says --- */
 
-static void on_progress(WorkerProcess *worker, GVariant *content) {
-        const char *stage;
-        double fraction;
-
-        if (!g_variant_lookup(content, "stage", "&s", &stage) || strlen(stage) > TEXT_MAX ||
-            !g_variant_lookup(content, "fraction", "d", &fraction) || isnan(fraction))
-                return;
-        if (worker->handlers->progress)
-                worker->handlers->progress(stage, CLAMP(fraction, -1, 1), worker->userdata);
-}
-
-static void on_error(WorkerProcess *worker, GVariant *content) {
-        const char *name, *message;
-        int code = _ERROR_INVALID;
-
-        if (g_variant_lookup(content, "name", "&s", &name) &&
-            g_variant_lookup(content, "message", "&s", &message) && strlen(message) <= TEXT_MAX)
-                code = error_code_from_name(name);
-        if (code < 0)
-                (void) error_set(&worker->error, ERROR_FAILED,
-                                 "Worker %s reported an error that makes no sense",
-                                 worker->operation);
-        else
-                (void) error_set(&worker->error, (ErrorCode) code, "%s", message);
-}
-
-static void on_message(WorkerProcess *worker, GVariant *message, int *fds, size_t n_fds) {
-        g_autoptr(GVariant) content = NULL;
-        const char *kind;
-
-        g_variant_get(message, "(&s@a{sv})", &kind, &content);
-        if (g_str_equal(kind, "progress"))
-                on_progress(worker, content);
-        else if (g_str_equal(kind, "event") && worker->handlers->event)
-                worker->handlers->event(content, fds, n_fds, worker->userdata);
-        else if (g_str_equal(kind, "error") && !worker->result)
-                on_error(worker, content);
-        else if (g_str_equal(kind, "result") && !worker->result && !worker->error.message) {
-                worker->result = TAKE_PTR(content);
-                worker->n_fds = n_fds;
-                for (size_t i = 0; i < n_fds; i++)
-                        worker->fds[i] = TAKE_FD(fds[i]);
-        }
-        fds_close(fds, n_fds);
-}
-
-/* Reads at most `max` messages. Returns 0 when nothing more is there now, 1 when there may be,
- * -EPIPE when nothing will be, another -errno for what is no message. */
-static int channel_read(WorkerProcess *worker, unsigned max) {
-        g_autofree guint8 *buffer = g_malloc(PROTOCOL_MESSAGE_MAX);
-
-        for (unsigned i = 0; i < max; i++) {
-                int fds[PROTOCOL_FDS_MAX];
-                size_t n_fds = ELEMENTSOF(fds);
-                g_autoptr(GVariant) message = NULL;
-                g_autoptr(GBytes) bytes = NULL;
-                ssize_t n = fd_receive(worker->channel, buffer, PROTOCOL_MESSAGE_MAX, fds, &n_fds);
-
-                if (n == -EAGAIN)
-                        return 0;
-                if (n == 0)
-                        return -EPIPE;
-                if (n < 0)
-                        return (int) n;
-                bytes = g_bytes_new(buffer, (gsize) n);
-                message = g_variant_ref_sink(
-                        g_variant_new_from_bytes(PROTOCOL_MESSAGE_TYPE, bytes, FALSE));
-                if (!g_variant_is_normal_form(message)) {
-                        fds_close(fds, n_fds);
-                        return -EBADMSG;
-                }
-                on_message(worker, message, fds, n_fds);
-        }
-        return 1;
-}
-
-/* A worker that breaks the protocol is none of ours any more: nothing that it said counts. */
 static void channel_break(WorkerProcess *worker) {
-        g_clear_pointer(&worker->result, g_variant_unref);
-        fds_close(worker->fds, worker->n_fds);
-        worker->n_fds = 0;
-        error_clear(&worker->error);
-        (void) error_set(&worker->error, ERROR_FAILED, "Worker %s sent what makes no sense",
-                         worker->operation);
+        worker_channel_break(&worker->channel);
         if (worker->pid > 0)
                 (void) kill(worker->pid, SIGKILL);
 }
 
 static int on_channel(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
         WorkerProcess *worker = userdata;
-        int r = channel_read(worker, MESSAGES_PER_TURN);
+        int r = worker_channel_read(&worker->channel, MESSAGES_PER_TURN);
 
         if (r >= 0)
                 return 0;
@@ -167,29 +72,29 @@ static int on_channel(sd_event_source *source, int fd, uint32_t revents, void *u
 
 static int on_exit_of_child(sd_event_source *source, const siginfo_t *si, void *userdata) {
         WorkerProcess *worker = userdata;
-
+        WorkerChannel *channel = &worker->channel;
         int r;
 
         worker->pid = 0;
         /* Not after what was no message: that was the end of what is believed. */
         if (sd_event_source_get_enabled(worker->channel_source, NULL) > 0) {
-                r = channel_read(worker, UINT_MAX);
+                r = worker_channel_read(&worker->channel, UINT_MAX);
                 if (r < 0 && r != -EPIPE)
                         channel_break(worker);
         }
         worker->kill_timer = sd_event_source_disable_unref(worker->kill_timer);
-        if (!worker->result && !worker->error.message) {
+        if (!channel->result && !channel->error.message) {
                 if (si->si_code == CLD_EXITED)
-                        (void) error_set(&worker->error, ERROR_FAILED,
+                        (void) error_set(&channel->error, ERROR_FAILED,
                                          "Worker %s ended with status %d without a result",
                                          worker->operation, si->si_status);
                 else
-                        (void) error_set(&worker->error, ERROR_FAILED,
+                        (void) error_set(&channel->error, ERROR_FAILED,
                                          "Worker %s was ended by signal %d (%s)", worker->operation,
                                          si->si_status, strsignal(si->si_status));
         }
-        worker->handlers->ended(worker->result, worker->fds, worker->n_fds, &worker->error,
-                                worker->userdata);
+        channel->handlers->ended(channel->result, channel->fds, channel->n_fds, &channel->error,
+                                 channel->userdata);
         return 0;
 }
 
@@ -260,7 +165,7 @@ static int spawn_with_fds(const char *path, int request, int channel, const int 
 static int watch(WorkerProcess *worker, sd_event *event) {
         int r;
 
-        r = sd_event_add_io(event, &worker->channel_source, worker->channel, EPOLLIN, on_channel,
+        r = sd_event_add_io(event, &worker->channel_source, worker->channel.fd, EPOLLIN, on_channel,
                             worker);
         if (r < 0)
                 return r;
@@ -280,10 +185,9 @@ int worker_process_start(sd_event *event, const char *libexec_dir, const char *o
         _cleanup_close_ int request_fd = -EBADF, theirs = -EBADF;
         int r, pair[2];
 
-        worker->channel = -EBADF;
         worker->operation = g_strdup(operation);
-        worker->handlers = handlers;
-        worker->userdata = userdata;
+        worker->channel = (WorkerChannel) { .fd = -EBADF, .operation = worker->operation,
+                                            .handlers = handlers, .userdata = userdata };
 
         if (g_bytes_get_size(bytes) > PROTOCOL_REQUEST_MAX)
                 return error_set(ret_error, ERROR_LIMITS_EXCEEDED, "The request %s is too large",
@@ -293,9 +197,9 @@ int worker_process_start(sd_event *event, const char *libexec_dir, const char *o
                 return error_set_errno(ret_error, -r, "Cannot make a request file");
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
                 return error_set_errno(ret_error, errno, "Cannot make a socket pair");
-        worker->channel = pair[0];
+        worker->channel.fd = pair[0];
         theirs = pair[1];
-        (void) fd_set_nonblock(worker->channel, true);
+        (void) fd_set_nonblock(worker->channel.fd, true);
 
         r = spawn_with_fds(path, request_fd, theirs, fds, n_fds, &worker->pid);
         if (r < 0)
@@ -330,6 +234,6 @@ int worker_process_send(WorkerProcess *worker, const char *kind, GVariant *conte
         g_autoptr(GVariant) message =
                 g_variant_ref_sink(g_variant_new("(s@a{sv})", kind, content));
 
-        return fd_send(worker->channel, g_variant_get_data(message), g_variant_get_size(message),
+        return fd_send(worker->channel.fd, g_variant_get_data(message), g_variant_get_size(message),
                        NULL, 0);
 }
