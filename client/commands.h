@@ -55,5 +55,8 @@ typedef void (*ConfigKeyFunc)(const char *name, GVariant *dict, void *userdata);
 int config_for_each_key(Client *c, const char *scope, ConfigKeyFunc func, void *userdata,
                         Error *ret_error);
 
+/* The same for each type of device: "help" s, "options" a(sa{sv}). */
+int config_for_each_device_type(Client *c, ConfigKeyFunc func, void *userdata, Error *ret_error);
+
 /* Prints the candidates for the last of the words, for shells. */
 int run_complete(Client *c, Error *ret_error);

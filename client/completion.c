@@ -124,6 +124,30 @@ static void offer_key(const char *name, GVariant *dict, void *userdata) {
                 offer(beginning, userdata);
 }
 
+static void offer_type(const char *name, GVariant *dict, void *userdata) {
+        offer(name, userdata);
+}
+
+/* "KEY=" of one type of device. */
+typedef struct TypeOptions {
+        const char *type, *word;
+} TypeOptions;
+
+static void offer_type_options(const char *name, GVariant *dict, void *userdata) {
+        const TypeOptions *wanted = userdata;
+        g_autoptr(GVariantIter) options = NULL;
+        const char *option;
+
+        if (!g_str_equal(name, wanted->type) ||
+            !g_variant_lookup(dict, "options", "a(sa{sv})", &options))
+                return;
+        while (g_variant_iter_next(options, "(&s@a{sv})", &option, NULL)) {
+                g_autofree char *text = g_strconcat(option, "=", NULL);
+
+                offer(text, wanted->word);
+        }
+}
+
 /* "CONTAINER/PATH": containers first, then what is in the directory. */
 static int offer_files_inside(Client *c, const char *word, Error *ret_error) {
         g_autoptr(GVariant) reply = NULL, entries = NULL, managed = NULL;
@@ -166,8 +190,9 @@ static int offer_files_inside(Client *c, const char *word, Error *ret_error) {
         return 0;
 }
 
-static int offer_argument(Client *c, const Command *command, size_t index, const char *word,
-                          Error *ret_error) {
+/* `type`: the third argument, which is a device's type where that matters. */
+static int offer_argument(Client *c, const Command *command, size_t index, const char *type,
+                          const char *word, Error *ret_error) {
         const char *letters = command->complete ?: "-";
         char letter = letters[MIN(index, strlen(letters) - 1)];
         ObjectKind kind = kind_of_letter(letter);
@@ -175,6 +200,11 @@ static int offer_argument(Client *c, const Command *command, size_t index, const
         if (letter == 'k' || letter == 'l')
                 return config_for_each_key(c, letter == 'k' ? "container" : "profile", offer_key,
                                            (char *) word, ret_error);
+        if (letter == 't')
+                return config_for_each_device_type(c, offer_type, (char *) word, ret_error);
+        if (letter == 'o')
+                return config_for_each_device_type(c, offer_type_options,
+                                                   &(TypeOptions) { type, word }, ret_error);
         if (letter == 'e')
                 return offer_files_inside(c, word, ret_error);
         return kind < 0 ? 0 : offer_objects(c, kind, word, ret_error);
@@ -184,6 +214,7 @@ int run_complete(Client *c, Error *ret_error) {
         const Command *command = c->root;
         size_t n = client_n_arguments(c), n_seen = 0;
         const char *word = n > 0 ? client_argument(c, n - 1) : "";
+        const char *third = "";
         const Option *pending = NULL;
 
         for (size_t i = 0; i + 1 < n; i++) {
@@ -204,8 +235,8 @@ int run_complete(Client *c, Error *ret_error) {
                         command = child;
                 else if (command->children)
                         return 0;
-                else
-                        n_seen++;
+                else if (++n_seen == 3)
+                        third = before;
         }
         if (pending) {
                 /* Options whose values are objects. */
@@ -226,5 +257,5 @@ int run_complete(Client *c, Error *ret_error) {
                 offer_commands(command->children, word);
                 return 0;
         }
-        return offer_argument(c, command, n_seen, word, ret_error);
+        return offer_argument(c, command, n_seen, third, word, ret_error);
 }

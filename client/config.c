@@ -150,6 +150,86 @@ static int config_keys(Client *c, Error *ret_error) {
         return r < 0 ? r : table_print(table, format, ret_error);
 }
 
+/* --- the types of devices that there are --- */
+
+int config_for_each_device_type(Client *c, ConfigKeyFunc func, void *userdata, Error *ret_error) {
+        g_autoptr(GVariant) reply = NULL, types = NULL;
+        GVariantIter iter;
+        const char *name;
+        GVariant *dict;
+        int r;
+
+        r = client_call(c, OBJECT_MANAGER, BERTH_ROOT_PATH, "GetDeviceTypes",
+                        g_variant_new("(a{sv})", NULL), "(a(sa{sv}))", &reply, ret_error);
+        if (r < 0)
+                return r;
+        types = g_variant_get_child_value(reply, 0);
+        g_variant_iter_init(&iter, types);
+        while (g_variant_iter_next(&iter, "(&s@a{sv})", &name, &dict)) {
+                func(name, dict, userdata);
+                g_variant_unref(dict);
+        }
+        return 0;
+}
+
+typedef struct TypeList {
+        Table *table;
+        const char *only; /* this one; NULL: all */
+        bool found;
+} TypeList;
+
+static void add_type_row(Table *table, const char *type, const char *option, GVariant *dict) {
+        GVariantDict record;
+
+        g_variant_dict_init(&record, dict);
+        g_variant_dict_insert(&record, "device", "s", type);
+        g_variant_dict_insert(&record, "option", "s", option);
+        table_add_row(table, g_variant_dict_end(&record));
+        table_add_cell(table, type);
+        table_add_cell(table, option);
+        table_add_cell(table, lookup_string(dict, "type"));
+        table_add_cell(table, lookup_boolean(dict, "required") ? "yes" : "no");
+        table_add_cell(table, lookup_string(dict, "help"));
+}
+
+static void add_type(const char *name, GVariant *dict, void *userdata) {
+        TypeList *list = userdata;
+        g_autoptr(GVariantIter) options = NULL;
+        const char *option;
+        GVariant *row;
+
+        if ((list->only && !g_str_equal(list->only, name)) ||
+            !g_variant_lookup(dict, "options", "a(sa{sv})", &options))
+                return;
+        list->found = true;
+        if (g_variant_iter_n_children(options) == 0)
+                add_type_row(list->table, name, "", dict);
+        while (g_variant_iter_next(options, "(&s@a{sv})", &option, &row)) {
+                add_type_row(list->table, name, option, row);
+                g_variant_unref(row);
+        }
+}
+
+static int config_device_types(Client *c, Error *ret_error) {
+        static const char *const headings[] = { "TYPE", "OPTION", "VALUE", "REQUIRED",
+                                                "DESCRIPTION", NULL };
+        g_autoptr(Table) table = table_new(headings);
+        TypeList list = { table, client_argument(c, 0), false };
+        OutputFormat format;
+        int r;
+
+        r = output_format_parse(client_option(c, "format"), OUTPUT_TABLE, &format, ret_error);
+        if (r >= 0)
+                r = config_for_each_device_type(c, add_type, &list, ret_error);
+        if (r < 0)
+                return r;
+        if (list.only && !list.found)
+                return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                 "There is no device type \"%s\"; see berth config device types",
+                                 list.only);
+        return table_print(table, format, ret_error);
+}
+
 static const Option set_options[] = {
         { "target", 0, "MEMBER", NULL, "berth works on this machine only" },
         { NULL },
@@ -170,7 +250,7 @@ static const Option show_options[] = {
 
 static const Command device_commands[] = {
         { "add", NULL, "<container> <device> <type> [<key>=<value>...]", "Add a device", NULL,
-          "c-", 3, -1, .run = config_device_add },
+          "c-to", 3, -1, .run = config_device_add },
         { "get", NULL, "<container> <device> <key>", "Print an option of a device", NULL, "c-", 3,
           3, .run = config_device_get },
         { "list", "ls", "<container>", "List the container's own devices", NULL, "c-", 1, 1,
@@ -184,6 +264,8 @@ static const Command device_commands[] = {
           "c-", 3, -1, .run = config_device_set },
         { "show", NULL, "<container>", "Show devices as YAML", show_options, "c-", 1, 1,
           .run = config_device_show },
+        { "types", NULL, "[type]", "List the types of devices and their options",
+          client_list_options, "t-", 0, 1, .run = config_device_types },
         { "unset", NULL, "<container> <device> <key>", "Remove an option of a device", NULL, "c-",
           3, 3, .run = config_device_unset },
         { NULL },

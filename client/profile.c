@@ -293,7 +293,7 @@ static const Option profile_copy_options[] = {
 };
 
 static const Command device_commands[] = {
-        { "add", NULL, "<profile> <device> <type> [<key>=<value>...]", "Add a device", NULL, "p-",
+        { "add", NULL, "<profile> <device> <type> [<key>=<value>...]", "Add a device", NULL, "p-to",
           3, -1, .run = profile_device_add },
         { "get", NULL, "<profile> <device> <key>", "Print an option of a device", NULL, "p-", 3, 3,
           .run = profile_device_get },

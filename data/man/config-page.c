@@ -4,30 +4,20 @@
 
 #include <stdio.h>
 
+#include "data/man/troff.h"
 #include "service/model/config-key.h"
 #include "service/model/privilege.h"
 
-/* A backslash and a dot at the beginning of a line mean something to troff. */
-static void print_text(const char *text) {
-        for (const char *p = text; *p; p++)
-                if (*p == '\\')
-                        fputs("\\e", stdout);
-                else if (*p == '-')
-                        fputs("\\-", stdout);
-                else
-                        putchar(*p);
-}
-
 static void print_row(const ConfigKey *row) {
         printf(".TP\n.B ");
-        print_text(row->name);
+        troff_print(row->name);
         printf("\n");
-        print_text(row->help);
+        troff_print(row->help);
         printf(".\n.br\n");
-        print_text(row->type);
+        troff_print(row->type);
         if (row->fallback) {
                 printf("; default ");
-                print_text(row->fallback);
+                troff_print(row->fallback);
         }
         if (row->read_only) {
                 printf("; kept by the service\n");
@@ -36,7 +26,7 @@ static void print_row(const ConfigKey *row) {
         printf(row->live ? "; takes effect at once" : "; takes effect at the next start");
         if (config_class_privilege(row->class) > PRIVILEGE_USE) {
                 printf("; needs ");
-                print_text(privilege_to_string(config_class_privilege(row->class)));
+                troff_print(privilege_to_string(config_class_privilege(row->class)));
                 if (row->harmless_when)
                         printf(" unless it is %s", row->harmless_when);
         }
@@ -67,6 +57,6 @@ int main(void) {
         print_section("CONTAINERS AND PROFILES", CONFIG_SCOPE_CONTAINER | CONFIG_SCOPE_PROFILE, 0);
         print_section("NETWORKS", CONFIG_SCOPE_NETWORK, CONFIG_SCOPE_CONTAINER);
         print_section("STORAGE POOLS", CONFIG_SCOPE_POOL, CONFIG_SCOPE_CONTAINER);
-        printf(".SH SEE ALSO\n.BR berthd (8),\n.BR berth\\-polkit (7),\n.BR org.berth1 (5)\n");
+        printf(".SH SEE ALSO\n.BR berthd (8),\n.BR berth\\-devices (5),\n.BR berth\\-polkit (7),\n.BR org.berth1 (5)\n");
         return 0;
 }

@@ -7,6 +7,7 @@
 #include "service/bus/call.h"
 #include "service/bus/path.h"
 #include "service/model/config-key.h"
+#include "service/model/device.h"
 #include "service/model/privilege.h"
 #include "service/operation/boot.h"
 #include "service/operation/image.h"
@@ -95,6 +96,38 @@ static int get_config_keys(BusCall *call, Error *ret_error) {
         for (const ConfigKey *row = config_key_table(); row->name; row++)
                 g_variant_builder_add_value(&keys, key_to_variant(row));
         call->reply = g_variant_new("(a(sa{sv}))", &keys);
+        return 0;
+}
+
+/* --- types of devices --- */
+
+static GVariant *device_type_to_variant(const DeviceType *type) {
+        GVariantBuilder options;
+        GVariantDict dict;
+
+        g_variant_builder_init(&options, G_VARIANT_TYPE("a(sa{sv})"));
+        for (const DeviceOption *o = type->options; o->name; o++) {
+                GVariantDict option;
+
+                g_variant_dict_init(&option, NULL);
+                g_variant_dict_insert(&option, "type", "s", o->type);
+                g_variant_dict_insert(&option, "required", "b", o->required);
+                g_variant_dict_insert(&option, "help", "s", o->help);
+                g_variant_builder_add(&options, "(s@a{sv})", o->name, g_variant_dict_end(&option));
+        }
+        g_variant_dict_init(&dict, NULL);
+        g_variant_dict_insert(&dict, "help", "s", type->help);
+        g_variant_dict_insert(&dict, "options", "a(sa{sv})", &options);
+        return g_variant_new("(s@a{sv})", type->name, g_variant_dict_end(&dict));
+}
+
+static int get_device_types(BusCall *call, Error *ret_error) {
+        GVariantBuilder types;
+
+        g_variant_builder_init(&types, G_VARIANT_TYPE("a(sa{sv})"));
+        for (const DeviceType *type = device_type_table(); type->name; type++)
+                g_variant_builder_add_value(&types, device_type_to_variant(type));
+        call->reply = g_variant_new("(a(sa{sv}))", &types);
         return 0;
 }
 
@@ -437,6 +470,8 @@ static const BusMethod methods[] = {
           BUS_PUBLIC, .act = get_pool },
         { "GetConfigKeys", "a{sv}", "a(sa{sv})", SD_BUS_PARAM(options) SD_BUS_PARAM(keys),
           BUS_PUBLIC, .act = get_config_keys },
+        { "GetDeviceTypes", "a{sv}", "a(sa{sv})", SD_BUS_PARAM(options) SD_BUS_PARAM(types),
+          BUS_PUBLIC, .act = get_device_types },
         { "CreateContainer", "ssa{sv}", "oo",
           SD_BUS_PARAM(name) SD_BUS_PARAM(image) SD_BUS_PARAM(options) SD_BUS_PARAM(job)
           SD_BUS_PARAM(container),

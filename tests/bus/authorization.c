@@ -28,6 +28,7 @@ static const struct {
         { "Manager.GetNetwork", PATH_ROOT, "('net0',)" },
         { "Manager.GetStoragePool", PATH_ROOT, "('default',)" },
         { "Manager.GetConfigKeys", PATH_ROOT, "(@a{sv} {},)" },
+        { "Manager.GetDeviceTypes", PATH_ROOT, "(@a{sv} {},)" },
         { "Manager.CheckAccess", PATH_ROOT, "('use', objectpath '/org/berth1')" },
         { "Manager.CreateContainer", PATH_ROOT, "('new', 'fake', @a{sv} {})" },
         { "Manager.ImportImage", PATH_ROOT, "(handle 0, @a{sv} {})" },

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "service/model/config-key.h"
+#include "service/model/device.h"
 #include "service/model/privilege.h"
 #include "service/util/cleanup.h"
 #include "tests/bus/mock-polkit.h"
@@ -261,6 +262,48 @@ TEST(nobody_is_asked_about_what_is_wrong_anyway) {
                 call_assert_error(profile, ERROR_INVALID_CONFIG, "key");
         }
         g_assert_cmpuint(h->polkit->questions->len, ==, asked);
+}
+
+/* So it is with the types of devices. */
+TEST(the_device_table_is_told) {
+        g_autoptr(Harness) h = harness_new();
+        g_autoptr(Client) alice = client_new(h, UID_ALICE);
+        g_autoptr(Call) call = client_call(alice, PATH_ROOT, "Manager.GetDeviceTypes",
+                                           g_variant_new_parsed("(@a{sv} {},)"));
+        const DeviceType *type = device_type_table();
+        g_autoptr(GVariant) types = NULL;
+        const char *name;
+        GVariantIter iter;
+        GVariant *dict;
+
+        call_assert_ok(call);
+        types = g_variant_get_child_value(call->body, 0);
+        g_variant_iter_init(&iter, types);
+        for (; g_variant_iter_next(&iter, "(&s@a{sv})", &name, &dict); type++) {
+                g_autoptr(GVariant) owned = dict, options = NULL;
+                const DeviceOption *o = type->options;
+
+                g_assert_cmpstr(name, ==, type->name);
+                options = g_variant_lookup_value(owned, "options", G_VARIANT_TYPE("a(sa{sv})"));
+                g_assert_nonnull(options);
+                for (size_t i = 0; i < g_variant_n_children(options); i++, o++) {
+                        g_autoptr(GVariant) row = g_variant_get_child_value(options, i);
+                        g_autoptr(GVariant) option = g_variant_get_child_value(row, 1);
+                        const char *text, *help;
+                        gboolean required;
+
+                        g_variant_get_child(row, 0, "&s", &text);
+                        g_assert_cmpstr(text, ==, o->name);
+                        g_assert_true(g_variant_lookup(option, "type", "&s", &text));
+                        g_assert_cmpstr(text, ==, o->type);
+                        g_assert_true(g_variant_lookup(option, "help", "&s", &help));
+                        g_assert_cmpstr(help, ==, o->help);
+                        g_assert_true(g_variant_lookup(option, "required", "b", &required));
+                        g_assert_cmpint(required, ==, o->required);
+                }
+                g_assert_null(o->name);
+        }
+        g_assert_null(type->name);
 }
 
 /* What is told of the keys is the table, row by row. */

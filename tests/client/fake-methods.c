@@ -293,6 +293,12 @@ static void manager_call(FakeCall *call) {
                         "('user.*', {'scopes': <['container', 'pool']>, 'secret': <true>}), "
                         "('volatile.*', {'scopes': <['container']>, 'read-only': <true>}), "
                         "('size', {'scopes': <['pool']>, 'help': <'of the loop file'>})],)");
+        else if (g_str_equal(call->member, "GetDeviceTypes"))
+                call->reply->body = g_variant_new_parsed(
+                        "([('disk', {'help': <'a disk'>, 'options': <[('path', {'type': <'path'>, "
+                        "'required': <true>, 'help': <'where'>}), ('pool', {'type': <'name'>, "
+                        "'required': <false>, 'help': <'which pool'>})]>}), "
+                        "('none', {'help': <'nothing'>, 'options': <@a(sa{sv}) []>})],)");
         else if (g_str_equal(call->member, "CheckAccess"))
                 call->reply->body = g_variant_new("(s)", "yes");
         else

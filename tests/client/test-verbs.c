@@ -287,6 +287,24 @@ TEST(keys_are_listed_and_completed) {
         g_assert_cmpstr(none->out, ==, "");
 }
 
+TEST(device_types_are_listed_and_completed) {
+        g_autoptr(Fixture) f = fixture_new();
+        g_autoptr(Run) all = RUN(f, 0, "config", "device", "types", "-f", "csv");
+        g_autoptr(Run) one = NULL, unknown = NULL, types = NULL, options = NULL;
+
+        g_assert_cmpstr(all->out, ==, "disk,path,path,yes,where\ndisk,pool,name,no,which pool\n"
+                                      "none,,,no,nothing\n");
+        one = RUN(f, 0, "config", "device", "types", "none", "-f", "json");
+        EXPECT_OUT(one, "\"device\":\"none\"");
+        g_assert_null(strstr(one->out, "disk"));
+        unknown = RUN(f, 2, "config", "device", "types", "teapot");
+        EXPECT_ERR(unknown, "no device type \"teapot\"");
+        types = RUN(f, 0, "--complete", "config", "device", "add", "c1", "data", "d");
+        g_assert_cmpstr(types->out, ==, "disk\n");
+        options = RUN(f, 0, "--complete", "profile", "device", "add", "p", "data", "disk", "p");
+        g_assert_cmpstr(options->out, ==, "path=\npool=\n");
+}
+
 TEST(show_has_the_fields_of_lxds) {
         static const char *const fields[] = { "architecture:", "config:", "devices:", "ephemeral:",
                                               "profiles:", "stateful:", "description:" };
