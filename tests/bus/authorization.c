@@ -11,6 +11,7 @@
 #include "service/bus/call.h"
 #include "service/bus/path.h"
 #include "service/util/cleanup.h"
+#include "tests/bus/authorization.h"
 #include "tests/bus/mock-polkit.h"
 #include "tests/bus/world.h"
 
@@ -99,15 +100,7 @@ static const struct {
         { "StoragePool.Delete", PATH_POOL, "(@a{sv} {},)" },
 };
 
-/* Everything that the methods are called on: alice's container c1 runs a program, and the image
- * is hers; the rest is root's. */
-typedef struct Stage {
-        Harness *h;
-        char *job, *image;
-        int archive;
-} Stage;
-
-static Stage stage_new(Harness *h, Client *alice) {
+Stage stage_new(Harness *h, Client *alice) {
         Stage stage = { .h = h };
         g_autoptr(Call) p1 = NULL, p2 = NULL, network = NULL, snapshot = NULL;
 
@@ -134,19 +127,17 @@ static Stage stage_new(Harness *h, Client *alice) {
         return stage;
 }
 
-static void stage_done(Stage *stage) {
+void stage_done(Stage *stage) {
         g_free(stage->job);
         g_free(stage->image);
         fd_close(stage->archive);
 }
 
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Stage, stage_done)
-
 static const char *stage_path(const Stage *stage, const char *path) {
         return g_str_equal(path, "@") ? stage->job : g_str_equal(path, "%") ? stage->image : path;
 }
 
-static Call *begin(const Stage *stage, Client *client, size_t i) {
+Call *stage_begin(const Stage *stage, Client *client, size_t i) {
         return client_begin_fds(client, stage_path(stage, calls[i].path), calls[i].method,
                                 g_variant_ref_sink(g_variant_new_parsed(calls[i].args)),
                                 &stage->archive);
@@ -163,6 +154,14 @@ static const BusMethod *row_of(const char *method) {
 
 static bool is_alices(const char *path) {
         return g_str_equal(path, "@") || g_str_equal(path, "%") || strstr(path, "/container/");
+}
+
+const char *stage_get_method(size_t i) {
+        return i < ELEMENTSOF(calls) ? calls[i].method : NULL;
+}
+
+bool stage_is_alices(size_t i) {
+        return is_alices(calls[i].path);
 }
 
 static const char *expected_action(const BusMethod *row, bool own) {
@@ -230,7 +229,7 @@ static void everything_is_refused_to(Client *client, bool owner, Stage *stage) {
 
                 if (!action)
                         continue;
-                call = call_wait(client, begin(stage, client, i));
+                call = call_wait(client, stage_begin(stage, client, i));
                 if (g_strcmp0(call->error, "org.freedesktop.DBus.Error.AccessDenied") != 0)
                         g_error("%s: %s", calls[i].method, call->error ?: "success");
                 g_assert_cmpuint(h->polkit->questions->len, ==, asked + 1);
@@ -267,7 +266,7 @@ static void everything_is_granted_to(Client *client, bool owner, bool ask, Stage
                                                      owner && is_alices(calls[i].path));
                 bool passes_on = g_str_equal(calls[i].method, "Manager.CheckAccess");
                 guint asked = h->polkit->questions->len;
-                Call *call = begin(stage, client, i);
+                Call *call = stage_begin(stage, client, i);
 
                 g_ptr_array_add(held, call);
                 if (g_str_equal(calls[i].method, "Job.Wait"))
