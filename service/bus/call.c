@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "service/bus/decision.h"
 #include "service/bus/message.h"
 #include "service/bus/path.h"
 #include "service/util/cleanup.h"
@@ -177,8 +178,12 @@ static int authorize(BusCall *call, Error *ret_error) {
         g_autoptr(GVariant) details = NULL;
         uint64_t generation = call->object ? call->object->generation : 0;
 
-        if (!action || call->sender->uid == 0)
+        if (!action)
                 return 1;
+        if (call->sender->uid == 0) {
+                decision_record(call, DECISION_GRANTED, action, "root is not asked");
+                return 1;
+        }
         message = g_strdup_printf("Authentication is required to %s", call->prompt);
         bus_call_detail(call, "polkit.message", message);
         bus_call_detail(call, "polkit.gettext_domain", "berth");
@@ -194,6 +199,7 @@ static int authorize(BusCall *call, Error *ret_error) {
             !g_variant_equal(call->asked_details, details) || call->asked_generation != generation)
                 return error_set(ret_error, ERROR_ACCESS_DENIED,
                                  "What was to be authorized has changed meanwhile; call again");
+        decision_record(call, DECISION_GRANTED, action, NULL);
         return 1;
 }
 
@@ -209,6 +215,8 @@ static int find_object(BusCall *call, Error *ret_error) {
                 return error_set(ret_error, (ErrorCode) object_error_missing(call->class->kind),
                                  "There is no %s at %s any more",
                                  object_kind_to_noun(call->class->kind), path);
+        call->has_owner = true;
+        call->owner_uid = call->object->owner;
         return 0;
 }
 
@@ -264,15 +272,14 @@ void bus_call_run(BusCall *call) {
                 (void) bus_call_free(call);
                 return;
         }
+        call->caller_uid = call->sender->uid;
         r = run_once(call, &error);
         if (r == BUS_CALL_DEFERRED)
                 return;
         if (r < 0) {
                 (void) error_set_errno(&error, -r, "%s failed", call->method->name);
                 if (error.code == ERROR_ACCESS_DENIED || error.code == ERROR_AUTH_REQUIRED)
-                        log_notice("uid %u was refused %s on %s: %s", call->sender->uid,
-                                   call->method->name, sd_bus_message_get_path(call->message),
-                                   error.message);
+                        decision_record(call, DECISION_DENIED, call->asked_action, error.message);
                 bus_call_fail(call, &error);
                 return;
         }
@@ -291,6 +298,9 @@ void bus_sender_free(void *p) {
 
                 call->sender = NULL;
                 g_ptr_array_remove_index(sender->calls, 0);
+                if (call->polkit_slot && !call->on_verdict)
+                        decision_record(call, DECISION_WITHDRAWN, call->asked_action,
+                                        "the caller has left");
                 if (call->polkit_slot || call->waits_for || !sender->known)
                         (void) bus_call_free(call);
         }
@@ -334,8 +344,13 @@ static int on_credentials(sd_bus_message *reply, void *userdata, sd_bus_error *e
         for (guint i = 0; i < calls->len; i++)
                 if (sender->known)
                         bus_call_run(g_ptr_array_index(calls, i));
-                else
-                        bus_call_fail(g_ptr_array_index(calls, i), &denied);
+                else {
+                        BusCall *call = g_ptr_array_index(calls, i);
+
+                        call->caller_uid = uid;
+                        decision_record(call, DECISION_DENIED, NULL, denied.message);
+                        bus_call_fail(call, &denied);
+                }
         return 0;
 }
 

@@ -33,6 +33,9 @@ struct BusCall {
         const BusClass *class;
         const BusMethod *method;
         BusSender *sender;  /* NULL once it has left the bus */
+        uid_t caller_uid, owner_uid; /* for the record, whoever is still there */
+        bool has_owner;     /* there is an object, and owner_uid its owner's */
+        bool decided;       /* the decision has been recorded */
 
         /* good during prepare() and act() */
         Object *object;     /* NULL on the root object */

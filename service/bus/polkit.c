@@ -2,9 +2,9 @@
 #include <errno.h>
 
 #include "service/bus/call.h"
+#include "service/bus/decision.h"
 #include "service/bus/path.h"
 #include "service/util/cleanup.h"
-#include "service/util/log.h"
 
 /*
  * Questions to polkit, over D-Bus, without waiting. The subject is the caller's connection, which
@@ -39,10 +39,6 @@ static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *ret_er
                 call->on_verdict(call, authorized ? "yes" : challenge ? "challenge" : "no");
                 return 0;
         }
-        log_info("uid %u, %s on %s: polkit says %s to %s.",
-                 call->sender ? call->sender->uid : UINT32_MAX, call->method->name,
-                 sd_bus_message_get_path(call->message),
-                 authorized ? "yes" : challenge ? "challenge" : "no", call->asked_action);
         if (authorized) {
                 call->granted = true;
                 bus_call_run(call);
@@ -55,6 +51,8 @@ static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *ret_er
         else
                 (void) error_set(&error, ERROR_ACCESS_DENIED, "You may not do this: polkit denies "
                                  "%s.%s", BUS_NAME, call->asked_action);
+        decision_record(call, challenge ? DECISION_CHALLENGE : DECISION_DENIED, call->asked_action,
+                        error.message);
         bus_call_fail(call, &error);
         return 0;
 }
