@@ -6,6 +6,7 @@
 #include "service/model/device.h"
 #include "service/model/name.h"
 #include "service/model/proxy.h"
+#include "service/model/rate.h"
 #include "service/model/size.h"
 
 /* Linux has 12 bits for the major and 20 for the minor number of a device. */
@@ -137,6 +138,15 @@ static int check_boolean(const char *value, Error *ret_error) {
 
 /* --- what concerns several options --- */
 
+static int check_limits(GVariant *options, const char *one, const char *other, Error *ret_error) {
+        if (config_get(options, "limits.max") &&
+            (config_get(options, one) || config_get(options, other)))
+                return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                 "\"limits.max\" stands for \"%s\" and \"%s\" and does not go "
+                                 "with them", one, other);
+        return 0;
+}
+
 static int check_disk(GVariant *options, Error *ret_error) {
         bool root = g_str_equal(config_get(options, "path"), "/");
         const char *source = config_get(options, "source"), *pool = config_get(options, "pool");
@@ -159,7 +169,7 @@ static int check_disk(GVariant *options, Error *ret_error) {
         if (config_get(options, "size"))
                 return error_set(ret_error, ERROR_NOT_SUPPORTED,
                                  "this version of berth cannot limit the size of root disks");
-        return 0;
+        return check_limits(options, "limits.read", "limits.write", ret_error);
 }
 
 static int check_nic(GVariant *options, Error *ret_error) {
@@ -178,9 +188,13 @@ static int check_nic(GVariant *options, Error *ret_error) {
                 return error_set(ret_error, ERROR_INVALID_DEVICE,
                                  alone ? "a p2p nic has no \"parent\""
                                        : "a nic of type %s needs a \"parent\"", nictype);
+        if (device_has_limits(options) && nictype && !alone && !g_str_equal(nictype, "bridged"))
+                return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                 "\"limits.\" are for nics with an end on the host: bridged and "
+                                 "p2p");
         if (config_get(options, "mode") && g_strcmp0(nictype, "ipvlan") != 0)
                 return error_set(ret_error, ERROR_INVALID_DEVICE, "\"mode\" is for ipvlan");
-        return 0;
+        return check_limits(options, "limits.ingress", "limits.egress", ret_error);
 }
 
 static int check_unix(GVariant *options, Error *ret_error) {
@@ -242,6 +256,12 @@ static const DeviceOption disk_options[] = {
         { "optional", "boolean", check_boolean, .help = "the opposite of required, for old times" },
         { "shift", "boolean", check_boolean,
           .help = "opened as root: true shows ids as they are on disk, false as nobody's" },
+        { "limits.read", "size or iops", rate_check_disk,
+          .help = "most that is read in a second, such as 10MB or 500iops; of the block devices "
+                  "that the filesystem is on, for this container" },
+        { "limits.write", "size or iops", rate_check_disk,
+          .help = "most that is written in a second" },
+        { "limits.max", "size or iops", rate_check_disk, .help = "both of these" },
         { NULL },
 };
 
@@ -256,6 +276,11 @@ static const DeviceOption nic_options[] = {
         { "host_name", "name", check_interface, .help = "name of the host's end" },
         { "mtu", "integer", check_nic_mtu, .help = "MTU (default the parent's)" },
         { "mode", "l2|l3|l3s", check_mode_ipvlan, .help = "mode of ipvlan (default l3s)" },
+        { "limits.ingress", "rate", rate_check_network,
+          .help = "most that reaches the container in a second, such as 100Mbit" },
+        { "limits.egress", "rate", rate_check_network,
+          .help = "most that comes from the container in a second" },
+        { "limits.max", "rate", rate_check_network, .help = "both of these" },
         { NULL },
 };
 

@@ -144,6 +144,10 @@ bool device_is_host_disk(GVariant *options) {
         return g_strcmp0(device_get_type(options), "disk") == 0 && config_get(options, "source");
 }
 
+bool device_is_disk(GVariant *options) {
+        return g_strcmp0(device_get_type(options), "disk") == 0;
+}
+
 bool device_is_unix(GVariant *options) {
         const char *type = device_get_type(options);
 
@@ -166,6 +170,33 @@ const char *device_get_target(GVariant *options) {
         while (*path == '/')
                 path++;
         return path;
+}
+
+bool device_has_limits(GVariant *options) {
+        const char *key;
+        GVariantIter iter;
+
+        g_variant_iter_init(&iter, options);
+        while (g_variant_iter_next(&iter, "{&s&s}", &key, NULL))
+                if (g_str_has_prefix(key, "limits."))
+                        return true;
+        return false;
+}
+
+/* All of `a` but its limits is in `b`. */
+static bool is_within(GVariant *a, GVariant *b) {
+        const char *key, *value;
+        GVariantIter iter;
+
+        g_variant_iter_init(&iter, a);
+        while (g_variant_iter_next(&iter, "{&s&s}", &key, &value))
+                if (!g_str_has_prefix(key, "limits.") && g_strcmp0(config_get(b, key), value) != 0)
+                        return false;
+        return true;
+}
+
+bool device_differs_in_limits_only(GVariant *a, GVariant *b) {
+        return is_within(a, b) && is_within(b, a);
 }
 
 bool device_get_boolean(GVariant *options, const char *name, bool fallback) {

@@ -47,11 +47,17 @@ const char *device_get_type(GVariant *options);
 const char *device_get_nictype(GVariant *options);
 /* A disk with a source on the host; a node of a Unix device. */
 bool device_is_host_disk(GVariant *options);
+/* The root disk, or another. */
+bool device_is_disk(GVariant *options);
 bool device_is_unix(GVariant *options);
 bool device_is_proxy(GVariant *options);
 /* Where it is inside, without the leading slash: "mnt/data", "dev/null". NULL for a device that is
  * no file. */
 const char *device_get_target(GVariant *options);
+/* It has an option "limits.…". */
+bool device_has_limits(GVariant *options);
+/* The same device but for its limits, which can change while it is used. */
+bool device_differs_in_limits_only(GVariant *a, GVariant *b);
 /* A boolean option that has passed its check. */
 bool device_get_boolean(GVariant *options, const char *name, bool fallback);
 /* A number option that has passed its check. */

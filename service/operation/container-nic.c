@@ -85,6 +85,9 @@ GVariant *container_nic_describe(Manager *m, const Container *c, const char *dev
                 { "parent", network ?: config_get(options, "parent") },
                 { "mtu", config_get(options, "mtu") ?: mtu_text },
                 { "mode", config_get(options, "mode") },
+                { "limits.ingress", config_get(options, "limits.ingress") },
+                { "limits.egress", config_get(options, "limits.egress") },
+                { "limits.max", config_get(options, "limits.max") },
         };
         GVariantBuilder nic;
 

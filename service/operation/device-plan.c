@@ -59,7 +59,8 @@ static GVariant *describe(Manager *m, const Container *c) {
                 if (device_get_nictype(owned))
                         g_variant_builder_add(&builder, "{s@a{ss}}", name,
                                               container_nic_describe(m, c, name, owned));
-                else if (device_get_target(owned) || device_is_proxy(owned))
+                else if (device_get_target(owned) || device_is_proxy(owned) ||
+                         (device_is_disk(owned) && device_has_limits(owned)))
                         g_variant_builder_add(&builder, "{s@a{ss}}", name, owned);
         }
         return g_variant_ref_sink(g_variant_builder_end(&builder));

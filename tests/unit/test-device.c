@@ -67,6 +67,12 @@ TEST(accepted) {
                 { "{'type': 'unix-block', 'path': '/dev/sda', 'mode': '0600'}", PRIVILEGE_HOST,
                   "dev/sda" },
                 { "{'type': 'none'}", PRIVILEGE_USE, NULL },
+                { "{'type': 'nic', 'network': 'br0', 'limits.max': '100Mbit'}", PRIVILEGE_USE,
+                  NULL },
+                { "{'type': 'disk', 'path': '/', 'pool': 'p', 'limits.read': '5iops', "
+                  "'limits.write': '1.5MiB'}", PRIVILEGE_USE, NULL },
+                { "{'type': 'nic', 'nictype': 'p2p', 'limits.ingress': '1kbit', 'limits.egress': "
+                  "'14Gibit'}", PRIVILEGE_HOST, NULL },
                 { "{'type': 'proxy', 'listen': 'tcp:0.0.0.0:80', 'connect': 'tcp:127.0.0.1:80'}",
                   PRIVILEGE_HOST, NULL },
                 { "{'type': 'proxy', 'listen': 'unix:@x', 'connect': 'unix:/run/x', 'bind': "
@@ -90,10 +96,25 @@ TEST(accepted) {
         }
 }
 
+typedef struct Refusal {
+        const char *options, *text;
+} Refusal;
+
+static void check_refused(const Refusal *cases, size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                g_autoptr(GVariant) devices = parse(cases[i].options);
+                g_auto(Error) error = ERROR_INIT;
+
+                if (devices_check(devices, &error) >= 0)
+                        g_error("%s was accepted", cases[i].options);
+                if (!strstr(error.message, cases[i].text))
+                        g_error("%s: \"%s\" does not tell of \"%s\"", cases[i].options,
+                                error.message, cases[i].text);
+        }
+}
+
 TEST(refused) {
-        static const struct {
-                const char *options, *text;
-        } cases[] = {
+        static const Refusal cases[] = {
                 { "{'path': '/'}", "type" },
                 { "{'type': 'teapot'}", "no device type \"teapot\"" },
                 { "{'type': 'disk'}", "needs the option \"path\"" },
@@ -133,6 +154,22 @@ TEST(refused) {
                 { "{'type': 'unix-char', 'path': '/dev/x', 'mode': '888'}", "mode" },
                 { "{'type': 'unix-char', 'path': '/dev/x', 'uid': '-1'}", "uid" },
                 { "{'type': 'none', 'path': 'x'}", "no option" },
+        };
+
+        check_refused(cases, ELEMENTSOF(cases));
+}
+
+TEST(refused_rates_and_proxies) {
+        static const Refusal cases[] = {
+                { "{'type': 'nic', 'network': 'br0', 'limits.max': '100'}", "no rate" },
+                { "{'type': 'nic', 'network': 'br0', 'limits.max': '17Gbit'}", "no rate" },
+                { "{'type': 'nic', 'network': 'br0', 'limits.max': '1.5Mbit'}", "no rate" },
+                { "{'type': 'nic', 'network': 'br0', 'limits.max': '99999999999999999999Mbit'}",
+                  "no rate" },
+                { "{'type': 'nic', 'network': 'br0', 'limits.max': '1Mbit', 'limits.egress': "
+                  "'1Mbit'}", "does not go" },
+                { "{'type': 'nic', 'nictype': 'macvlan', 'parent': 'x', 'limits.max': '1Mbit'}",
+                  "end on the host" },
                 { "{'type': 'proxy', 'listen': 'tcp:0.0.0.0:80'}", "needs the option \"connect\"" },
                 { "{'type': 'proxy', 'listen': 'tcp:0.0.0.0', 'connect': 'tcp:1.2.3.4:1'}",
                   "no port" },
@@ -154,16 +191,7 @@ TEST(refused) {
                   "does not begin" },
         };
 
-        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-                g_autoptr(GVariant) devices = parse(cases[i].options);
-                g_auto(Error) error = ERROR_INIT;
-
-                if (devices_check(devices, &error) >= 0)
-                        g_error("%s was accepted", cases[i].options);
-                if (!strstr(error.message, cases[i].text))
-                        g_error("%s: \"%s\" does not tell of \"%s\"", cases[i].options,
-                                error.message, cases[i].text);
-        }
+        check_refused(cases, ELEMENTSOF(cases));
 }
 
 TEST_MAIN()

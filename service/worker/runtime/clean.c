@@ -15,6 +15,7 @@
 #include "service/worker/runtime/container-config.h"
 #include "service/worker/runtime/device-forward.h"
 #include "service/worker/runtime/device-stage.h"
+#include "service/worker/runtime/nic-limits.h"
 #include "service/worker/runtime/wait.h"
 
 /* A monitor ends within milliseconds of its container; only one that hangs takes longer. */
@@ -68,8 +69,10 @@ static int remove_lxc_path(const char *lxc_path) {
         if (fd < 0)
                 return fd;
         run_fd = path_open_beneath(fd, last, O_RDONLY | O_DIRECTORY, 0);
-        if (run_fd >= 0)
+        if (run_fd >= 0) {
                 device_forward_end_all(run_fd);
+                nic_limits_remove_all(run_fd);
+        }
         r = run_fd == -ENOENT ? 0 : run_fd < 0 ? run_fd : device_unstage(run_fd);
         return r < 0 ? r : path_remove_tree(fd, last);
 }

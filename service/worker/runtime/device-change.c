@@ -16,6 +16,8 @@
 #include "service/worker/runtime/device-mount.h"
 #include "service/worker/runtime/device-nic.h"
 #include "service/worker/runtime/device-stage.h"
+#include "service/worker/runtime/disk-limits.h"
+#include "service/worker/runtime/nic-limits.h"
 #include "service/worker/runtime/wait.h"
 
 #define CHANGE_TYPE "(ssiuuua{sa{ss}}a{sa{ss}})"
@@ -34,6 +36,7 @@ typedef struct Deed {
         const Change *change;
         const char *device;
         GVariant *options;
+        GVariant *before;       /* of one that stayed and has other limits now; else NULL */
         bool added;
 } Deed;
 
@@ -47,6 +50,7 @@ static void change_clear(void *p) {
 
 static void deed_clear(void *p) {
         g_clear_pointer(&((Deed *) p)->options, g_variant_unref);
+        g_clear_pointer(&((Deed *) p)->before, g_variant_unref);
 }
 
 /* --- one device --- */
@@ -107,12 +111,69 @@ static int remove_forward(const Change *change, const char *device, GVariant *op
         return device_forward_remove(&change->init, path_fd, device, options, ret_error);
 }
 
+/* `options` NULL: of a disk that goes. */
+static int change_limits(const Change *change, const char *device, GVariant *options,
+                         Error *ret_error) {
+        _cleanup_close_ int path_fd = path_open_dir(change->lxc_path);
+
+        if (path_fd < 0)
+                return error_set_errno(ret_error, -path_fd, "Cannot open %s", change->lxc_path);
+        if (options && device_get_nictype(options))
+                return nic_limits_apply(path_fd, options, ret_error);
+        return disk_limits_set(change->host, change->name, &change->init, path_fd, device, options,
+                               ret_error);
+}
+
+static int remove_nic(const Change *change, GVariant *options, Error *ret_error) {
+        _cleanup_close_ int path_fd = path_open_dir(change->lxc_path);
+
+        if (path_fd >= 0)
+                nic_limits_remove(path_fd, options);
+        return device_nic_remove(&change->init, options, ret_error);
+}
+
+static int add_nic(const Change *change, const char *device, GVariant *options,
+                   Error *ret_error) {
+        int r = device_nic_add(&change->init, options, ret_error);
+
+        if (r < 0 || !device_has_limits(options))
+                return r;
+        r = change_limits(change, device, options, ret_error);
+        if (r < 0)
+                (void) remove_nic(change, options, NULL);
+        return r;
+}
+
+/* Of the root disk there is nothing to add but its limits. */
+static int add_disk(const Change *change, const char *device, GVariant *options,
+                    Error *ret_error) {
+        int r = device_get_target(options) ? add_file(change, device, options, ret_error) : 0;
+
+        if (r < 0 || !device_has_limits(options))
+                return r;
+        r = change_limits(change, device, options, ret_error);
+        if (r < 0 && device_get_target(options))
+                (void) remove_file(change, device, options, NULL);
+        return r;
+}
+
+static int remove_disk(const Change *change, const char *device, GVariant *options,
+                       Error *ret_error) {
+        int r = device_has_limits(options) ? change_limits(change, device, NULL, ret_error) : 0;
+
+        if (r < 0 || !device_get_target(options))
+                return r;
+        return remove_file(change, device, options, ret_error);
+}
+
 static int add_device(const Change *change, const char *device, GVariant *options,
                       Error *ret_error) {
+        if (device_is_disk(options))
+                return add_disk(change, device, options, ret_error);
         if (device_get_target(options))
                 return add_file(change, device, options, ret_error);
         if (device_get_nictype(options))
-                return device_nic_add(&change->init, options, ret_error);
+                return add_nic(change, device, options, ret_error);
         if (device_is_proxy(options))
                 return add_forward(change, device, options, ret_error);
         return 0;
@@ -120,10 +181,12 @@ static int add_device(const Change *change, const char *device, GVariant *option
 
 static int remove_device(const Change *change, const char *device, GVariant *options,
                          Error *ret_error) {
+        if (device_is_disk(options))
+                return remove_disk(change, device, options, ret_error);
         if (device_get_target(options))
                 return remove_file(change, device, options, ret_error);
         if (device_get_nictype(options))
-                return device_nic_remove(&change->init, options, ret_error);
+                return remove_nic(change, options, ret_error);
         if (device_is_proxy(options))
                 return remove_forward(change, device, options, ret_error);
         return 0;
@@ -151,11 +214,27 @@ static GPtrArray *names_in_order(GVariant *devices) {
         return names;
 }
 
+/* It stays, and only its limits are others. */
+static bool is_adjusted(const Change *change, const char *name) {
+        g_autoptr(GVariant) old = devices_get(change->remove, name);
+        g_autoptr(GVariant) new = devices_get(change->add, name);
+
+        return old && new && (device_get_nictype(new) || device_is_disk(new)) &&
+               device_differs_in_limits_only(old, new);
+}
+
 static int do_one(const Change *change, GVariant *devices, const char *name, bool add,
                   GArray *deeds, Error *ret_error) {
-        Deed deed = { change, name, devices_get(devices, name), add };
-        int r = (add ? add_device : remove_device)(change, name, deed.options, ret_error);
+        Deed deed = { change, name, devices_get(devices, name), NULL, add };
+        int r;
 
+        if (is_adjusted(change, name)) {
+                deed.before = devices_get(change->remove, name);
+                r = add ? change_limits(change, name, deed.options, ret_error) : 0;
+                if (r < 0)
+                        (void) change_limits(change, name, deed.before, NULL);
+        } else
+                r = (add ? add_device : remove_device)(change, name, deed.options, ret_error);
         if (r >= 0)
                 g_array_append_val(deeds, deed);
         else
@@ -180,8 +259,14 @@ static void undo(GArray *deeds) {
                 const Deed *deed = &g_array_index(deeds, Deed, i - 1);
                 g_auto(Error) error = ERROR_INIT;
 
-                if ((deed->added ? remove_device : add_device)(deed->change, deed->device,
-                                                               deed->options, &error) < 0)
+                int r;
+
+                if (deed->before)
+                        r = change_limits(deed->change, deed->device, deed->before, &error);
+                else
+                        r = (deed->added ? remove_device : add_device)(
+                                deed->change, deed->device, deed->options, &error);
+                if (r < 0)
                         log_warning("%s", error.message);
         }
 }

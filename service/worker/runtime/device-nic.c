@@ -8,9 +8,6 @@
 #include <sched.h>
 #include <unistd.h>
 
-#include <netlink/errno.h>
-#include <netlink/netlink.h>
-#include <netlink/route/link.h>
 #include <netlink/route/link/ipvlan.h>
 #include <netlink/route/link/macvlan.h>
 #include <netlink/route/link/veth.h>
@@ -18,50 +15,7 @@
 #include "service/model/config.h"
 #include "service/util/cleanup.h"
 #include "service/worker/runtime/device-inside.h"
-
-typedef struct nl_sock NicSocket;
-typedef struct nl_addr NicAddress;
-typedef struct rtnl_link NicLink;
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(NicSocket, nl_socket_free)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(NicAddress, nl_addr_put)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(NicLink, rtnl_link_put)
-
-/* libnl's numbers hide what the kernel said but for these. */
-static int errno_of(int code) {
-        switch (-code) {
-        case NLE_SUCCESS:
-                return 0;
-        case NLE_EXIST:
-                return -EEXIST;
-        case NLE_OBJ_NOTFOUND:
-        case NLE_NODEV:
-                return -ENODEV;
-        case NLE_PERM:
-                return -EPERM;
-        case NLE_OPNOTSUPP:
-                return -EOPNOTSUPP;
-        case NLE_BUSY:
-                return -EBUSY;
-        case NLE_NOMEM:
-                return -ENOMEM;
-        default:
-                return -EINVAL;
-        }
-}
-
-static int open_socket(NicSocket **ret) {
-        g_autoptr(NicSocket) sock = nl_socket_alloc();
-        int r;
-
-        if (!sock)
-                return -ENOMEM;
-        r = nl_connect(sock, NETLINK_ROUTE);
-        if (r < 0)
-                return errno_of(r);
-        *ret = TAKE_PTR(sock);
-        return 0;
-}
+#include "service/worker/runtime/nic-netlink.h"
 
 static bool is_type(GVariant *nic, const char *type) {
         return g_strcmp0(config_get(nic, "nictype"), type) == 0;
@@ -80,23 +34,19 @@ typedef struct Inside {
         const char *host_name;
 } Inside;
 
-static int find(NicSocket *sock, const char *name, NicLink **ret) {
-        return errno_of(rtnl_link_get_kernel(sock, 0, name, ret));
-}
-
 static int set_up_inside(void *userdata) {
         const Inside *inside = userdata;
         g_autoptr(NicLink) link = NULL, change = rtnl_link_alloc();
         g_autoptr(NicSocket) sock = NULL;
         int r;
 
-        r = open_socket(&sock);
+        r = nic_socket_open(&sock);
         if (r >= 0)
-                r = find(sock, inside->name, &link);
+                r = nic_link_find(sock, inside->name, &link);
         if (r < 0)
                 return r;
         rtnl_link_set_flags(change, IFF_UP);
-        return errno_of(rtnl_link_change(sock, link, change, 0));
+        return nic_errno_of(rtnl_link_change(sock, link, change, 0));
 }
 
 static int take_away_inside(void *userdata) {
@@ -106,9 +56,9 @@ static int take_away_inside(void *userdata) {
         const char *type;
         int r;
 
-        r = open_socket(&sock);
+        r = nic_socket_open(&sock);
         if (r >= 0)
-                r = find(sock, inside->name, &link);
+                r = nic_link_find(sock, inside->name, &link);
         if (r == -ENODEV)
                 return 0;
         if (r < 0)
@@ -118,11 +68,11 @@ static int take_away_inside(void *userdata) {
                 /* One of the container's own has taken the name. */
                 if (g_strcmp0(type, inside->type) != 0)
                         return 0;
-                return errno_of(rtnl_link_delete(sock, link));
+                return nic_errno_of(rtnl_link_delete(sock, link));
         }
         rtnl_link_set_ns_fd(change, inside->host_namespace);
         rtnl_link_set_name(change, inside->host_name);
-        return errno_of(rtnl_link_change(sock, link, change, 0));
+        return nic_errno_of(rtnl_link_change(sock, link, change, 0));
 }
 
 /* --- adding --- */
@@ -148,13 +98,13 @@ static int set_up_host_end(NicSocket *sock, const char *name, unsigned bridge) {
         g_autoptr(NicLink) link = NULL, change = rtnl_link_alloc();
         int r;
 
-        r = find(sock, name, &link);
+        r = nic_link_find(sock, name, &link);
         if (r < 0)
                 return r;
         if (bridge > 0)
                 rtnl_link_set_master(change, (int) bridge);
         rtnl_link_set_flags(change, IFF_UP);
-        return errno_of(rtnl_link_change(sock, link, change, 0));
+        return nic_errno_of(rtnl_link_change(sock, link, change, 0));
 }
 
 static int add_veth(NicSocket *sock, GVariant *nic, unsigned parent, int namespace_fd) {
@@ -172,7 +122,7 @@ static int add_veth(NicSocket *sock, GVariant *nic, unsigned parent, int namespa
         rtnl_link_set_name(link, host_name);
         if (mtu && g_ascii_string_to_unsigned(mtu, 10, 68, 65535, &number, NULL))
                 rtnl_link_set_mtu(link, (unsigned) number);
-        r = errno_of(rtnl_link_add(sock, link, NLM_F_CREATE | NLM_F_EXCL));
+        r = nic_errno_of(rtnl_link_add(sock, link, NLM_F_CREATE | NLM_F_EXCL));
         return r < 0 ? r : set_up_host_end(sock, host_name, parent);
 }
 
@@ -191,17 +141,17 @@ static int add_child(NicSocket *sock, GVariant *nic, unsigned parent, int namesp
                    : rtnl_link_macvlan_set_mode(link, MACVLAN_MODE_BRIDGE);
         if (r >= 0)
                 r = rtnl_link_add(sock, link, NLM_F_CREATE | NLM_F_EXCL);
-        return errno_of(r);
+        return nic_errno_of(r);
 }
 
 static int move_physical(NicSocket *sock, GVariant *nic, int namespace_fd) {
         g_autoptr(NicLink) link = NULL, change = rtnl_link_alloc();
         int r;
 
-        r = find(sock, config_get(nic, "parent"), &link);
+        r = nic_link_find(sock, config_get(nic, "parent"), &link);
         if (r >= 0)
                 r = set_common(change, nic, namespace_fd);
-        return r < 0 ? r : errno_of(rtnl_link_change(sock, link, change, 0));
+        return r < 0 ? r : nic_errno_of(rtnl_link_change(sock, link, change, 0));
 }
 
 static int nic_error(GVariant *nic, const char *what, int r, Error *ret_error) {
@@ -228,7 +178,7 @@ int device_nic_add(const Process *init, GVariant *nic, Error *ret_error) {
                                  "Network interface \"%s\" of the host does not exist", parent);
         if (namespace_fd < 0)
                 return nic_error(nic, "add", -errno, ret_error);
-        r = open_socket(&sock);
+        r = nic_socket_open(&sock);
         if (r < 0)
                 return nic_error(nic, "add", r, ret_error);
         if (has_host_end(nic))
@@ -256,14 +206,14 @@ static int remove_host_end(GVariant *nic) {
         g_autoptr(NicLink) link = NULL;
         int r;
 
-        r = open_socket(&sock);
+        r = nic_socket_open(&sock);
         if (r >= 0)
-                r = find(sock, config_get(nic, "host_name"), &link);
+                r = nic_link_find(sock, config_get(nic, "host_name"), &link);
         if (r < 0)
                 return r == -ENODEV ? 0 : r;
         if (g_strcmp0(rtnl_link_get_type(link), "veth") != 0)
                 return 0;
-        return errno_of(rtnl_link_delete(sock, link));
+        return nic_errno_of(rtnl_link_delete(sock, link));
 }
 
 int device_nic_remove(const Process *init, GVariant *nic, Error *ret_error) {

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "service/model/device.h"
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
 #include "service/util/log.h"
@@ -22,7 +23,9 @@
 #include "service/worker/runtime/container-config.h"
 #include "service/worker/runtime/device-forward.h"
 #include "service/worker/runtime/device-stage.h"
+#include "service/worker/runtime/disk-limits.h"
 #include "service/worker/runtime/failure-cause.h"
+#include "service/worker/runtime/nic-limits.h"
 #include "service/worker/runtime/process.h"
 #include "service/worker/runtime/syscall-filter.h"
 #include "service/worker/runtime/wait.h"
@@ -404,13 +407,43 @@ static int check_idmap(const Start *start, const Process *init, const char *kind
         return n == map->len ? 0 : -EPERM;
 }
 
-static int start_forwards(const Start *start, const Process *init, Error *ret_error) {
+static int set_disk_limits(const Start *start, const Process *init, int path_fd,
+                           Error *ret_error) {
+        GVariantIter iter;
+        const char *name;
+        GVariant *options;
+        int r = 0;
+
+        g_variant_iter_init(&iter, start->devices);
+        while (r >= 0 && g_variant_iter_next(&iter, "{&s@a{ss}}", &name, &options)) {
+                g_autoptr(GVariant) owned = options;
+
+                if (device_is_disk(owned) && device_has_limits(owned))
+                        r = disk_limits_set(start->host, start->name, init, path_fd, name, owned,
+                                            ret_error);
+        }
+        return r;
+}
+
+/* What of the devices takes a container that runs: rates of its interfaces, its proxies. */
+static int complete_devices(const Start *start, const Process *init, Error *ret_error) {
         _cleanup_close_ int path_fd = path_open_dir(start->lxc_path);
+        int r = 0;
 
         if (path_fd < 0)
                 return error_set_errno(ret_error, -path_fd,
                                        "Cannot open the run-time directory of container \"%s\"",
                                        start->name);
+        for (size_t i = 0; r >= 0 && i < g_variant_n_children(start->nics); i++) {
+                g_autoptr(GVariant) nic = g_variant_get_child_value(start->nics, i);
+
+                if (device_has_limits(nic))
+                        r = nic_limits_apply(path_fd, nic, ret_error);
+        }
+        if (r >= 0)
+                r = set_disk_limits(start, init, path_fd, ret_error);
+        if (r < 0)
+                return r;
         return device_forward_add_all(&start->device_context, start->host, init, path_fd,
                                       start->devices, ret_error);
 }
@@ -439,7 +472,7 @@ static int report(const Start *start, Worker *worker, GVariantDict *result, Erro
                                        "Cannot find the processes of container \"%s\"",
                                        start->name);
 
-        r = start_forwards(start, &init, ret_error);
+        r = complete_devices(start, &init, ret_error);
         if (r < 0)
                 return r;
         limits_apply_hints(start->host, start->name, start->config, start->cpus, warnings);
