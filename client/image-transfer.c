@@ -52,11 +52,11 @@ static int pass_archive(int fd, Relay *relay, int *ret, Error *ret_error) {
         return stream_open_pipe(fd, STREAM_INPUT, relay, ret, ret_error);
 }
 
-static int import_properties(Client *c, GVariant **ret, Error *ret_error) {
+static int import_properties(Client *c, size_t first, GVariant **ret, Error *ret_error) {
         GVariantBuilder b;
 
         g_variant_builder_init(&b, G_VARIANT_TYPE("a{ss}"));
-        for (size_t i = 1; i < client_n_arguments(c); i++) {
+        for (size_t i = first; i < client_n_arguments(c); i++) {
                 g_autofree char *key = NULL, *value = NULL;
                 const char *text = client_argument(c, i);
 
@@ -64,10 +64,10 @@ static int import_properties(Client *c, GVariant **ret, Error *ret_error) {
                         g_autofree char *shown = format_printable(text);
 
                         g_variant_builder_clear(&b);
-                        return error_set(ret_error, ERROR_NOT_SUPPORTED,
-                                         "'%s' is not KEY=VALUE, and images of two archives are "
-                                         "not supported",
-                                         shown);
+                        return client_usage_error(ret_error,
+                                                  "'%s' is not KEY=VALUE, and an image has two "
+                                                  "archives at most",
+                                                  shown);
                 }
                 if (!g_utf8_validate(text, -1, NULL)) {
                         g_variant_builder_clear(&b);
@@ -80,9 +80,17 @@ static int import_properties(Client *c, GVariant **ret, Error *ret_error) {
         return 0;
 }
 
-static GVariant *import_options(Client *c, const char *name, GVariant *properties) {
-        g_autoptr(GPtrArray) aliases = client_options(c, "alias");
+static void add_filename(GVariantDict *options, const char *key, const char *name) {
         g_autofree char *base = g_path_get_basename(name);
+
+        if (!g_str_equal(name, "-") && g_utf8_validate(base, -1, NULL))
+                g_variant_dict_insert(options, key, "s", base);
+}
+
+/* `rootfs` may be NULL. */
+static GVariant *import_options(Client *c, const char *name, const char *rootfs, int rootfs_fd,
+                                GVariant *properties) {
+        g_autoptr(GPtrArray) aliases = client_options(c, "alias");
         GVariantDict options;
 
         g_variant_dict_init(&options, NULL);
@@ -94,31 +102,52 @@ static GVariant *import_options(Client *c, const char *name, GVariant *propertie
                 g_variant_dict_insert(&options, "public", "b", TRUE);
         if (g_variant_n_children(properties) > 0)
                 g_variant_dict_insert_value(&options, "properties", properties);
-        if (!g_str_equal(name, "-") && g_utf8_validate(base, -1, NULL))
-                g_variant_dict_insert(&options, "filename", "s", base);
+        add_filename(&options, "filename", name);
+        if (rootfs) {
+                add_filename(&options, "rootfs-filename", rootfs);
+                g_variant_dict_insert_value(&options, "rootfs", g_variant_new_handle(rootfs_fd));
+        }
         return g_variant_dict_end(&options);
+}
+
+/* The second archive of a split image, or NULL. */
+static const char *rootfs_argument(Client *c) {
+        const char *argument = client_argument(c, 1);
+
+        return argument && !strchr(argument, '=') ? argument : NULL;
+}
+
+/* Opens the archive for being passed on. */
+static int pass_file(const char *name, Relay *relay, int *ret, Error *ret_error) {
+        _cleanup_close_ int fd = -EBADF;
+        int r;
+
+        r = open_archive(name, &fd, ret_error);
+        return r < 0 ? r : pass_archive(fd, relay, ret, ret_error);
 }
 
 int run_image_import(Client *c, Error *ret_error) {
         g_autoptr(GVariant) properties = NULL, objects = NULL;
-        _cleanup_close_ int archive = -EBADF, fd = -EBADF;
+        _cleanup_close_ int fd = -EBADF, rootfs_fd = -EBADF;
+        const char *name = client_argument(c, 0), *rootfs = rootfs_argument(c);
         g_autoptr(Relay) relay = relay_new();
         g_autoptr(GPtrArray) names = NULL;
-        const char *name = client_argument(c, 0);
         g_autoptr(Job) job = NULL;
         int r;
 
-        r = import_properties(c, &properties, ret_error);
+        r = import_properties(c, rootfs ? 2 : 1, &properties, ret_error);
         if (r >= 0)
-                r = open_archive(name, &archive, ret_error);
-        if (r >= 0)
-                r = pass_archive(archive, relay, &fd, ret_error);
+                r = pass_file(name, relay, &fd, ret_error);
+        if (r >= 0 && rootfs)
+                r = pass_file(rootfs, relay, &rootfs_fd, ret_error);
         if (r < 0)
                 return r;
         r = job_start(c, OBJECT_MANAGER, BERTH_ROOT_PATH, "ImportImage",
-                      g_variant_new("(h@a{sv})", fd, import_options(c, name, properties)), &job,
-                      ret_error);
+                      g_variant_new("(h@a{sv})", fd,
+                                    import_options(c, name, rootfs, rootfs_fd, properties)),
+                      &job, ret_error);
         fd = fd_close(fd);
+        rootfs_fd = fd_close(rootfs_fd);
         if (r < 0)
                 return r;
         job_set_relay(job, relay);
@@ -151,25 +180,39 @@ static const char *archive_extension(const char *filename) {
         return NULL;
 }
 
-/* Where the archive goes: into a directory under its fingerprint, or to the name given, each with
- * the extension that says what it is. */
-static char *export_path(const char *target, const Object *image) {
-        const char *extension = archive_extension(object_get_string(image, "Filename"));
-        g_autofree char *base = NULL, *suffix = NULL;
+/* Where an archive goes: into a directory under its fingerprint, or to the name given, each with
+ * the extension that says what it is. Of a split image the metadata are meta-FINGERPRINT, the root
+ * filesystem FINGERPRINT, or NAME.root. */
+static char *export_path(const char *target, const Object *image, const char *part) {
+        bool is_rootfs = g_str_equal(part, "rootfs");
+        const char *filename = object_get_string(image, is_rootfs ? "RootfsFilename" : "Filename");
+        const char *extension = archive_extension(filename);
+        g_autofree char *base = NULL, *suffix = NULL, *name = NULL;
 
+        name = g_strconcat(g_str_equal(part, "metadata") ? "meta-" : "", image->name, NULL);
         if (!target)
-                base = g_strdup(image->name);
+                base = g_strdup(name);
         else if (g_file_test(target, G_FILE_TEST_IS_DIR))
-                base = g_build_filename(target, image->name, NULL);
+                base = g_build_filename(target, name, NULL);
         else
-                base = g_strdup(target);
+                base = g_strconcat(target, is_rootfs ? ".root" : "", NULL);
         suffix = g_strconcat(".", extension ?: "tar", NULL);
         if (!extension || g_str_has_suffix(base, suffix))
                 return g_strdup(base);
         return g_strconcat(base, suffix, NULL);
 }
 
-static int export_to_fd(Client *c, const char *image, int fd, Relay *relay, Error *ret_error) {
+static GVariant *part_options(const char *part) {
+        GVariantDict options;
+
+        g_variant_dict_init(&options, NULL);
+        if (*part)
+                g_variant_dict_insert(&options, "part", "s", part);
+        return g_variant_dict_end(&options);
+}
+
+static int export_to_fd(Client *c, const char *image, const char *part, int fd, Relay *relay,
+                        Error *ret_error) {
         _cleanup_close_ int theirs = -EBADF;
         g_autoptr(Job) job = NULL;
         struct stat st;
@@ -185,7 +228,7 @@ static int export_to_fd(Client *c, const char *image, int fd, Relay *relay, Erro
         if (theirs < 0)
                 return error_set_errno(ret_error, errno, "Cannot copy an fd");
         r = job_start(c, OBJECT_IMAGE, image, "Export",
-                      g_variant_new("(ha{sv})", theirs, NULL), &job, ret_error);
+                      g_variant_new("(h@a{sv})", theirs, part_options(part)), &job, ret_error);
         theirs = fd_close(theirs);
         if (r < 0)
                 return r;
@@ -201,7 +244,8 @@ static int export_to_fd(Client *c, const char *image, int fd, Relay *relay, Erro
 }
 
 /* The archive appears under its name only when it is complete. */
-static int export_to_file(Client *c, const char *image, const char *path, Error *ret_error) {
+static int export_to_file(Client *c, const char *image, const char *part, const char *path,
+                          Error *ret_error) {
         g_autofree char *shown = format_printable(path);
         g_autofree char *temporary = g_strconcat(path, ".part-XXXXXX", NULL);
         g_autoptr(Relay) relay = relay_new();
@@ -212,7 +256,7 @@ static int export_to_file(Client *c, const char *image, const char *path, Error 
         fd = g_mkstemp_full(temporary, O_WRONLY | O_CLOEXEC, 0600);
         if (fd < 0)
                 return error_set_errno(ret_error, errno, "Cannot create '%s'", shown);
-        r = export_to_fd(c, image, fd, relay, ret_error);
+        r = export_to_fd(c, image, part, fd, relay, ret_error);
         if (r >= 0) {
                 mask = umask(0);
                 (void) umask(mask);
@@ -224,27 +268,38 @@ static int export_to_file(Client *c, const char *image, const char *path, Error 
         return r;
 }
 
+static int export_part(Client *c, const Object *image, const char *part, Error *ret_error) {
+        g_autofree char *path = export_path(client_argument(c, 1), image, part);
+
+        return export_to_file(c, image->path, part, path, ret_error);
+}
+
 int run_image_export(Client *c, Error *ret_error) {
-        g_autofree char *image = NULL, *path = NULL;
+        g_autofree char *image = NULL;
         const char *target = client_argument(c, 1);
         g_autoptr(Relay) relay = relay_new();
         g_autoptr(Object) o = NULL;
+        bool split;
         int r;
 
         r = client_get_image_path(c, client_argument(c, 0), &image, ret_error);
+        if (r >= 0)
+                r = client_get_object(c, OBJECT_IMAGE, image, &o, ret_error);
         if (r < 0)
                 return r;
+        split = object_get_boolean(o, "Split");
         if (target && g_str_equal(target, "-")) {
                 if (isatty(STDOUT_FILENO))
                         return client_usage_error(ret_error,
                                                   "Cannot export an image to a terminal");
-                return export_to_fd(c, image, STDOUT_FILENO, relay, ret_error);
+                if (split)
+                        return client_usage_error(ret_error, "This image is in two archives; "
+                                                  "name a directory or file for them");
+                return export_to_fd(c, image, "", STDOUT_FILENO, relay, ret_error);
         }
-        r = client_get_object(c, OBJECT_IMAGE, image, &o, ret_error);
-        if (r < 0)
-                return r;
-        path = export_path(target, o);
-        r = export_to_file(c, image, path, ret_error);
+        r = export_part(c, o, split ? "metadata" : "", ret_error);
+        if (r >= 0 && split)
+                r = export_part(c, o, "rootfs", ret_error);
         if (r < 0)
                 return r;
         client_say(c, "Image exported successfully!");

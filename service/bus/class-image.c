@@ -29,7 +29,8 @@ static int export(BusCall *call, Error *ret_error) {
 
         g_variant_get(call->args, "(ha{sv})", &handle, NULL);
         r = image_export(call->manager, bus_call_caller(call), image_of(call),
-                         bus_call_get_fd(call, handle), &job, ret_error);
+                         bus_call_get_fd(call, handle),
+                         option_get_string(call->options, "part", ""), &job, ret_error);
         return r < 0 ? r : bus_call_start_job(call, job);
 }
 
@@ -43,8 +44,8 @@ static int open_export(BusCall *call, Error *ret_error) {
                 return error_set_errno(ret_error, errno, "Cannot make a pipe");
         theirs = pair[0];
         ours = pair[1];
-        r = image_export(call->manager, bus_call_caller(call), image_of(call), ours, &job,
-                         ret_error);
+        r = image_export(call->manager, bus_call_caller(call), image_of(call), ours,
+                         option_get_string(call->options, "part", ""), &job, ret_error);
         if (r < 0)
                 return r;
         path = bus_path_of(OBJECT_JOB, job->object.name);
@@ -121,6 +122,14 @@ static GVariant *property_filename(Bus *bus, Object *o) {
         return g_variant_new_string(((Image *) o)->filename);
 }
 
+static GVariant *property_split(Bus *bus, Object *o) {
+        return g_variant_new_boolean(((Image *) o)->split);
+}
+
+static GVariant *property_rootfs_filename(Bus *bus, Object *o) {
+        return g_variant_new_string(((Image *) o)->rootfs_filename);
+}
+
 static GVariant *property_created(Bus *bus, Object *o) {
         return g_variant_new_uint64(((Image *) o)->created);
 }
@@ -157,6 +166,11 @@ static GVariant *property_used_by(Bus *bus, Object *o) {
 
 /* --- tables --- */
 
+static const Option export_options[] = {
+        { "part", "s" },
+        { NULL },
+};
+
 static const Option alias_options[] = {
         { "move", "b" },
         { NULL },
@@ -170,11 +184,11 @@ static const Option update_options[] = {
 static const BusMethod methods[] = {
         { "Export", "ha{sv}", "o", SD_BUS_PARAM(archive) SD_BUS_PARAM(options) SD_BUS_PARAM(job),
           BUS_OWNER, "use", "manage", "export the image $(image)",
-          NULL, export_prepare, export },
+          export_options, export_prepare, export },
         { "OpenExport", "a{sv}", "oh",
           SD_BUS_PARAM(options) SD_BUS_PARAM(job) SD_BUS_PARAM(archive),
           BUS_OWNER, "use", "manage", "export the image $(image)",
-          NULL, export_prepare, open_export },
+          export_options, export_prepare, open_export },
         { "Delete", "a{sv}", "o", SD_BUS_PARAM(options) SD_BUS_PARAM(job),
           BUS_OWNER, "use", "manage-images", "delete the image $(image)",
           NULL, NULL, delete },
@@ -197,6 +211,8 @@ static const BusProperty properties[] = {
         { "Size", "t", SD_BUS_VTABLE_PROPERTY_CONST, property_size },
         { "Architecture", "s", SD_BUS_VTABLE_PROPERTY_CONST, property_architecture },
         { "Filename", "s", SD_BUS_VTABLE_PROPERTY_CONST, property_filename },
+        { "Split", "b", SD_BUS_VTABLE_PROPERTY_CONST, property_split },
+        { "RootfsFilename", "s", SD_BUS_VTABLE_PROPERTY_CONST, property_rootfs_filename },
         { "Created", "t", SD_BUS_VTABLE_PROPERTY_CONST, property_created },
         { "Uploaded", "t", SD_BUS_VTABLE_PROPERTY_CONST, property_uploaded },
         { "Expires", "t", SD_BUS_VTABLE_PROPERTY_CONST, property_expires },

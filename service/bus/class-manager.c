@@ -213,14 +213,16 @@ static int import_prepare(BusCall *call, Error *ret_error) {
         return 0;
 }
 
-static int import_image_from(BusCall *call, int fd, Job **ret, Error *ret_error) {
+static int import_image_from(BusCall *call, int fd, int rootfs, Job **ret, Error *ret_error) {
         g_autoptr(GVariant) properties = option_get_variant(call->options, "properties", "a{ss}");
         g_autofree const char **aliases = option_get_strv(call->options, "aliases");
         ImageImport args = {
                 .archive = fd,
+                .rootfs = rootfs,
                 .aliases = aliases,
                 .properties = properties,
                 .filename = option_get_string(call->options, "filename", NULL),
+                .rootfs_filename = option_get_string(call->options, "rootfs-filename", NULL),
                 .public = option_get_boolean(call->options, "public", false),
                 .take_aliases = call->sender->uid == 0 ||
                                 g_str_equal(call->action, "manage-images"),
@@ -230,12 +232,14 @@ static int import_image_from(BusCall *call, int fd, Job **ret, Error *ret_error)
 }
 
 static int import_image(BusCall *call, Error *ret_error) {
-        gint32 handle;
+        gint32 handle, rootfs;
+        int fd = -EBADF, r;
         Job *job;
-        int r;
 
         g_variant_get(call->args, "(ha{sv})", &handle, NULL);
-        r = import_image_from(call, bus_call_get_fd(call, handle), &job, ret_error);
+        if (g_variant_lookup(call->options, "rootfs", "h", &rootfs))
+                fd = bus_call_get_fd(call, rootfs);
+        r = import_image_from(call, bus_call_get_fd(call, handle), fd, &job, ret_error);
         if (r < 0)
                 return r;
         return bus_call_start_job(call, job);
@@ -251,7 +255,7 @@ static int open_image_import(BusCall *call, Error *ret_error) {
                 return error_set_errno(ret_error, errno, "Cannot make a pipe");
         ours = pair[0];
         theirs = pair[1];
-        r = import_image_from(call, ours, &job, ret_error);
+        r = import_image_from(call, ours, -EBADF, &job, ret_error);
         if (r < 0)
                 return r;
         path = bus_path_of(OBJECT_JOB, job->object.name);
@@ -437,11 +441,21 @@ static const Option create_container_options[] = {
         { NULL },
 };
 
+#define IMPORT_OPTIONS \
+        { "aliases", "as" }, \
+        { "public", "b" }, \
+        { "properties", "a{ss}" }, \
+        { "filename", "s" }
+
 static const Option import_options[] = {
-        { "aliases", "as" },
-        { "public", "b" },
-        { "properties", "a{ss}" },
-        { "filename", "s" },
+        IMPORT_OPTIONS,
+        { "rootfs", "h" },
+        { "rootfs-filename", "s" },
+        { NULL },
+};
+
+static const Option open_import_options[] = {
+        IMPORT_OPTIONS,
         { NULL },
 };
 
@@ -483,7 +497,7 @@ static const BusMethod methods[] = {
           import_image },
         { "OpenImageImport", "a{sv}", "oh",
           SD_BUS_PARAM(options) SD_BUS_PARAM(job) SD_BUS_PARAM(archive),
-          BUS_ACTION, NULL, "use", "import an image", import_options, import_prepare,
+          BUS_ACTION, NULL, "use", "import an image", open_import_options, import_prepare,
           open_image_import },
         { "CreateProfile", "sa{sv}", "o",
           SD_BUS_PARAM(name) SD_BUS_PARAM(options) SD_BUS_PARAM(profile),

@@ -21,6 +21,8 @@ Image *image_new(const char *fingerprint, uid_t owner) {
         object_init(&image->object, OBJECT_IMAGE, fingerprint, owner);
         image->architecture = g_strdup("");
         image->filename = g_strdup("");
+        image->rootfs_filename = g_strdup("");
+        image->source = g_strdup("");
         image->properties = config_empty();
         image->templates = g_variant_ref_sink(
                 g_variant_new_array(G_VARIANT_TYPE("(ssasa{ss}b)"), NULL, 0));
@@ -36,6 +38,8 @@ Image *image_free(Image *image) {
         object_done(&image->object);
         g_free(image->architecture);
         g_free(image->filename);
+        g_free(image->rootfs_filename);
+        g_free(image->source);
         g_variant_unref(image->properties);
         g_variant_unref(image->templates);
         g_strfreev(image->aliases);
@@ -53,7 +57,13 @@ GVariant *image_to_record(const Image *image) {
         g_variant_dict_insert(&dict, "size", "t", image->size);
         g_variant_dict_insert(&dict, "architecture", "s", image->architecture);
         g_variant_dict_insert(&dict, "filename", "s", image->filename);
+        g_variant_dict_insert(&dict, "split", "b", image->split);
+        g_variant_dict_insert(&dict, "rootfs-filename", "s", image->rootfs_filename);
         g_variant_dict_insert(&dict, "public", "b", image->public);
+        g_variant_dict_insert(&dict, "source", "s", image->source);
+        g_variant_dict_insert(&dict, "auto-update", "b", image->auto_update);
+        g_variant_dict_insert(&dict, "cached", "b", image->cached);
+        g_variant_dict_insert(&dict, "checked", "t", image->checked);
         g_variant_dict_insert(&dict, "created", "t", image->created);
         g_variant_dict_insert(&dict, "uploaded", "t", image->uploaded);
         g_variant_dict_insert(&dict, "expires", "t", image->expires);
@@ -63,6 +73,20 @@ GVariant *image_to_record(const Image *image) {
         g_variant_dict_insert(&dict, "aliases", "^as", image->aliases);
         g_variant_dict_insert(&dict, "pools", "^as", image->pools);
         return g_variant_ref_sink(g_variant_dict_end(&dict));
+}
+
+/* An older service knew only images in one archive, from its callers. */
+static int later_fields_from_record(GVariant *record, Image *image) {
+        if (!g_variant_lookup(record, "split", "b", NULL))
+                return 0;
+        if (record_get_boolean(record, "split", &image->split) < 0 ||
+            record_get_string(record, "rootfs-filename", &image->rootfs_filename) < 0 ||
+            record_get_string(record, "source", &image->source) < 0 ||
+            record_get_boolean(record, "auto-update", &image->auto_update) < 0 ||
+            record_get_boolean(record, "cached", &image->cached) < 0 ||
+            record_get_uint64(record, "checked", &image->checked) < 0)
+                return -EBADMSG;
+        return 0;
 }
 
 int image_from_record(const char *name, GVariant *record, Image **ret) {
@@ -82,7 +106,8 @@ int image_from_record(const char *name, GVariant *record, Image **ret) {
             record_get_variant(record, "properties", CONFIG_TYPE, &image->properties) < 0 ||
             record_get_variant(record, "templates", IMAGE_TEMPLATES_TYPE, &image->templates) < 0 ||
             record_get_strv(record, "aliases", &image->aliases) < 0 ||
-            record_get_strv(record, "pools", &image->pools) < 0)
+            record_get_strv(record, "pools", &image->pools) < 0 ||
+            later_fields_from_record(record, image) < 0)
                 return -EBADMSG;
         image->state = (ImageState) state;
         *ret = g_steal_pointer(&image);

@@ -2,23 +2,25 @@
 #pragma once
 
 /*
- * What can be done with images. The archive is kept as it came, in STATE/archives/FINGERPRINT, and
- * unpacked once for each pool that needs it.
+ * What can be done with images. The archive is kept as it came, in STATE/archives/FINGERPRINT, of a
+ * split image also in FINGERPRINT.rootfs, and unpacked once for each pool that needs it.
  */
 
 #include "service/operation/container.h"
 
 typedef struct ImageImport {
         int archive;                  /* regular file or pipe; stays the caller's */
+        int rootfs;                   /* of a split image likewise, else -EBADF */
         const char *const *aliases;   /* may be NULL, as the rest */
         GVariant *properties;         /* a{ss} */
-        const char *filename;
+        const char *filename, *rootfs_filename;
         bool public;
         bool take_aliases;            /* also from images of other owners */
 } ImageImport;
 
 int image_import(Manager *m, Caller caller, const ImageImport *args, Job **ret, Error *ret_error);
-int image_export(Manager *m, Caller caller, Image *image, int archive, Job **ret,
+/* `part` is "metadata" or "rootfs" for a split image, else "". */
+int image_export(Manager *m, Caller caller, Image *image, int archive, const char *part, Job **ret,
                  Error *ret_error);
 int image_delete(Manager *m, Caller caller, Image *image, Job **ret, Error *ret_error);
 

@@ -363,6 +363,10 @@ TEST(images_are_imported_and_exported) {
         EXPECT_ERR(url, "download it first");
         RUN_ONLY(f, 1, "image", "import", "nosuch.tar");
         RUN_ONLY(f, 1, "image", "import", "i.tar.xz", "rootfs.tar.xz");
+        RUN_ONLY(f, 2, "image", "import", "i.tar.xz", "r.squashfs", "third.tar");
+        fixture_write(f, "r.squashfs", "a root filesystem");
+        RUN_ONLY(f, 0, "image", "import", "i.tar.xz", "r.squashfs", "os=split");
+        fixture_expect_log(f, "'rootfs-filename': <'r.squashfs'>");
         RUN_ONLY(f, 4, "image", "export", "nope", "-");
 }
 

@@ -192,7 +192,7 @@ FUZZ_TARGET(archive) {
         g_assert_cmpint(fd, >=, 0);
         g_variant_dict_init(&dict, NULL);
         /* Judged, not unpacked: that is the jail's test. */
-        r = image_read(fd, size, -EBADF, ignore_progress, NULL, &dict, &error);
+        r = image_read(IMAGE_WHOLE, fd, size, -EBADF, ignore_progress, NULL, &dict, &error);
         fuzz_check_error(r, &error);
         if (r >= 0)
                 check_description(&dict);

@@ -18,7 +18,8 @@ typedef enum ImageKind {
 } ImageKind;
 
 typedef struct ImageReader {
-        TarReader *tar;
+        ArchiveReader *archive;
+        ImagePart part;
         int root_fd;
         ImageKind kind;
         Unified *unified;          /* one of these is made once the kind is known */
@@ -30,7 +31,7 @@ typedef struct ImageReader {
 static void image_reader_done(ImageReader *image) {
         (void) unified_free(image->unified);
         (void) root_filesystem_free(image->fs);
-        (void) tar_reader_free(image->tar);
+        (void) archive_reader_free(image->archive);
         g_clear_pointer(&image->top, archive_entry_free);
 }
 
@@ -38,18 +39,24 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ImageReader, image_reader_done)
 
 static int add_plain(ImageReader *image, const char *name, struct archive_entry *entry,
                      Error *ret_error) {
-        if (unified_has(name))
+        if (image->part == IMAGE_METADATA)
+                return entry_name_error(name, "the first archive of an image in two holds "
+                                        "metadata.yaml and templates/ only", ret_error);
+        if (image->part == IMAGE_WHOLE && unified_has(name))
                 return entry_name_error(name, "it belongs to an image, but the archive began as a "
                                         "plain root filesystem", ret_error);
-        return root_filesystem_add(image->fs, name, entry, image->tar, ret_error);
+        return root_filesystem_add(image->fs, name, entry, image->archive, ret_error);
 }
 
 static int decide(ImageReader *image, const char *name, Error *ret_error) {
         int r = 0;
 
-        image->kind = unified_has(name) ? IMAGE_UNIFIED : IMAGE_PLAIN;
-        if (image->kind == IMAGE_UNIFIED)
-                image->unified = unified_new(image->tar, image->root_fd, "");
+        image->kind = image->part != IMAGE_ROOTFS && unified_has(name) ? IMAGE_UNIFIED
+                                                                       : IMAGE_PLAIN;
+        if (image->kind == IMAGE_UNIFIED && image->part == IMAGE_METADATA)
+                image->unified = unified_new_without_rootfs(image->archive);
+        else if (image->kind == IMAGE_UNIFIED)
+                image->unified = unified_new(image->archive, image->root_fd, "");
         else
                 image->fs = root_filesystem_new(image->root_fd, "");
         if (image->top && image->kind == IMAGE_PLAIN)
@@ -91,6 +98,11 @@ static int describe_plain(ImageReader *image, GVariantDict *dict, Error *ret_err
         int r;
 
         r = root_filesystem_finish(image->fs, ret_error);
+        if (r >= 0 && image->part == IMAGE_ROOTFS) {
+                g_variant_dict_insert(dict, "skipped-devices", "u",
+                                      root_filesystem_get_skipped(image->fs));
+                return 0;
+        }
         if (r >= 0)
                 r = root_filesystem_describe(image->fs, &metadata, ret_error);
         if (r < 0)
@@ -99,16 +111,16 @@ static int describe_plain(ImageReader *image, GVariantDict *dict, Error *ret_err
                                        root_filesystem_get_skipped(image->fs), dict, ret_error);
 }
 
-int image_read(int fd, uint64_t size, int root_fd, TarProgress progress, void *userdata,
-               GVariantDict *dict, Error *ret_error) {
-        g_auto(ImageReader) image = { .root_fd = root_fd };
+int image_read(ImagePart part, int fd, uint64_t size, int root_fd, ArchiveProgress progress,
+               void *userdata, GVariantDict *dict, Error *ret_error) {
+        g_auto(ImageReader) image = { .part = part, .root_fd = root_fd };
         struct archive_entry *entry;
         int r;
 
-        r = tar_reader_open(fd, size, progress, userdata, &image.tar, ret_error);
+        r = archive_reader_open(fd, size, progress, userdata, &image.archive, ret_error);
         if (r < 0)
                 return r;
-        while ((r = tar_reader_next(image.tar, &entry, ret_error)) > 0) {
+        while ((r = archive_reader_next(image.archive, &entry, ret_error)) > 0) {
                 r = add_entry(&image, entry, ret_error);
                 if (r < 0)
                         return r;

@@ -7,7 +7,8 @@
  *
  * A unified image has metadata.yaml, templates/ and rootfs/ at its top; what is below rootfs/ is
  * the root filesystem. Anything else is a root filesystem itself. The first entry decides, and an
- * archive that is both is neither.
+ * archive that is both is neither. A split image is metadata.yaml and templates/ in one archive and
+ * the root filesystem in another.
  *
  * Used inside the jail only.
  */
@@ -17,9 +18,15 @@
 #include <glib.h>
 
 #include "service/util/error.h"
-#include "service/worker/image/tar-reader.h"
+#include "service/worker/image/archive-reader.h"
+
+typedef enum ImagePart {
+        IMAGE_WHOLE,
+        IMAGE_METADATA, /* of a split image */
+        IMAGE_ROOTFS,   /* of a split image: tells of nothing but "skipped-devices" */
+} ImagePart;
 
 /* Reads the archive of `size` bytes behind `fd`, unpacks into `root_fd` unless that is -EBADF, and
  * adds the image's description (description.h) to `dict`. */
-int image_read(int fd, uint64_t size, int root_fd, TarProgress progress, void *userdata,
-               GVariantDict *dict, Error *ret_error);
+int image_read(ImagePart part, int fd, uint64_t size, int root_fd, ArchiveProgress progress,
+               void *userdata, GVariantDict *dict, Error *ret_error);

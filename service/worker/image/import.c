@@ -11,6 +11,7 @@
 #include "service/util/log.h"
 #include "service/util/path.h"
 #include "service/worker/image/archive-file.h"
+#include "service/worker/image/bounds.h"
 #include "service/worker/image/claim.h"
 #include "service/worker/image/description.h"
 #include "service/worker/image/image-reader.h"
@@ -25,21 +26,36 @@ static void on_progress(void *userdata, double fraction) {
 }
 
 static int read_in_jail(Jail *jail, GVariantDict *result, Error *ret_error) {
+        const ImagePart *part = jail->userdata;
         struct stat st;
 
         if (fstat(jail->input_fd, &st) < 0)
                 return -errno;
-        return image_read(jail->input_fd, (uint64_t) st.st_size, jail->root_fd, on_progress, jail,
-                          result, ret_error);
+        return image_read(*part, jail->input_fd, (uint64_t) st.st_size, jail->root_fd, on_progress,
+                          jail, result, ret_error);
 }
 
 /* --- Outside ----------------------------------------------------------------------------- */
 
+/* Of the root filesystem of a split image nothing is told but this. */
+static int check_rootfs_answer(GVariant *answer, GVariantDict *result, Error *ret_error) {
+        guint32 skipped;
+
+        if (!g_variant_lookup(answer, "skipped-devices", "u", &skipped) ||
+            skipped > IMAGE_ENTRIES_MAX)
+                return error_set(ret_error, ERROR_INVALID_IMAGE,
+                                 "Reading the root filesystem gave a wrong answer, as a "
+                                 "manipulated archive may cause");
+        g_variant_dict_insert(result, "skipped-devices", "u", skipped);
+        return 0;
+}
+
 /* Reads the archive in the jail, unpacks it where `root_fd` is given, and adds what it says. */
-static int read_archive(Worker *worker, int archive_fd, int root_fd, bool idmapped,
+static int read_archive(Worker *worker, ImagePart part, int archive_fd, int root_fd, bool idmapped,
                         GVariantDict *result, Error *ret_error) {
         const JailSpec spec = {
                 .func = read_in_jail,
+                .userdata = &part,
                 .input_fd = archive_fd,
                 .root_fd = root_fd,
                 .idmapped = idmapped,
@@ -49,7 +65,10 @@ static int read_archive(Worker *worker, int archive_fd, int root_fd, bool idmapp
         int r;
 
         r = jail_run(&spec, worker, &answer, ret_error);
-        return r < 0 ? r : image_description_check(answer, result, ret_error);
+        if (r < 0)
+                return r;
+        return part == IMAGE_ROOTFS ? check_rootfs_answer(answer, result, ret_error) :
+                                      image_description_check(answer, result, ret_error);
 }
 
 static bool volume_exists(Pool *pool, const char *image) {
@@ -59,8 +78,8 @@ static bool volume_exists(Pool *pool, const char *image) {
 }
 
 /* Volumes get their name when they are complete, so one that is there needs not be made again. */
-static int unpack_to_pool(Worker *worker, int archive_fd, const char *image, GVariantDict *result,
-                          Error *ret_error) {
+static int unpack_to_pool(Worker *worker, ImagePart part, int archive_fd, const char *image,
+                          GVariantDict *result, Error *ret_error) {
         g_autoptr(Pool) pool = NULL;
         g_autoptr(Claim) claim = NULL;
         _cleanup_close_ int root_fd = -EBADF;
@@ -72,12 +91,13 @@ static int unpack_to_pool(Worker *worker, int archive_fd, const char *image, GVa
         if (r < 0)
                 return r;
         if (volume_exists(pool, image))
-                return read_archive(worker, archive_fd, -EBADF, false, result, ret_error);
+                return read_archive(worker, part, archive_fd, -EBADF, false, result, ret_error);
 
         r = volume_begin(pool, VOLUME_IMAGE, image, &root_fd, ret_error);
         if (r < 0)
                 return r;
-        r = read_archive(worker, archive_fd, root_fd, pool_can_idmap(pool), result, ret_error);
+        r = read_archive(worker, part, archive_fd, root_fd, pool_can_idmap(pool), result,
+                         ret_error);
         if (r >= 0) {
                 worker_progress(worker, "writing to disk", -1);
                 r = volume_commit(pool, VOLUME_IMAGE, image, ret_error);
@@ -92,48 +112,147 @@ static int unpack_to_pool(Worker *worker, int archive_fd, const char *image, GVa
         return r;
 }
 
-static int import_spooled(Worker *worker, const ArchiveFile *spool, int from, int spool_fd,
-                          GVariantDict *result, Error *ret_error) {
-        g_autoptr(GVariant) pool = g_variant_lookup_value(worker->args, "pool", NULL);
-        char fingerprint[FINGERPRINT_SIZE + 1];
-        _cleanup_close_ int archive_fd = -EBADF;
+/* --- Importing --------------------------------------------------------------------------- */
+
+/* One archive of the image. */
+typedef struct Incoming {
+        ArchiveFile *spool; /* NULL: there is no such part */
+        bool made;
+        int fd;             /* of the spool, for reading */
+} Incoming;
+
+/* All that an import has to do with. */
+typedef struct Import {
+        Worker *worker;
+        Incoming archive, rootfs;
+        Digest *digest;
         uint64_t size;
+        bool spooled;
+} Import;
+
+static void import_done(Import *import) {
+        Incoming *parts[] = { &import->archive, &import->rootfs };
+
+        for (size_t i = 0; i < ELEMENTSOF(parts); i++) {
+                (void) archive_file_free(parts[i]->spool);
+                (void) fd_close(parts[i]->fd);
+        }
+        if (import->digest)
+                digest_free(import->digest);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Import, import_done)
+
+/* Brings what comes from a client to our own file. */
+static int spool_in(Import *import, Incoming *part, size_t i, uint64_t *ret_size,
+                    Error *ret_error) {
+        _cleanup_close_ int from = -EBADF, to = -EBADF;
         int r;
 
-        r = transfer_in(worker, from, spool_fd, fingerprint, &size, ret_error);
-        if (r >= 0)
-                r = archive_file_sync_name(spool, ret_error);
-        if (r >= 0)
-                r = archive_file_open(spool, &archive_fd, ret_error);
-        if (r >= 0)
-                r = pool ? unpack_to_pool(worker, archive_fd, fingerprint, result, ret_error) :
-                           read_archive(worker, archive_fd, -EBADF, false, result, ret_error);
+        from = transfer_open(worker_take_fd(import->worker, i), TRANSFER_READ, ret_error);
+        if (from < 0)
+                return from;
+        r = archive_file_create(part->spool, &to, ret_error);
         if (r < 0)
                 return r;
-        g_variant_dict_insert(result, "fingerprint", "s", fingerprint);
-        g_variant_dict_insert(result, "size", "t", size);
+        part->made = true;
+        r = transfer_in(import->worker, from, to, import->digest, ret_size, ret_error);
+        return r < 0 ? r : archive_file_sync_name(part->spool, ret_error);
+}
+
+static int take_part(Import *import, Incoming *part, size_t i, Error *ret_error) {
+        uint64_t size = 0;
+        int r = 0;
+
+        if (!part->spool)
+                return 0;
+        part->made = import->spooled;
+        if (!import->spooled)
+                r = spool_in(import, part, i, &size, ret_error);
+        if (r >= 0)
+                r = archive_file_open(part->spool, &part->fd, ret_error);
+        if (r >= 0 && import->spooled) {
+                r = transfer_hash(import->worker, part->fd, import->digest, &size, ret_error);
+                if (r >= 0 && lseek(part->fd, 0, SEEK_SET) < 0)
+                        r = -errno;
+        }
+        if (r < 0)
+                return r;
+        import->size += size;
+        return 0;
+}
+
+static int read_parts(Import *import, const char *fingerprint, GVariantDict *result,
+                      Error *ret_error) {
+        g_autoptr(GVariant) pool = g_variant_lookup_value(import->worker->args, "pool", NULL);
+        ImagePart part = import->rootfs.spool ? IMAGE_ROOTFS : IMAGE_WHOLE;
+        int fd = import->rootfs.spool ? import->rootfs.fd : import->archive.fd;
+        int r = 0;
+
+        if (part == IMAGE_ROOTFS)
+                r = read_archive(import->worker, IMAGE_METADATA, import->archive.fd, -EBADF, false,
+                                 result, ret_error);
+        if (r >= 0 && pool)
+                r = unpack_to_pool(import->worker, part, fd, fingerprint, result, ret_error);
+        else if (r >= 0)
+                r = read_archive(import->worker, part, fd, -EBADF, false, result, ret_error);
+        if (r < 0)
+                return r;
         g_variant_dict_insert(result, "unpacked", "b", pool != NULL);
         return 0;
 }
 
-int image_import(Worker *worker, GVariantDict *result, Error *ret_error) {
-        g_autoptr(ArchiveFile) spool = NULL;
-        _cleanup_close_ int from = -EBADF, spool_fd = -EBADF;
+static int import_parts(Import *import, GVariantDict *result, Error *ret_error) {
+        char fingerprint[FINGERPRINT_SIZE + 1];
+        const char *expected;
         int r;
 
-        from = transfer_open(worker_take_fd(worker, 0), TRANSFER_READ, ret_error);
-        if (from < 0)
-                return from;
-        r = archive_file_find(worker, "spool", &spool, ret_error);
+        r = digest_new(&import->digest, ret_error);
         if (r >= 0)
-                r = archive_file_create(spool, &spool_fd, ret_error);
+                r = take_part(import, &import->archive, 0, ret_error);
+        if (r >= 0)
+                r = take_part(import, &import->rootfs, 1, ret_error);
         if (r < 0)
                 return r;
-        r = import_spooled(worker, spool, from, spool_fd, result, ret_error);
+        digest_print(import->digest, fingerprint);
+        if (g_variant_lookup(import->worker->args, "fingerprint", "&s", &expected) &&
+            !g_str_equal(expected, fingerprint))
+                return error_set(ret_error, ERROR_INVALID_IMAGE,
+                                 "The image is not the one that was asked for: its fingerprint is "
+                                 "%.12s, not %.12s", fingerprint, expected);
+        r = read_parts(import, fingerprint, result, ret_error);
         if (r < 0)
-                archive_file_remove(spool);
+                return r;
+        g_variant_dict_insert(result, "fingerprint", "s", fingerprint);
+        g_variant_dict_insert(result, "size", "t", import->size);
+        return 0;
+}
+
+int image_import(Worker *worker, GVariantDict *result, Error *ret_error) {
+        g_autoptr(GVariant) rootfs = g_variant_lookup_value(worker->args, "rootfs-spool", NULL);
+        g_auto(Import) import = {
+                .worker = worker,
+                .archive.fd = -EBADF,
+                .rootfs.fd = -EBADF,
+        };
+        gboolean spooled = FALSE;
+        int r;
+
+        (void) g_variant_lookup(worker->args, "spooled", "b", &spooled);
+        import.spooled = spooled;
+        r = archive_file_find(worker, "spool", &import.archive.spool, ret_error);
+        if (r >= 0 && rootfs)
+                r = archive_file_find(worker, "rootfs-spool", &import.rootfs.spool, ret_error);
+        if (r >= 0)
+                r = import_parts(&import, result, ret_error);
+        if (r < 0 && import.archive.made)
+                archive_file_remove(import.archive.spool);
+        if (r < 0 && import.rootfs.made)
+                archive_file_remove(import.rootfs.spool);
         return r;
 }
+
+/* --- Unpacking once more ----------------------------------------------------------------- */
 
 static bool is_fingerprint(const char *name) {
         return strlen(name) == FINGERPRINT_SIZE &&
@@ -142,6 +261,7 @@ static bool is_fingerprint(const char *name) {
 
 int image_unpack(Worker *worker, GVariantDict *result, Error *ret_error) {
         g_auto(GVariantDict) description = G_VARIANT_DICT_INIT(NULL);
+        g_autoptr(GVariant) rootfs = g_variant_lookup_value(worker->args, "rootfs", NULL);
         g_autoptr(ArchiveFile) archive = NULL;
         _cleanup_close_ int archive_fd = -EBADF;
         const char *image;
@@ -153,8 +273,11 @@ int image_unpack(Worker *worker, GVariantDict *result, Error *ret_error) {
         if (!is_fingerprint(image))
                 return error_set(ret_error, ERROR_INVALID_ARGS,
                                  "An image is unpacked under its fingerprint only");
-        r = archive_file_find(worker, "archive", &archive, ret_error);
+        r = archive_file_find(worker, rootfs ? "rootfs" : "archive", &archive, ret_error);
         if (r >= 0)
                 r = archive_file_open(archive, &archive_fd, ret_error);
-        return r < 0 ? r : unpack_to_pool(worker, archive_fd, image, &description, ret_error);
+        if (r < 0)
+                return r;
+        return unpack_to_pool(worker, rootfs ? IMAGE_ROOTFS : IMAGE_WHOLE, archive_fd, image,
+                              &description, ret_error);
 }

@@ -170,6 +170,7 @@ static int publish_to(Worker *worker, const ArchiveFile *spool, int spool_fd,
                       const Content *content, GVariantDict *result, Error *ret_error) {
         char fingerprint[FINGERPRINT_SIZE + 1];
         _cleanup_close_ int archive_fd = -EBADF;
+        g_autoptr(Digest) digest = NULL;
         uint64_t size;
         int r;
 
@@ -181,9 +182,12 @@ static int publish_to(Worker *worker, const ArchiveFile *spool, int spool_fd,
         if (r >= 0)
                 r = archive_file_open(spool, &archive_fd, ret_error);
         if (r >= 0)
-                r = transfer_hash(worker, archive_fd, fingerprint, &size, ret_error);
+                r = digest_new(&digest, ret_error);
+        if (r >= 0)
+                r = transfer_hash(worker, archive_fd, digest, &size, ret_error);
         if (r < 0)
                 return r;
+        digest_print(digest, fingerprint);
         g_variant_dict_insert(result, "fingerprint", "s", fingerprint);
         g_variant_dict_insert(result, "size", "t", size);
         g_variant_dict_insert(result, "unpacked", "b", FALSE);

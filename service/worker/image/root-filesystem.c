@@ -97,14 +97,15 @@ static int content_add(Content *content, const void *data, size_t size, uint64_t
         return content->fd >= 0 ? write_at(content->fd, data, size, offset) : 0;
 }
 
-static int content_copy(Content *content, TarReader *reader, const char *name, Error *ret_error) {
+static int content_copy(Content *content, ArchiveReader *reader, const char *name,
+                        Error *ret_error) {
         for (;;) {
                 const void *data;
                 uint64_t offset;
                 size_t size;
                 int r;
 
-                r = tar_reader_read(reader, &data, &size, &offset, ret_error);
+                r = archive_reader_read(reader, &data, &size, &offset, ret_error);
                 if (r < 0)
                         return r;
                 if (r == 0)
@@ -129,7 +130,7 @@ static GByteArray *start_capture(RootFilesystem *fs, const char *name) {
 }
 
 static int add_file(RootFilesystem *fs, const char *name, struct archive_entry *entry,
-                    const Attributes *attributes, TarReader *reader, Error *ret_error) {
+                    const Attributes *attributes, ArchiveReader *reader, Error *ret_error) {
         _cleanup_close_ int fd = -EBADF;
         Content content = { .fd = -EBADF, .capture = start_capture(fs, name) };
         la_int64_t size = archive_entry_size(entry);
@@ -214,7 +215,7 @@ static int add_device(RootFilesystem *fs, const char *name, Error *ret_error) {
 
 /* The target of a hard link is named like an entry, from the top of the archive. */
 static int add_link(RootFilesystem *fs, const char *name, const char *raw_target,
-                    TarReader *reader, Error *ret_error) {
+                    ArchiveReader *reader, Error *ret_error) {
         g_autofree char *full = NULL;
         const char *target;
         const void *data;
@@ -229,7 +230,7 @@ static int add_link(RootFilesystem *fs, const char *name, const char *raw_target
         if (!target || target[0] == '\0')
                 return entry_name_error(name, "it is a hard link out of the root filesystem",
                                         ret_error);
-        r = tar_reader_read(reader, &data, &size, &offset, ret_error);
+        r = archive_reader_read(reader, &data, &size, &offset, ret_error);
         if (r < 0)
                 return r;
         if (r > 0)
@@ -248,7 +249,7 @@ static int add_link(RootFilesystem *fs, const char *name, const char *raw_target
 }
 
 int root_filesystem_add(RootFilesystem *fs, const char *name, struct archive_entry *entry,
-                        TarReader *reader, Error *ret_error) {
+                        ArchiveReader *reader, Error *ret_error) {
         unsigned type = archive_entry_filetype(entry);
         const char *link = archive_entry_hardlink(entry);
         g_autoptr(Attributes) attributes = NULL;

@@ -17,8 +17,8 @@
 #include <glib.h>
 
 #include "service/util/error.h"
+#include "service/worker/image/archive-reader.h"
 #include "service/worker/image/metadata.h"
-#include "service/worker/image/tar-reader.h"
 
 typedef struct RootFilesystem RootFilesystem;
 
@@ -29,7 +29,7 @@ RootFilesystem *root_filesystem_free(RootFilesystem *fs);
 
 /* Takes the entry that `reader` is at; `name` is relative to the root, "" for itself. */
 int root_filesystem_add(RootFilesystem *fs, const char *name, struct archive_entry *entry,
-                        TarReader *reader, Error *ret_error);
+                        ArchiveReader *reader, Error *ret_error);
 /* To be called once, after the last. */
 int root_filesystem_finish(RootFilesystem *fs, Error *ret_error);
 

@@ -14,7 +14,7 @@
 struct TarReader {
         struct archive *filter; /* decompresses */
         struct archive *tar;
-        TarProgress progress;
+        ArchiveProgress progress;
         void *userdata;
         uint64_t archive_size;  /* of a stream: 0, or as announced */
         uint64_t unpacked_max;
@@ -194,8 +194,8 @@ static int reader_open(TarReader *template, int fd, TarReader **ret, Error *ret_
         return 0;
 }
 
-int tar_reader_open(int fd, uint64_t size, TarProgress progress, void *userdata, TarReader **ret,
-                    Error *ret_error) {
+int tar_reader_open(int fd, uint64_t size, ArchiveProgress progress, void *userdata,
+                    TarReader **ret, Error *ret_error) {
         return reader_open(&(TarReader) {
                 .progress = progress,
                 .userdata = userdata,
@@ -205,7 +205,7 @@ int tar_reader_open(int fd, uint64_t size, TarProgress progress, void *userdata,
         }, fd, ret, ret_error);
 }
 
-int tar_reader_open_stream(int fd, uint64_t size, uint64_t max, TarProgress progress,
+int tar_reader_open_stream(int fd, uint64_t size, uint64_t max, ArchiveProgress progress,
                            void *userdata, TarReader **ret, Error *ret_error) {
         return reader_open(&(TarReader) {
                 .progress = progress,

@@ -10,28 +10,19 @@
  * Used inside the jail only.
  */
 
-#include <stddef.h>
-#include <stdint.h>
-
-#include <archive.h>
-#include <archive_entry.h>
-#include <glib.h>
-
-#include "service/util/error.h"
+#include "service/worker/image/archive-reader.h"
 
 typedef struct TarReader TarReader;
-/* `fraction` of the archive has been read. */
-typedef void (*TarProgress)(void *userdata, double fraction);
 
 /* Reads `fd` from its current position; it stays the caller's. `size` is how long it is. */
-int tar_reader_open(int fd, uint64_t size, TarProgress progress, void *userdata, TarReader **ret,
-                    Error *ret_error);
+int tar_reader_open(int fd, uint64_t size, ArchiveProgress progress, void *userdata,
+                    TarReader **ret, Error *ret_error);
 TarReader *tar_reader_free(TarReader *reader);
 
 /* The same of what comes through a pipe or from a file that others may change: `size` is how much
  * it will be, 0 where that is not known, and is for the progress alone. `max` is how much it may
  * unpack to. */
-int tar_reader_open_stream(int fd, uint64_t size, uint64_t max, TarProgress progress,
+int tar_reader_open_stream(int fd, uint64_t size, uint64_t max, ArchiveProgress progress,
                            void *userdata, TarReader **ret, Error *ret_error);
 /* Goes to the next entry, which stays the reader's and is gone with the next call. Returns 1, or 0
  * when the archive has ended in due form. */

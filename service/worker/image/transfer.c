@@ -19,10 +19,6 @@
 
 G_STATIC_ASSERT(FINGERPRINT_SIZE == 2 * DIGEST_SIZE);
 
-typedef struct gcry_md_handle Digest;
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Digest, gcry_md_close)
-
 static int bad_fd(TransferKind kind, Error *ret_error) {
         return error_set(ret_error, ERROR_INVALID_ARGS,
                          "The archive must be a regular file or a pipe, open for %s",
@@ -95,23 +91,27 @@ static int write_all(int fd, const void *data, size_t size) {
 
 /* --- In ---------------------------------------------------------------------------------- */
 
-static Digest *digest_new(void) {
-        Digest *digest;
-
+int digest_new(Digest **ret, Error *ret_error) {
         /* Without secure memory: nothing of this is a secret. */
         if (!gcry_control(GCRYCTL_INITIALIZATION_FINISHED_P)) {
                 (void) gcry_check_version(NULL);
                 (void) gcry_control(GCRYCTL_DISABLE_SECMEM, 0);
                 (void) gcry_control(GCRYCTL_INITIALIZATION_FINISHED, 0);
         }
-        return gcry_md_open(&digest, GCRY_MD_SHA256, 0) == 0 ? digest : NULL;
+        if (gcry_md_open(ret, GCRY_MD_SHA256, 0) != 0)
+                return error_set(ret_error, ERROR_NOT_SUPPORTED, "libgcrypt refuses SHA-256");
+        return 0;
 }
 
-static void digest_print(Digest *digest, char ret[FINGERPRINT_SIZE + 1]) {
+void digest_free(Digest *digest) {
+        gcry_md_close(digest);
+}
+
+void digest_print(Digest *digest, char ret_fingerprint[FINGERPRINT_SIZE + 1]) {
         const unsigned char *bytes = gcry_md_read(digest, GCRY_MD_SHA256);
 
         for (size_t i = 0; i < DIGEST_SIZE; i++)
-                (void) snprintf(ret + 2 * i, 3, "%02x", bytes[i]);
+                (void) snprintf(ret_fingerprint + 2 * i, 3, "%02x", bytes[i]);
 }
 
 static int write_failed(int r, Error *ret_error) {
@@ -156,33 +156,25 @@ static int copy_in(Worker *worker, int from, int to, Digest *digest, uint64_t *r
         return 0;
 }
 
-int transfer_in(Worker *worker, int from, int to, char ret_fingerprint[FINGERPRINT_SIZE + 1],
-                uint64_t *ret_size, Error *ret_error) {
-        g_autoptr(Digest) digest = digest_new();
+int transfer_in(Worker *worker, int from, int to, Digest *digest, uint64_t *ret_size,
+                Error *ret_error) {
         uint64_t size = 0;
         int r;
 
-        if (!digest)
-                return error_set(ret_error, ERROR_NOT_SUPPORTED, "libgcrypt refuses SHA-256");
         r = copy_in(worker, from, to, digest, &size, ret_error);
         if (r < 0)
                 return r;
         if (fsync(to) < 0)
                 return write_failed(-errno, ret_error);
-        digest_print(digest, ret_fingerprint);
         *ret_size = size;
         return 0;
 }
 
-int transfer_hash(Worker *worker, int fd, char ret_fingerprint[FINGERPRINT_SIZE + 1],
-                  uint64_t *ret_size, Error *ret_error) {
-        g_autoptr(Digest) digest = digest_new();
+int transfer_hash(Worker *worker, int fd, Digest *digest, uint64_t *ret_size, Error *ret_error) {
         g_autofree void *buffer = g_malloc(BUFFER_SIZE);
         uint64_t size = 0;
         ssize_t n;
 
-        if (!digest)
-                return error_set(ret_error, ERROR_NOT_SUPPORTED, "libgcrypt refuses SHA-256");
         while ((n = read_some(fd, buffer, BUFFER_SIZE)) > 0) {
                 if (worker_is_cancelled())
                         return worker_cancelled(ret_error);
@@ -191,7 +183,6 @@ int transfer_hash(Worker *worker, int fd, char ret_fingerprint[FINGERPRINT_SIZE 
         }
         if (n < 0)
                 return error_set_errno(ret_error, (int) -n, "Cannot read the archive");
-        digest_print(digest, ret_fingerprint);
         *ret_size = size;
         return 0;
 }

@@ -9,6 +9,8 @@
 
 #include <stdint.h>
 
+#include <glib.h>
+
 #include "service/util/error.h"
 #include "service/worker/worker.h"
 
@@ -24,11 +26,19 @@ typedef enum TransferKind {
  * or sets the error. `fd` may be negative: none came. */
 int transfer_open(int fd, TransferKind kind, Error *ret_error);
 
+/* What has been read so far, of one archive or of several one after the other. */
+typedef struct gcry_md_handle Digest;
+
+int digest_new(Digest **ret, Error *ret_error);
+void digest_free(Digest *digest);
+void digest_print(Digest *digest, char ret_fingerprint[FINGERPRINT_SIZE + 1]);
+
 /* Copies all of `from` to the new file `to`, which is then on disk. */
-int transfer_in(Worker *worker, int from, int to, char ret_fingerprint[FINGERPRINT_SIZE + 1],
-                uint64_t *ret_size, Error *ret_error);
+int transfer_in(Worker *worker, int from, int to, Digest *digest, uint64_t *ret_size,
+                Error *ret_error);
 /* Hashes a file of our own, from its beginning. */
-int transfer_hash(Worker *worker, int fd, char ret_fingerprint[FINGERPRINT_SIZE + 1],
-                  uint64_t *ret_size, Error *ret_error);
+int transfer_hash(Worker *worker, int fd, Digest *digest, uint64_t *ret_size, Error *ret_error);
 /* Copies the file `from` to the client's `to`. */
 int transfer_out(Worker *worker, int from, int to, Error *ret_error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Digest, digest_free)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/worker/image/unified.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "service/util/cleanup.h"
@@ -15,24 +16,31 @@
 #define ROOTFS_NAME "rootfs"
 
 struct Unified {
-        TarReader *tar;
-        RootFilesystem *fs;
+        ArchiveReader *archive;
+        RootFilesystem *fs;    /* NULL: in an archive of its own */
         char *prefix;          /* of the root filesystem's entries, in the archive */
         GBytes *metadata;
         GHashTable *templates; /* name to GBytes */
 };
 
-Unified *unified_new(TarReader *tar, int root_fd, const char *prefix) {
+Unified *unified_new(ArchiveReader *archive, int root_fd, const char *prefix) {
         Unified *unified = g_new(Unified, 1);
 
         *unified = (Unified) {
-                .tar = tar,
+                .archive = archive,
                 .prefix = *prefix ? g_strconcat(prefix, "/" ROOTFS_NAME, NULL)
                                   : g_strdup(ROOTFS_NAME),
                 .templates = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
                                                    (GDestroyNotify) g_bytes_unref),
         };
         unified->fs = root_filesystem_new(root_fd, unified->prefix);
+        return unified;
+}
+
+Unified *unified_new_without_rootfs(ArchiveReader *archive) {
+        Unified *unified = unified_new(archive, -EBADF, "");
+
+        unified->fs = root_filesystem_free(unified->fs);
         return unified;
 }
 
@@ -52,8 +60,8 @@ bool unified_has(const char *name) {
                entry_name_below(name, ROOTFS_NAME);
 }
 
-int unified_read_small(TarReader *tar, const char *name, struct archive_entry *entry, size_t max,
-                       GBytes **ret, Error *ret_error) {
+int unified_read_small(ArchiveReader *archive, const char *name, struct archive_entry *entry,
+                       size_t max, GBytes **ret, Error *ret_error) {
         g_autoptr(GByteArray) content = g_byte_array_new();
         const void *data;
         uint64_t offset;
@@ -64,7 +72,7 @@ int unified_read_small(TarReader *tar, const char *name, struct archive_entry *e
                 return entry_name_error(name, "it is not a regular file", ret_error);
         if (archive_entry_size(entry) < 0 || (uint64_t) archive_entry_size(entry) > max)
                 return entry_name_error(name, "it is too large", ret_error);
-        while ((r = tar_reader_read(tar, &data, &size, &offset, ret_error)) > 0) {
+        while ((r = archive_reader_read(archive, &data, &size, &offset, ret_error)) > 0) {
                 if (offset != content->len)
                         return entry_name_error(name, "it has holes", ret_error);
                 if (size > max - content->len)
@@ -83,7 +91,7 @@ static int add_metadata(Unified *unified, const char *name, struct archive_entry
                         Error *ret_error) {
         if (unified->metadata)
                 return entry_name_error(name, "there is another entry of that name", ret_error);
-        return unified_read_small(unified->tar, name, entry, IMAGE_METADATA_MAX,
+        return unified_read_small(unified->archive, name, entry, IMAGE_METADATA_MAX,
                                   &unified->metadata, ret_error);
 }
 
@@ -103,7 +111,8 @@ static int add_template(Unified *unified, const char *name, const char *inner,
                 return entry_name_error(name, "there is another entry of that name", ret_error);
         if (g_hash_table_size(unified->templates) >= IMAGE_TEMPLATES_MAX)
                 return entry_name_error(name, "there are too many templates", ret_error);
-        r = unified_read_small(unified->tar, name, entry, IMAGE_TEMPLATE_MAX, &content, ret_error);
+        r = unified_read_small(unified->archive, name, entry, IMAGE_TEMPLATE_MAX, &content,
+                               ret_error);
         if (r < 0)
                 return r;
         g_hash_table_insert(unified->templates, g_strdup(inner), content);
@@ -121,8 +130,11 @@ int unified_add(Unified *unified, const char *name, struct archive_entry *entry,
         if (inner)
                 return add_template(unified, name, inner, entry, ret_error);
         inner = entry_name_below(name, ROOTFS_NAME);
+        if (inner && !unified->fs)
+                return entry_name_error(name, "the root filesystem of this image is in another "
+                                        "archive", ret_error);
         if (inner)
-                return root_filesystem_add(unified->fs, inner, entry, unified->tar, ret_error);
+                return root_filesystem_add(unified->fs, inner, entry, unified->archive, ret_error);
         return entry_name_error(name, "an image holds metadata.yaml, templates/ and rootfs/ only",
                                 ret_error);
 }
@@ -131,16 +143,18 @@ int unified_finish(Unified *unified, GVariantDict *dict, Error *ret_error) {
         g_autoptr(ImageMetadata) metadata = NULL;
         int r;
 
-        r = root_filesystem_finish(unified->fs, ret_error);
+        r = unified->fs ? root_filesystem_finish(unified->fs, ret_error) : 0;
         if (r < 0)
                 return r;
         if (!unified->metadata)
                 return error_set(ret_error, ERROR_INVALID_IMAGE,
-                                 "The archive has rootfs/ or templates/, but no metadata.yaml");
+                                 "The archive has %s, but no metadata.yaml",
+                                 unified->fs ? "rootfs/ or templates/" : "templates/");
         r = image_metadata_parse(g_bytes_get_data(unified->metadata, NULL) ?: "",
                                  g_bytes_get_size(unified->metadata), &metadata, ret_error);
         if (r < 0)
                 return r;
         return image_description_build(metadata, unified->templates,
-                                       root_filesystem_get_skipped(unified->fs), dict, ret_error);
+                                       unified->fs ? root_filesystem_get_skipped(unified->fs) : 0,
+                                       dict, ret_error);
 }

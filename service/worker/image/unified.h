@@ -15,13 +15,15 @@
 #include <glib.h>
 
 #include "service/util/error.h"
-#include "service/worker/image/tar-reader.h"
+#include "service/worker/image/archive-reader.h"
 
 typedef struct Unified Unified;
 
 /* Unpacks into `root_fd`, or only judges if that is -EBADF. `prefix` is the directory of the
  * archive that all of it is in, "" for its top. */
-Unified *unified_new(TarReader *tar, int root_fd, const char *prefix);
+Unified *unified_new(ArchiveReader *archive, int root_fd, const char *prefix);
+/* Of a split image: there is no rootfs/. */
+Unified *unified_new_without_rootfs(ArchiveReader *archive);
 Unified *unified_free(Unified *unified);
 
 /* Whether the name, relative to that directory, is one of the three or below. */
@@ -32,7 +34,7 @@ int unified_add(Unified *unified, const char *name, struct archive_entry *entry,
 int unified_finish(Unified *unified, GVariantDict *dict, Error *ret_error);
 
 /* The content of a small regular file, the entry that the reader is at. */
-int unified_read_small(TarReader *tar, const char *name, struct archive_entry *entry, size_t max,
-                       GBytes **ret, Error *ret_error);
+int unified_read_small(ArchiveReader *archive, const char *name, struct archive_entry *entry,
+                       size_t max, GBytes **ret, Error *ret_error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Unified, unified_free)

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What the verbs on images have in common: the data of their jobs, and the steps by which an
+ * archive that has come, from wherever, becomes an image. For the files image*.c alone.
+ */
+
+#include "service/operation/image.h"
+#include "service/operation/step.h"
+
+/* Of a split image the root filesystem is beside the first archive, in a file with this ending. */
+#define IMAGE_ROOTFS_SUFFIX ".rootfs"
+
+typedef struct ImageJob {
+        ContainerJob source;  /* publish: the container, locked; what shared steps look at */
+        const char *snapshot; /* publish: "" for the container itself */
+        char *compression;
+        GVariant *templates;
+        char *architecture;
+        uint64_t expires;
+        bool was_running;
+        Image *image;         /* locked by the job, or NULL: not there yet, or not any more */
+        char *spool;          /* name in archives/ */
+        bool split;           /* there is the root filesystem's spool too */
+        bool spooled;         /* they are complete, nothing is to come through fds */
+        char *pool;           /* where it is unpacked while it is imported, or NULL */
+        int fd, rootfs_fd;    /* archives or destination, -EBADF once handed on */
+        char **aliases;
+        GVariant *properties;
+        char *filename, *rootfs_filename;
+        bool public;
+        bool take_aliases;
+        char *fingerprint;    /* of what was imported */
+        bool unpacked;
+} ImageJob;
+
+ImageJob *image_job_new(void);
+void image_job_free(void *p);
+
+int image_open_archives(Manager *m, Error *ret_error);
+/* STATE/archives/NAME, with `suffix` "" or IMAGE_ROOTFS_SUFFIX. */
+char *image_archive_path(Manager *m, const char *name, const char *suffix);
+/* Removes both; what is not there is no error. */
+int image_remove_archives(Manager *m, const char *name, Error *ret_error);
+
+/* An fd of the caller's: a regular file or pipe, open for O_RDONLY or O_WRONLY. */
+int image_check_stream(int fd, int mode, const char *what, Error *ret_error);
+int image_check_aliases(const char *const *aliases, Error *ret_error);
+/* The pool of the default profile, else the only one: most launches will want it there. */
+char *image_usual_pool(Manager *m);
+
+/* For a worker that has made an archive: takes its result for data->image. */
+int image_step_imported(Job *job, GVariant *result, int *fds, size_t n_fds, Error *ret_error);
+int image_step_import(Job *job, Error *ret_error);
+int image_step_import_undo(Job *job, Error *ret_error);
+/* Archive, aliases and record in one step, so that nothing comes between the look whether the image
+ * is there and its being there: the same archive may be imported several times at once. */
+int image_step_commit(Job *job, Error *ret_error);
+
+int image_step_delete_volume(Job *job, const char *fingerprint, const char *pool,
+                             int (*done)(Job *, GVariant *, int *, size_t, Error *),
+                             Error *ret_error);
+/* Takes the alias from the image that bears it. */
+int image_take_alias(Manager *m, const char *alias, Error *ret_error);
