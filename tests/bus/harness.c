@@ -142,7 +142,7 @@ char *harness_get_owner(Harness *h) {
 static pid_t spawn_service(Harness *h, const char *const *more) {
         g_autoptr(GPtrArray) argv = g_ptr_array_new_with_free_func(g_free);
 
-        g_ptr_array_add(argv, g_strdup(BERTHD));
+        g_ptr_array_add(argv, g_strdup(h->service ?: BERTHD));
         g_ptr_array_add(argv, g_strconcat("--state-dir=", h->state_dir, NULL));
         g_ptr_array_add(argv, g_strconcat("--run-dir=", h->run_dir, NULL));
         g_ptr_array_add(argv, g_strconcat("--libexec-dir=", h->libexec_dir, NULL));

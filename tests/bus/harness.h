@@ -35,6 +35,7 @@ struct Harness {
         sd_event *event;
         sd_event_source *child_source;
         pid_t bus_pid;
+        const char *service; /* another berthd than the one that is installed, or NULL */
         pid_t service_pid;   /* 0 when berthd does not run */
         int service_status;  /* as waitpid() gives it, once it has ended */
         GArray *gates;       /* fds of opened gates */

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * berthd is killed before each step of a verb that lasts or that others see (failpoint.c), one
+ * after the other until the verb gets through; likewise each worker of it. Whatever the moment: the
+ * next berthd finds the verb done or undone, nothing in between, nothing left over, and the verb
+ * can be done then. What was told to have succeeded is done.
+ */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "service/util/cleanup.h"
+#include "tests/bus/world.h"
+
+#define C1 "/org/berth1/container/c1"
+#define C2 "/org/berth1/container/c2"
+#define C3 "/org/berth1/container/c3"
+/* More steps than any verb has. */
+#define STEPS_MAX 60U
+
+/* A verb, the object that is there before and not after it or the other way round (or the state of
+ * one), and the verb that takes it back. */
+typedef struct Verb {
+        const char *path, *method, *args;
+        const char *before, *after, *state_after;
+        const char *back_path, *back_method, *back_args;
+} Verb;
+
+static const Verb verbs[] = {
+        { PATH_ROOT, "Manager.CreateContainer", "('c1', 'fake', @a{sv} {})", NULL, C1, NULL,
+          C1, "Container.Delete", "(@a{sv} {},)" },
+        { C2, "Container.Delete", "(@a{sv} {},)", C2, NULL, NULL,
+          PATH_ROOT, "Manager.CreateContainer", "('c2', 'fake', @a{sv} {})" },
+        { C3, "Container.Rename", "('c9', @a{sv} {})", C3, "/org/berth1/container/c9", NULL,
+          "/org/berth1/container/c9", "Container.Rename", "('c3', @a{sv} {})" },
+        { C3, "Container.CreateSnapshot", "('s1', @a{sv} {})", NULL, C3 "/snapshot/s1", NULL,
+          C3 "/snapshot/s1", "Snapshot.Delete", "(@a{sv} {},)" },
+        { C3 "/snapshot/s0", "Snapshot.Delete", "(@a{sv} {},)", C3 "/snapshot/s0", NULL, NULL,
+          C3, "Container.CreateSnapshot", "('s0', @a{sv} {})" },
+        { C3 "/snapshot/s0", "Snapshot.Rename", "('s2', @a{sv} {})", C3 "/snapshot/s0",
+          C3 "/snapshot/s2", NULL, C3 "/snapshot/s2", "Snapshot.Rename", "('s0', @a{sv} {})" },
+        { C3, "Container.Copy", "('c4', @a{sv} {})", NULL, "/org/berth1/container/c4", NULL,
+          "/org/berth1/container/c4", "Container.Delete", "(@a{sv} {},)" },
+        { C3, "Container.Start", "(@a{sv} {},)", NULL, NULL, "running",
+          C3, "Container.Stop", "({'force': <true>},)" },
+        { PATH_ROOT, "Manager.CreateNetwork", "('net0', 'bridge', @a{ss} {}, @a{sv} {})", NULL,
+          "/org/berth1/network/net0", NULL, "/org/berth1/network/net0", "Network.Delete",
+          "(@a{sv} {},)" },
+        { PATH_ROOT, "Manager.CreateStoragePool", "('other', 'dir', @a{ss} {}, @a{sv} {})", NULL,
+          "/org/berth1/pool/other", NULL, "/org/berth1/pool/other", "StoragePool.Delete",
+          "(@a{sv} {},)" },
+        { PATH_ROOT, "Manager.CreateProfile", "('p1', @a{sv} {})", NULL, "/org/berth1/profile/p1",
+          NULL, "/org/berth1/profile/p1", "Profile.Delete", "(@a{sv} {},)" },
+};
+
+/* --- what is on disk --- */
+
+/* How much there is of everything; two equal texts mean that nothing was left. */
+static char *take_stock(Harness *h) {
+        static const char *const directories[] = {
+                "state/containers", "state/images", "state/profiles", "state/networks",
+                "state/pools", "state/archives", "state/mounts/default/containers",
+                "state/mounts/default/snapshots", "state/mounts/default/images", "run/containers",
+                "run/lxc",
+        };
+        GString *stock = g_string_new(NULL);
+
+        for (size_t i = 0; i < ELEMENTSOF(directories); i++)
+                g_string_append_printf(stock, "%s %u\n", directories[i],
+                                       harness_count_entries(h, directories[i]));
+        return g_string_free(stock, FALSE);
+}
+
+/* Whether the verb is done; fails the test when it is neither that nor undone. */
+static bool is_done(Harness *h, const Verb *verb) {
+        bool before = verb->before && world_has_object(h, verb->before);
+        bool after = verb->after && world_has_object(h, verb->after);
+
+        if (verb->state_after) {
+                g_autofree char *state = client_get_string(h->root, verb->path, "State");
+
+                if (!g_str_equal(state, verb->state_after) && !g_str_equal(state, "stopped"))
+                        g_error("%s: the state is %s", verb->method, state);
+                return g_str_equal(state, verb->state_after);
+        }
+        if ((verb->before && verb->after && before == after))
+                g_error("%s: %s and %s are both %s", verb->method, verb->before, verb->after,
+                        before ? "there" : "gone");
+        return verb->after ? after : !before;
+}
+
+/* --- doing it --- */
+
+static Call *run(Harness *h, const char *path, const char *method, const char *args) {
+        g_autoptr(Call) call = client_call(h->root, path, method, g_variant_new_parsed(args));
+        const char *job = !call->error && g_variant_n_children(call->body) > 0
+                                  ? call_get_path(call) : NULL;
+
+        if (!job || !strstr(job, "/job/"))
+                return TAKE_PTR(call);
+        return client_wait_job(h->root, job);
+}
+
+static void run_well(Harness *h, const char *path, const char *method, const char *args) {
+        g_autoptr(Call) call = run(h, path, method, args);
+
+        if (call->error)
+                g_error("%s on %s: %s", method, path, call->message);
+}
+
+static Harness *prepare(char **ret_failpoint) {
+        Harness *h = harness_new_idle();
+
+        h->service = BERTHD_FAILPOINT;
+        *ret_failpoint = g_build_filename(h->dir, "failpoint", NULL);
+        (void) setenv("BERTH_FAILPOINT", *ret_failpoint, 1);
+        harness_start_service(h, NULL);
+        world_make_image(h);
+        g_free(world_make_container(h->root, "c2"));
+        g_free(world_make_container(h->root, "c3"));
+        run_well(h, C3, "Container.CreateSnapshot", "('s0', @a{sv} {})");
+        return h;
+}
+
+/* Kills at step number `n`; false when the verb got through before it. */
+static bool kill_at(Harness *h, const Verb *verb, const char *failpoint, unsigned n,
+                    const char *stock) {
+        g_autofree char *number = g_strdup_printf("%u", n), *now = NULL;
+        g_autoptr(Call) call = NULL;
+        bool told, done, killed;
+
+        g_assert_true(g_file_set_contents(failpoint, number, -1, NULL));
+        call = run(h, verb->path, verb->method, verb->args);
+        told = !call->error;
+        if (!told)
+                HARNESS_WAIT(h, h->service_pid == 0);
+        g_assert_cmpint(unlink(failpoint), ==, 0);
+        /* It may be on its way out, killed behind its answer. */
+        killed = h->service_pid == 0 || !told;
+        if (h->service_pid == 0)
+                harness_start_service(h, NULL);
+        done = is_done(h, verb);
+        if (told && !done)
+                g_error("%s was told to be done and is not, step %u", verb->method, n);
+        if (!done)
+                run_well(h, verb->path, verb->method, verb->args);
+        g_assert_true(is_done(h, verb));
+        run_well(h, verb->back_path, verb->back_method, verb->back_args);
+        now = take_stock(h);
+        if (!g_str_equal(now, stock))
+                g_error("%s, killed at step %u, left something:\n%sinstead of\n%s", verb->method,
+                        n, now, stock);
+        return killed;
+}
+
+TEST(berthd_is_killed_at_every_step) {
+        g_autofree char *failpoint = NULL;
+        g_autoptr(Harness) h = prepare(&failpoint);
+        g_autofree char *stock = take_stock(h);
+
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++) {
+                unsigned n = 1;
+
+                while (kill_at(h, &verbs[i], failpoint, n, stock)) {
+                        n++;
+                        g_assert_cmpuint(n, <, STEPS_MAX);
+                }
+                if (n == 1)
+                        g_error("%s has no step to be killed at", verbs[i].method);
+                printf("%-24s %u steps\n", verbs[i].method, n - 1);
+        }
+        (void) unsetenv("BERTH_FAILPOINT");
+}
+
+/* --- workers --- */
+
+/* The operations that the verb asked of workers: "storage.container-create" etc. */
+static GPtrArray *operations_of(Harness *h, const Verb *verb) {
+        GPtrArray *operations = g_ptr_array_new_with_free_func(g_free);
+        g_autofree char *before = harness_read_log(h), *after = NULL;
+        g_auto(GStrv) lines = NULL;
+
+        run_well(h, verb->path, verb->method, verb->args);
+        after = harness_read_log(h);
+        lines = g_strsplit(after + strlen(before), "\n", -1);
+        for (char **line = lines; *line; line++) {
+                g_auto(GStrv) words = g_strsplit(*line, " ", 2);
+
+                if (words[0] && strchr(words[0], '.') &&
+                    !g_ptr_array_find_with_equal_func(operations, words[0], g_str_equal, NULL))
+                        g_ptr_array_add(operations, g_strdup(words[0]));
+        }
+        run_well(h, verb->back_path, verb->back_method, verb->back_args);
+        return operations;
+}
+
+/* The verb fails, or gets by without that worker: either is fine, half of it is not. */
+static void kill_worker(Harness *h, const Verb *verb, const char *operation, const char *stock) {
+        g_autoptr(Call) call = NULL;
+        g_autofree char *now = NULL;
+
+        harness_plan(h, operation, "die 9");
+        call = run(h, verb->path, verb->method, verb->args);
+        harness_plan(h, operation, NULL);
+        if (!call->error)
+                g_assert_true(is_done(h, verb));
+        if (!is_done(h, verb))
+                run_well(h, verb->path, verb->method, verb->args);
+        g_assert_true(is_done(h, verb));
+        run_well(h, verb->back_path, verb->back_method, verb->back_args);
+        now = take_stock(h);
+        if (!g_str_equal(now, stock))
+                g_error("%s, %s killed, left something:\n%sinstead of\n%s", verb->method, operation,
+                        now, stock);
+}
+
+TEST(each_worker_is_killed) {
+        g_autofree char *failpoint = NULL;
+        g_autoptr(Harness) h = prepare(&failpoint);
+        g_autofree char *stock = NULL;
+        unsigned n = 0;
+
+        (void) unsetenv("BERTH_FAILPOINT");
+        stock = take_stock(h);
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++) {
+                g_autoptr(GPtrArray) operations = operations_of(h, &verbs[i]);
+
+                for (guint j = 0; j < operations->len; j++, n++)
+                        kill_worker(h, &verbs[i], g_ptr_array_index(operations, j), stock);
+        }
+        g_assert_cmpuint(n, >, ELEMENTSOF(verbs) / 2);
+}
+
+HARNESS_MAIN()

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Failpoints, for tests alone: linked into a berthd of its own (--wrap), so that the one that is
+ * installed has nothing of it. Before each step that lasts or that others see (a sync, a rename, a
+ * removal of a record, the start of a worker) it looks for the file that BERTH_FAILPOINT names; the
+ * number in it is the step, counted from when the file appeared, at which it is killed.
+ */
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <glib.h>
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __real_renameat(int old_dir, const char *old_name, int new_dir, const char *new_name);
+int __wrap_renameat(int old_dir, const char *old_name, int new_dir, const char *new_name);
+int __real_unlinkat(int dir, const char *name, int flags);
+int __wrap_unlinkat(int dir, const char *name, int flags);
+int __real_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+                       const posix_spawnattr_t *attributes, char *const argv[], char *const env[]);
+int __wrap_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+                       const posix_spawnattr_t *attributes, char *const argv[], char *const env[]);
+
+static void step(void) {
+        static guint64 n;
+        const char *path = getenv("BERTH_FAILPOINT");
+        g_autofree char *text = NULL;
+        guint64 wanted;
+
+        if (!path || !g_file_get_contents(path, &text, NULL, NULL) ||
+            !g_ascii_string_to_unsigned(text, 10, 1, G_MAXUINT32, &wanted, NULL)) {
+                n = 0;
+                return;
+        }
+        if (++n == wanted)
+                (void) raise(SIGKILL);
+}
+
+int __wrap_fsync(int fd) {
+        step();
+        return __real_fsync(fd);
+}
+
+int __wrap_renameat(int old_dir, const char *old_name, int new_dir, const char *new_name) {
+        step();
+        return __real_renameat(old_dir, old_name, new_dir, new_name);
+}
+
+int __wrap_unlinkat(int dir, const char *name, int flags) {
+        step();
+        return __real_unlinkat(dir, name, flags);
+}
+
+int __wrap_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+                       const posix_spawnattr_t *attributes, char *const argv[], char *const env[]) {
+        step();
+        return __real_posix_spawn(pid, path, actions, attributes, argv, env);
+}

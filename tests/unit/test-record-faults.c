@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The writer of records when the kernel says no: each call that it makes fails once, with each of
+ * the errors that a full disk, a broken one and a host without memory or fds give. Whatever fails,
+ * there is one whole record, the old or the new one, and nothing beside it.
+ */
+
+#include <errno.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "service/state/record-file.h"
+#include "service/util/cleanup.h"
+#include "service/util/path.h"
+#include "tests/unit/test.h"
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __real_renameat(int old_dir, const char *old_name, int new_dir, const char *new_name);
+int __wrap_renameat(int old_dir, const char *old_name, int new_dir, const char *new_name);
+ssize_t __real_write(int fd, const void *data, size_t size);
+ssize_t __wrap_write(int fd, const void *data, size_t size);
+int __real_unlinkat(int dir, const char *name, int flags);
+int __wrap_unlinkat(int dir, const char *name, int flags);
+int __wrap_fchmod(int fd, mode_t mode);
+int __real_fchmod(int fd, mode_t mode);
+
+static unsigned calls, fail_at;
+static int fail_with;
+static bool renamed;
+
+static bool fails(void) {
+        if (++calls != fail_at)
+                return false;
+        errno = fail_with;
+        return true;
+}
+
+int __wrap_fsync(int fd) {
+        return fails() ? -1 : __real_fsync(fd);
+}
+
+int __wrap_renameat(int old_dir, const char *old_name, int new_dir, const char *new_name) {
+        if (fails())
+                return -1;
+        renamed = true;
+        return __real_renameat(old_dir, old_name, new_dir, new_name);
+}
+
+ssize_t __wrap_write(int fd, const void *data, size_t size) {
+        if (fails())
+                return -1;
+        /* Not more than half at a time: the rest may fail. */
+        return __real_write(fd, data, size > 1 ? size / 2 : size);
+}
+
+int __wrap_unlinkat(int dir, const char *name, int flags) {
+        return fails() ? -1 : __real_unlinkat(dir, name, flags);
+}
+
+int __wrap_fchmod(int fd, mode_t mode) {
+        return fails() ? -1 : __real_fchmod(fd, mode);
+}
+
+static GVariant *record_of(const char *word) {
+        return g_variant_ref_sink(g_variant_new_parsed("{'word': <%s>}", word));
+}
+
+typedef struct Found {
+        unsigned n;
+        char *word;
+} Found;
+
+static void on_record(const char *name, GVariant *record, void *userdata) {
+        Found *found = userdata;
+
+        g_assert_cmpstr(name, ==, "c1");
+        found->n++;
+        g_free(found->word);
+        g_assert_true(g_variant_lookup(record, "word", "s", &found->word));
+}
+
+/* The one record that a berthd which starts now would find. */
+static char *load(const char *root) {
+        g_autoptr(RecordDir) dir = NULL;
+        Found found = { 0 };
+
+        g_assert_cmpint(record_dir_open(root, "containers", &dir, NULL), >=, 0);
+        g_assert_cmpint(record_dir_load(dir, on_record, &found, NULL), >=, 0);
+        g_assert_cmpuint(found.n, <=, 1);
+        return found.word;
+}
+
+static unsigned count_files(const char *root) {
+        g_autofree char *path = g_build_filename(root, "containers", NULL);
+        GDir *d = g_dir_open(path, 0, NULL);
+        unsigned n = 0;
+
+        g_assert_nonnull(d);
+        while (g_dir_read_name(d))
+                n++;
+        g_dir_close(d);
+        return n;
+}
+
+static unsigned count_fds(void) {
+        GDir *d = g_dir_open("/proc/self/fd", 0, NULL);
+        unsigned n = 0;
+
+        g_assert_nonnull(d);
+        while (g_dir_read_name(d))
+                n++;
+        g_dir_close(d);
+        return n;
+}
+
+static void remove_root(const char *root) {
+        _cleanup_close_ int fd = path_open_dir(g_get_tmp_dir());
+        g_autofree char *name = g_path_get_basename(root);
+
+        g_assert_cmpint(path_remove_tree(fd, name), ==, 0);
+}
+
+/* True when the call that was to fail was made. */
+static bool try_write(const char *root, RecordDir *dir, unsigned n, int error) {
+        g_autoptr(GVariant) old = record_of("old"), new = record_of("new");
+        g_autofree char *word = NULL;
+        unsigned fds;
+        int r;
+
+        g_assert_cmpint(record_dir_write(dir, "c1", old, NULL), >=, 0);
+        fds = count_fds();
+        calls = 0;
+        renamed = false;
+        fail_at = n;
+        fail_with = error;
+        r = record_dir_write(dir, "c1", new, NULL);
+        fail_at = 0;
+        g_assert_cmpuint(count_fds(), ==, fds);
+        word = load(root);
+        /* When its name could not be brought to disk, either may be found. */
+        if (r >= 0 || !renamed)
+                g_assert_cmpstr(word, ==, r >= 0 ? "new" : "old");
+        g_assert_nonnull(word);
+        g_assert_cmpuint(count_files(root), ==, 1);
+        return calls >= n;
+}
+
+TEST(each_call_of_the_writer_fails) {
+        static const int errors[] = { ENOSPC, EIO, EMFILE, ENOMEM, EDQUOT, EROFS };
+        g_autofree char *root = g_dir_make_tmp("berth-records-XXXXXX", NULL);
+        g_autoptr(RecordDir) dir = NULL;
+        unsigned total = 0;
+
+        g_assert_cmpint(record_dir_open(root, "containers", &dir, NULL), >=, 0);
+        for (size_t e = 0; e < ELEMENTSOF(errors); e++) {
+                unsigned n = 1;
+
+                while (try_write(root, dir, n, errors[e]))
+                        n++;
+                total += n - 1;
+        }
+        g_assert_cmpuint(total, >=, 4 * ELEMENTSOF(errors));
+        remove_root(root);
+}
+
+/* A removal that fails leaves the record, or it is gone; then it can be removed again. */
+TEST(each_call_of_a_removal_fails) {
+        g_autofree char *root = g_dir_make_tmp("berth-records-XXXXXX", NULL);
+        g_autoptr(RecordDir) dir = NULL;
+
+        g_assert_cmpint(record_dir_open(root, "containers", &dir, NULL), >=, 0);
+        for (unsigned n = 1; n <= 2; n++) {
+                g_autoptr(GVariant) old = record_of("old");
+                int r;
+
+                g_assert_cmpint(record_dir_write(dir, "c1", old, NULL), >=, 0);
+                calls = 0;
+                fail_at = n;
+                fail_with = EIO;
+                r = record_dir_remove(dir, "c1", NULL);
+                fail_at = 0;
+                g_assert_cmpint(r, ==, -EIO);
+                g_assert_true(record_dir_has(dir, "c1") == (n == 1));
+                g_assert_cmpint(record_dir_remove(dir, "c1", NULL), ==, 0);
+        }
+        remove_root(root);
+}
+
+TEST_MAIN()
