@@ -193,13 +193,18 @@ static int offer_files_inside(Client *c, const char *word, Error *ret_error) {
 /* `type`: the third argument, which is a device's type where that matters. */
 static int offer_argument(Client *c, const Command *command, size_t index, const char *type,
                           const char *word, Error *ret_error) {
+        static const struct {
+                char letter;
+                const char *name;
+        } scopes[] = { { 'k', "container" }, { 'l', "profile" }, { 'm', "network" } };
         const char *letters = command->complete ?: "-";
         char letter = letters[MIN(index, strlen(letters) - 1)];
         ObjectKind kind = kind_of_letter(letter);
 
-        if (letter == 'k' || letter == 'l')
-                return config_for_each_key(c, letter == 'k' ? "container" : "profile", offer_key,
-                                           (char *) word, ret_error);
+        for (size_t i = 0; i < ELEMENTSOF(scopes); i++)
+                if (letter == scopes[i].letter)
+                        return config_for_each_key(c, scopes[i].name, offer_key, (char *) word,
+                                                   ret_error);
         if (letter == 't')
                 return config_for_each_device_type(c, offer_type, (char *) word, ret_error);
         if (letter == 'o')

@@ -380,7 +380,9 @@ static int edit_read_options(const Edit *edit, GVariant *mapping, GVariant **ret
         g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
         record_add(&b, "if-revision",
                    g_variant_new_uint64(object_get_number(edit->settings->object, "Revision")));
-        r = yaml_get_devices(mapping, "devices", &devices, ret_error);
+        r = kind_has_devices(edit->kind)
+                    ? yaml_get_devices(mapping, "devices", &devices, ret_error)
+                    : 0;
         if (r > 0 && !g_variant_equal(devices, edit->settings->devices))
                 record_add(&b, "devices", devices);
         if (r >= 0)
@@ -410,9 +412,16 @@ static int edit_apply(Client *c, const char *text, void *userdata, Error *ret_er
         static const char *const profile_keys[] = {
                 "config", "description", "devices", "name", "project", "used_by", NULL,
         };
+        static const char *const network_keys[] = {
+                "config", "description", "locations", "managed", "name", "status", "type",
+                "used_by", NULL,
+        };
         g_autoptr(GVariant) mapping = NULL, config = NULL, set = NULL, unset = NULL;
         g_autoptr(GVariant) options = NULL;
         Edit *edit = userdata;
+        const char *const *keys = edit->kind == OBJECT_CONTAINER ? container_keys
+                                  : edit->kind == OBJECT_NETWORK ? network_keys
+                                                                 : profile_keys;
         int r;
 
         r = yaml_to_variant(text, &mapping, ret_error);
@@ -421,9 +430,7 @@ static int edit_apply(Client *c, const char *text, void *userdata, Error *ret_er
         if (g_variant_is_of_type(mapping, G_VARIANT_TYPE_UNIT))
                 return error_set(ret_error, ERROR_INVALID_ARGS,
                                  "The YAML is empty; nothing is changed");
-        r = yaml_check_keys(mapping,
-                            edit->kind == OBJECT_CONTAINER ? container_keys : profile_keys,
-                            ret_error);
+        r = yaml_check_keys(mapping, keys, ret_error);
         if (r < 0)
                 return r;
         r = yaml_get_config(mapping, "config", &config, ret_error);

@@ -110,6 +110,14 @@ void bus_call_require_for_profile(BusCall *call, const PrivilegeChange *change) 
         }
 }
 
+void bus_call_require_beside(BusCall *call, const PrivilegeChange *change) {
+        const char *action = call->action;
+
+        bus_call_require(call, change);
+        if (change->privilege < PRIVILEGE_HOST)
+                call->action = action;
+}
+
 int bus_call_start_job(BusCall *call, Job *job) {
         g_autofree char *path = bus_path_of(OBJECT_JOB, job->object.name);
 

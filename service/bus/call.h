@@ -81,6 +81,8 @@ void bus_call_detail(BusCall *call, const char *key, const char *value);
 void bus_call_require(BusCall *call, const PrivilegeChange *change);
 /* The same for what profiles hold: who manages profiles is trusted with all but the host. */
 void bus_call_require_for_profile(BusCall *call, const PrivilegeChange *change);
+/* The same for what is no container's: the verb's own action covers all but the host. */
+void bus_call_require_beside(BusCall *call, const PrivilegeChange *change);
 /* Starts the job and replies with its path. */
 int bus_call_start_job(BusCall *call, Job *job);
 

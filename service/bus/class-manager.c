@@ -349,6 +349,17 @@ static int create_profile_prepare(BusCall *call, Error *ret_error) {
 }
 
 static int create_network_prepare(BusCall *call, Error *ret_error) {
+        g_auto(PrivilegeChange) needed = { 0 };
+        g_autoptr(GVariant) config = NULL;
+        NetworkCreate args = { 0 };
+        int r;
+
+        g_variant_get(call->args, "(&s&s@a{ss}a{sv})", &args.name, &args.type, &config, NULL);
+        args.config = config;
+        r = network_create_privilege(&args, &needed, ret_error);
+        if (r < 0)
+                return r;
+        bus_call_require_beside(call, &needed);
         return name_detail(call, "network");
 }
 

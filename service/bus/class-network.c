@@ -12,6 +12,88 @@ static int get_config(BusCall *call, Error *ret_error) {
         return 0;
 }
 
+static int get_leases(BusCall *call, Error *ret_error) {
+        call->reply = g_variant_new("(@a(sssst))", network_get_leases(call->manager,
+                                                                      (Network *) call->object));
+        return 0;
+}
+
+static int get_state(BusCall *call, Error *ret_error) {
+        GVariant *state;
+        int r = network_get_state((Network *) call->object, &state, ret_error);
+
+        if (r >= 0)
+                call->reply = g_variant_new("(@a{sv})", state);
+        return r;
+}
+
+/* What the arguments of Update() ask for, and what has to live as long. */
+typedef struct UpdateArgs {
+        NetworkUpdate update;
+        GVariant *set, *unset;
+        uint64_t revision;
+} UpdateArgs;
+
+static void update_args_clear(UpdateArgs *args) {
+        g_clear_pointer(&args->set, g_variant_unref);
+        g_clear_pointer(&args->unset, g_variant_unref);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(UpdateArgs, update_args_clear)
+
+static void update_args_read(BusCall *call, UpdateArgs *ret) {
+        ret->revision = option_get_uint64(call->options, "if-revision", 0);
+        g_variant_get(call->args, "(@a{ss}@asa{sv})", &ret->set, &ret->unset, NULL);
+        ret->update = (NetworkUpdate) {
+                .set = ret->set,
+                .unset = ret->unset,
+                .description = option_get_string(call->options, "description", NULL),
+                .if_revision = ret->revision > 0 ? &ret->revision : NULL,
+        };
+}
+
+static int update_prepare(BusCall *call, Error *ret_error) {
+        g_auto(PrivilegeChange) needed = { 0 };
+        g_auto(UpdateArgs) args = { 0 };
+        int r;
+
+        update_args_read(call, &args);
+        r = network_update_privilege((Network *) call->object, &args.update, &needed, ret_error);
+        if (r >= 0)
+                bus_call_require_beside(call, &needed);
+        return r;
+}
+
+static int update(BusCall *call, Error *ret_error) {
+        g_auto(UpdateArgs) args = { 0 };
+        Job *job;
+        int r;
+
+        update_args_read(call, &args);
+        r = network_update(call->manager, bus_call_caller(call), (Network *) call->object,
+                           &args.update, &job, ret_error);
+        return r < 0 ? r : bus_call_wait_for_job(call, job);
+}
+
+static int rename_prepare(BusCall *call, Error *ret_error) {
+        const char *name;
+
+        g_variant_get(call->args, "(&sa{sv})", &name, NULL);
+        bus_call_detail(call, "new-name", name);
+        return 0;
+}
+
+static int rename_network(BusCall *call, Error *ret_error) {
+        const char *name;
+        Job *job;
+        int r;
+
+        g_variant_get(call->args, "(&sa{sv})", &name, NULL);
+        r = network_rename(call->manager, bus_call_caller(call), (Network *) call->object, name,
+                           &job, ret_error);
+        return r < 0 ? r : bus_call_start_job(call, job);
+}
+
 static int delete(BusCall *call, Error *ret_error) {
         Job *job;
         int r = network_delete(call->manager, bus_call_caller(call), (Network *) call->object, &job,
@@ -27,7 +109,7 @@ static GVariant *property_name(Bus *bus, Object *o) {
 }
 
 static GVariant *property_type(Bus *bus, Object *o) {
-        return g_variant_new_string("bridge");
+        return g_variant_new_string(network_type_to_string(((Network *) o)->type));
 }
 
 static GVariant *property_description(Bus *bus, Object *o) {
@@ -58,9 +140,26 @@ static GVariant *property_used_by(Bus *bus, Object *o) {
 
 /* --- tables --- */
 
+static const Option update_options[] = {
+        { "if-revision", "t" },
+        { "description", "s" },
+        { NULL },
+};
+
 static const BusMethod methods[] = {
         { "GetConfig", "a{sv}", "a{ss}", SD_BUS_PARAM(options) SD_BUS_PARAM(config),
           BUS_PUBLIC, .act = get_config },
+        { "GetLeases", "a{sv}", "a(sssst)", SD_BUS_PARAM(options) SD_BUS_PARAM(leases),
+          BUS_PUBLIC, .act = get_leases },
+        { "GetState", "a{sv}", "a{sv}", SD_BUS_PARAM(options) SD_BUS_PARAM(state),
+          BUS_PUBLIC, .act = get_state },
+        { "Update", "a{ss}asa{sv}", "",
+          SD_BUS_PARAM(set) SD_BUS_PARAM(unset) SD_BUS_PARAM(options),
+          BUS_ACTION, NULL, "manage-networks", "change the network $(network)",
+          update_options, update_prepare, update },
+        { "Rename", "sa{sv}", "o", SD_BUS_PARAM(name) SD_BUS_PARAM(options) SD_BUS_PARAM(job),
+          BUS_ACTION, NULL, "manage-networks", "rename the network $(network) to $(new-name)",
+          NULL, rename_prepare, rename_network },
         { "Delete", "a{sv}", "o", SD_BUS_PARAM(options) SD_BUS_PARAM(job),
           BUS_ACTION, NULL, "manage-networks", "delete the network $(network)",
           NULL, NULL, delete },

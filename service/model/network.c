@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/model/network.h"
 
-#include <arpa/inet.h>
-#include <string.h>
-
-#include "service/model/config-key.h"
 #include "service/model/config.h"
 #include "service/model/record.h"
 
@@ -33,7 +29,9 @@ Network *network_free(Network *network) {
 
         object_done(&network->object);
         g_free(network->description);
+        g_free(network->rename_to);
         g_clear_pointer(&network->config, g_variant_unref);
+        g_clear_pointer(&network->trial, g_variant_unref);
         g_free(network);
         return NULL;
 }
@@ -47,90 +45,59 @@ GVariant *network_to_record(const Network *network) {
         g_variant_dict_init(&dict, NULL);
         record_put_object(&dict, &network->object);
         g_variant_dict_insert(&dict, "state", "s", states[state]);
+        g_variant_dict_insert(&dict, "type", "s", network_type_to_string(network->type));
         g_variant_dict_insert(&dict, "description", "s", network->description);
         g_variant_dict_insert_value(&dict, "config", network->config);
+        if (network->rename_to)
+                g_variant_dict_insert(&dict, "rename-to", "s", network->rename_to);
         return g_variant_ref_sink(g_variant_dict_end(&dict));
 }
 
 int network_from_record(const char *name, GVariant *record, Network **ret) {
         g_autoptr(Network) network = network_new(name, 0);
+        g_autoptr(GVariant) given = NULL;
+        g_autofree char *type = g_strdup("bridge"); /* the only one that older services knew */
         int state;
 
-        if (record_get_object(record, &network->object) < 0 ||
+        given = g_variant_lookup_value(record, "type", NULL);
+        if (given && record_get_string(record, "type", &type) < 0)
+                return -EBADMSG;
+        network->type = network_type_from_string(type);
+        if (network->type == _NETWORK_TYPE_INVALID ||
+            record_get_object(record, &network->object) < 0 ||
             record_get_enum(record, "state", states, _NETWORK_STATE_MAX, &state) < 0 ||
             record_get_string(record, "description", &network->description) < 0 ||
             record_get_variant(record, "config", CONFIG_TYPE, &network->config) < 0)
                 return -EBADMSG;
+        (void) g_variant_lookup(record, "rename-to", "s", &network->rename_to);
         network->state = (NetworkState) state;
         *ret = g_steal_pointer(&network);
         return 0;
 }
 
+GVariant *network_get_config(const Network *network) {
+        return network->trial ?: network->config;
+}
+
 const char *network_get_ipv4(const Network *network) {
-        return config_get(network->config, "ipv4.address") ?: "none";
+        return config_get(network_get_config(network), "ipv4.address") ?: "none";
 }
 
 const char *network_get_ipv6(const Network *network) {
-        return config_get(network->config, "ipv6.address") ?: "none";
+        return config_get(network_get_config(network), "ipv6.address") ?: "none";
 }
 
-bool network_has_nat(const Network *network, const char *key) {
-        const char *value = config_get(network->config, key);
-        bool nat = false;
+void network_read_options(const Network *network, NetworkOptions *ret) {
+        g_autoptr(GVariant) empty = config_empty();
 
-        return value && config_parse_boolean(value, &nat) >= 0 && nat;
-}
-
-const char *network_get_domain(const Network *network) {
-        return config_get(network->config, "dns.domain") ?: "berth";
+        if (network_options_read(network->type, network_get_config(network), ret, NULL) < 0 &&
+            network_options_read(NETWORK_BRIDGE, empty, ret, NULL) < 0)
+                g_assert_not_reached();
 }
 
 unsigned network_get_mtu(const Network *network) {
-        const char *value = config_get(network->config, "bridge.mtu");
-        guint64 mtu = 0;
+        g_auto(NetworkOptions) options = { 0 };
 
-        if (value)
-                (void) g_ascii_string_to_unsigned(value, 10, 0, 65535, &mtu, NULL);
-        return (unsigned) mtu;
-}
-
-static int check_cidr(int family, const char *value, unsigned min, unsigned max,
-                      const char *example, Error *ret_error) {
-        g_auto(GStrv) parts = g_strsplit(value, "/", 2);
-        unsigned char address[sizeof(struct in6_addr)];
-        guint64 prefix;
-
-        if (g_str_equal(value, "auto") || g_str_equal(value, "none"))
-                return 0;
-        if (!parts[0] || !parts[1] || inet_pton(family, parts[0], address) != 1 ||
-            !g_ascii_string_to_unsigned(parts[1], 10, min, max, &prefix, NULL))
-                return error_set(ret_error, ERROR_INVALID_CONFIG,
-                                 "\"%.64s\" is not \"auto\", \"none\" or an address with a prefix "
-                                 "length of %u to %u such as %s", value, min, max, example);
-        return 0;
-}
-
-int network_check_ipv4(const char *value, Error *ret_error) {
-        return check_cidr(AF_INET, value, 8, 30, "10.61.3.1/24", ret_error);
-}
-
-int network_check_ipv6(const char *value, Error *ret_error) {
-        /* Addresses are made by SLAAC, which wants 64 bits for itself. */
-        return check_cidr(AF_INET6, value, 64, 64, "fd42:61:3::1/64", ret_error);
-}
-
-int network_check_domain(const char *value, Error *ret_error) {
-        g_auto(GStrv) labels = g_strsplit(value, ".", -1);
-        bool ok = *value && strlen(value) <= 253;
-
-        for (char **label = labels; ok && *label; label++) {
-                size_t n = strlen(*label);
-
-                ok = n > 0 && n <= 63 && (*label)[0] != '-' && (*label)[n - 1] != '-' &&
-                     strspn(*label, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
-        }
-        if (!ok)
-                return error_set(ret_error, ERROR_INVALID_CONFIG,
-                                 "\"%.64s\" is no domain name in lower case", value);
-        return 0;
+        network_read_options(network, &options);
+        return options.mtu;
 }

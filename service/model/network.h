@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* A managed bridge: its configuration as stored, and what follows from it. */
+/*
+ * A network that the service keeps: its configuration as stored, and what follows from it. A bridge
+ * is made and kept up by the service; networks of the other types are names for interfaces of the
+ * host that containers share (macvlan) or get (physical).
+ */
 
 #include <stdbool.h>
 
+#include "service/model/network-options.h"
 #include "service/model/object.h"
 #include "service/util/error.h"
 
@@ -20,8 +25,11 @@ typedef enum NetworkState {
 typedef struct Network {
         Object object;
         NetworkState state; /* only creating and deleting are recorded */
+        NetworkType type;
         char *description;
         GVariant *config;   /* a{ss}; addresses never "auto" once it is created */
+        char *rename_to;    /* a rename is under way, or NULL */
+        GVariant *trial;    /* a{ss}: what is being put in its place, or NULL; not recorded */
 } Network;
 
 Network *network_new(const char *name, uid_t owner);
@@ -32,16 +40,13 @@ GVariant *network_to_record(const Network *network);
 int network_from_record(const char *name, GVariant *record, Network **ret);
 
 const char *network_state_to_string(NetworkState state);
+/* What is in effect, or is to be. */
+GVariant *network_get_config(const Network *network);
 /* "ADDRESS/PREFIX" or "none". */
 const char *network_get_ipv4(const Network *network);
 const char *network_get_ipv6(const Network *network);
-bool network_has_nat(const Network *network, const char *key);
-const char *network_get_domain(const Network *network);
 unsigned network_get_mtu(const Network *network);
-
-/* Validators of configuration keys. */
-int network_check_ipv4(const char *value, Error *ret_error);
-int network_check_ipv6(const char *value, Error *ret_error);
-int network_check_domain(const char *value, Error *ret_error);
+/* Its options; all at their defaults where the configuration makes no sense (an old record). */
+void network_read_options(const Network *network, NetworkOptions *ret);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Network, network_free)

@@ -55,6 +55,7 @@ struct Manager {
 
         AddressWatch *address_watch;
         FirewallWatch *firewall_watch;
+        uint64_t firewall_generation;          /* of the rules, see firewall.h */
         GHashTable *runs;                      /* Container -> ContainerRun */
         GHashTable *forwards;                  /* Container -> its proxies' processes */
         GHashTable *resolvers;                 /* Network name -> its dnsmasq */

@@ -10,12 +10,13 @@
 #include "service/model/config-key.h"
 #include "service/model/config.h"
 #include "service/model/name.h"
+#include "service/operation/firewall.h"
+#include "service/operation/network-job.h"
 #include "service/operation/step.h"
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
 #include "service/util/log.h"
 #include "service/util/path.h"
-#include "service/watch/firewall-watch.h"
 #include "service/watch/process-watch.h"
 #include "service/worker/operations.h"
 
@@ -27,15 +28,11 @@ struct Resolver {
         ProcessWatch *watch;
 };
 
-typedef struct NetworkJob {
-        Network *network; /* locked; NULL once it has been removed */
-} NetworkJob;
-
-static char *network_run_dir(Manager *m, const char *name) {
+char *network_run_dir(Manager *m, const char *name) {
         return g_build_filename(m->run_dir, "networks", name, NULL);
 }
 
-static char *network_lease_file(Manager *m, const char *name) {
+char *network_lease_file(Manager *m, const char *name) {
         g_autofree char *file = g_strconcat(name, ".leases", NULL);
 
         return g_build_filename(m->state_dir, "leases", file, NULL);
@@ -68,10 +65,13 @@ static void on_resolver_end(void *userdata) {
         Manager *m = resolver->manager;
         Network *network = manager_find_network(m, resolver->network);
 
-        log_warning("dnsmasq of network \"%s\" has ended; starting it again.", resolver->network);
         g_hash_table_remove(m->resolvers, resolver->network);
-        if (network && network->state == NETWORK_UP && !manager_get_lock(m, &network->object))
-                bring_up_again(m, network);
+        /* Who works on the network has ended it, or will see to it. */
+        if (!network || network->state != NETWORK_UP || manager_get_lock(m, &network->object))
+                return;
+        log_warning("dnsmasq of network \"%s\" has ended; starting it again.",
+                    network->object.name);
+        bring_up_again(m, network);
 }
 
 static int resolver_new(Manager *m, const char *network, int pidfd) {
@@ -141,48 +141,6 @@ void network_remove_hosts(Manager *m, const char *container) {
         }
 }
 
-/* --- the firewall, of all networks at once --- */
-
-static int step_firewall(Job *job, Error *ret_error) {
-        Manager *m = job->manager;
-        GVariantBuilder networks;
-        GVariantDict args;
-        GHashTableIter iter;
-        Network *network;
-
-        g_variant_builder_init(&networks, G_VARIANT_TYPE("a(ssssbb)"));
-        g_hash_table_iter_init(&iter, m->objects[OBJECT_NETWORK]);
-        while (g_hash_table_iter_next(&iter, NULL, (void **) &network))
-                if (network->state != NETWORK_DELETING)
-                        g_variant_builder_add(&networks, "(ssssbb)", network->object.name,
-                                              network_get_ipv4(network), network_get_ipv6(network),
-                                              "", network_has_nat(network, "ipv4.nat"),
-                                              network_has_nat(network, "ipv6.nat"));
-        g_variant_dict_init(&args, NULL);
-        g_variant_dict_insert_value(&args, "networks", g_variant_builder_end(&networks));
-        return job_run_worker(job, OPERATION_NETWORK_FIREWALL, g_variant_dict_end(&args), NULL, 0,
-                              NULL, ret_error);
-}
-
-static const JobStep firewall_steps[] = {
-        { "Setting the firewall", step_firewall, NULL },
-        { NULL },
-};
-
-void network_firewall_lost(void *manager) {
-        Manager *m = manager;
-        g_auto(Error) error = ERROR_INIT;
-        Job *job;
-
-        if (g_hash_table_size(m->objects[OBJECT_NETWORK]) == 0)
-                return;
-        log_notice("The firewall rules were changed by somebody else; putting them back.");
-        if (job_new(m, "network-firewall", 0, firewall_steps, NULL, NULL, &job, &error) < 0)
-                log_error("The firewall rules cannot be put back: %s", error.message);
-        else
-                job_start(job);
-}
-
 /* --- bringing up and down --- */
 
 /* Bridge and dnsmasq. */
@@ -193,12 +151,13 @@ static int up_done(Job *job, GVariant *result, int *fds, size_t n_fds, Error *re
         if (!g_variant_lookup(result, "dnsmasq-pid", "i", &pid) || (pid > 0) != (n_fds == 1))
                 return error_set(ret_error, ERROR_FAILED,
                                  "The network worker's result is incomplete");
+        g_hash_table_remove(job->manager->resolvers, data->network->object.name);
         if (pid > 0)
                 return resolver_new(job->manager, data->network->object.name, TAKE_FD(fds[0]));
         return 0;
 }
 
-static int step_up(Job *job, Error *ret_error) {
+int step_network_up(Job *job, Error *ret_error) {
         NetworkJob *data = job->data;
         Network *network = data->network;
         Manager *m = job->manager;
@@ -206,21 +165,19 @@ static int step_up(Job *job, Error *ret_error) {
         g_autofree char *lease_file = network_lease_file(m, network->object.name);
         GVariantDict args;
 
+        if (network->type != NETWORK_BRIDGE)
+                return JOB_STEP_DONE;
         g_variant_dict_init(&args, NULL);
         g_variant_dict_insert(&args, "name", "s", network->object.name);
-        g_variant_dict_insert(&args, "ipv4.address", "s", network_get_ipv4(network));
-        g_variant_dict_insert(&args, "ipv6.address", "s", network_get_ipv6(network));
-        g_variant_dict_insert(&args, "mtu", "u", network_get_mtu(network));
-        g_variant_dict_insert(&args, "forward4", "b", network_has_nat(network, "ipv4.nat"));
-        g_variant_dict_insert(&args, "forward6", "b", network_has_nat(network, "ipv6.nat"));
-        g_variant_dict_insert(&args, "dns-domain", "s", network_get_domain(network));
+        g_variant_dict_insert_value(&args, "config", network_get_config(network));
+        g_variant_dict_insert(&args, "strict", "b", data->strict);
         g_variant_dict_insert(&args, "run-dir", "s", run_dir);
         g_variant_dict_insert(&args, "lease-file", "s", lease_file);
         return job_run_worker(job, OPERATION_NETWORK_UP, g_variant_dict_end(&args), NULL, 0,
                               up_done, ret_error);
 }
 
-static int step_down(Job *job, Error *ret_error) {
+int step_network_down(Job *job, Error *ret_error) {
         NetworkJob *data = job->data;
         const char *name = data->network->object.name;
         Manager *m = job->manager;
@@ -228,6 +185,8 @@ static int step_down(Job *job, Error *ret_error) {
         g_autofree char *lease_file = network_lease_file(m, name);
         GVariantDict args;
 
+        if (data->network->type != NETWORK_BRIDGE)
+                return JOB_STEP_DONE;
         g_hash_table_remove(m->resolvers, name); /* its end is wanted */
         g_variant_dict_init(&args, NULL);
         g_variant_dict_insert(&args, "name", "s", name);
@@ -256,20 +215,34 @@ static int step_up_failed(Job *job, Error *ret_error) {
 }
 
 static const JobStep bring_up_steps[] = {
-        { "Bringing up the network", step_up, step_up_failed },
+        { "Bringing up the network", step_network_up, step_up_failed },
         { "Setting the firewall", step_firewall, NULL },
         { NULL, step_up_told, NULL },
         { NULL },
 };
 
-static int new_job(Manager *m, const char *operation, Caller caller, const JobStep *steps,
-                   Network *network, Job **ret, Error *ret_error) {
-        g_autoptr(Job) job = NULL;
+NetworkJob *network_job_data(Network *network) {
         NetworkJob *data = g_new0(NetworkJob, 1);
-        int r;
 
         data->network = network;
-        r = job_new(m, operation, caller.uid, steps, data, g_free, &job, ret_error);
+        return data;
+}
+
+static void network_job_free(void *p) {
+        NetworkJob *data = p;
+
+        g_free(data->description);
+        g_free(data->name);
+        g_free(data);
+}
+
+int network_job_new(Manager *m, const char *operation, Caller caller, const JobStep *steps,
+                    NetworkJob *owned, Job **ret, Error *ret_error) {
+        Network *network = owned->network;
+        g_autoptr(Job) job = NULL;
+        int r;
+
+        r = job_new(m, operation, caller.uid, steps, owned, network_job_free, &job, ret_error);
         if (r >= 0)
                 r = job_lock(job, &network->object, ret_error);
         if (r < 0)
@@ -282,7 +255,8 @@ static int new_job(Manager *m, const char *operation, Caller caller, const JobSt
 }
 
 int network_bring_up(Manager *m, Network *network, Job **ret, Error *ret_error) {
-        return new_job(m, "network-start", CALLER_SERVICE, bring_up_steps, network, ret, ret_error);
+        return network_job_new(m, "network-start", CALLER_SERVICE, bring_up_steps,
+                               network_job_data(network), ret, ret_error);
 }
 
 int step_wait_for_network(Job *job, const char *name, Error *ret_error) {
@@ -305,13 +279,13 @@ int step_wait_for_network(Job *job, const char *name, Error *ret_error) {
 
 /* --- creating --- */
 
-static int create_record(Job *job, Error *ret_error) {
+int step_network_record(Job *job, Error *ret_error) {
         NetworkJob *data = job->data;
 
         return manager_save(job->manager, &data->network->object, ret_error);
 }
 
-static int create_record_undo(Job *job, Error *ret_error) {
+int step_network_forget(Job *job, Error *ret_error) {
         NetworkJob *data = job->data;
         Network *network = TAKE_PTR(data->network);
         int r;
@@ -337,37 +311,56 @@ static void settle_family(GVariantBuilder *set, GVariant *config, GVariant *pick
                 g_variant_builder_add(set, "{ss}", nat_key, "true");
 }
 
-static int pick_done(Job *job, GVariant *result, int *fds, size_t n_fds, Error *ret_error) {
-        NetworkJob *data = job->data;
-        Network *network = data->network;
-        g_autoptr(GVariant) old = network->config, set = NULL;
+/* The configuration without "auto", checked. */
+static int settle(const Network *network, GVariant *config, GVariant *picked, GVariant **ret,
+                  Error *ret_error) {
+        g_autoptr(GVariant) set = NULL, settled = NULL;
+        g_auto(NetworkOptions) options = { 0 };
         GVariantBuilder builder;
         int r;
 
         g_variant_builder_init(&builder, CONFIG_TYPE);
-        settle_family(&builder, old, result, "ipv4.address", "ipv4.nat");
-        settle_family(&builder, old, result, "ipv6.address", "ipv6.nat");
+        settle_family(&builder, config, picked, "ipv4.address", "ipv4.nat");
+        settle_family(&builder, config, picked, "ipv6.address", "ipv6.nat");
         set = g_variant_ref_sink(g_variant_builder_end(&builder));
-        network->config = config_merge(old, set, NULL);
-        r = config_check(network->config, NULL, CONFIG_SCOPE_NETWORK, ret_error);
+        settled = config_merge(config, set, NULL);
+        r = network_options_read(network->type, settled, &options, ret_error);
+        if (r >= 0)
+                *ret = TAKE_PTR(settled);
+        return r;
+}
+
+static int pick_done(Job *job, GVariant *result, int *fds, size_t n_fds, Error *ret_error) {
+        NetworkJob *data = job->data;
+        Network *network = data->network;
+        GVariant **place = network->trial ? &network->trial : &network->config;
+        g_autoptr(GVariant) settled = NULL;
+        int r = settle(network, *place, result, &settled, ret_error);
+
         if (r < 0)
                 return r;
-        return manager_save(job->manager, &network->object, ret_error);
+        g_variant_unref(*place);
+        *place = TAKE_PTR(settled);
+        return network->trial ? 0 : manager_save(job->manager, &network->object, ret_error);
 }
 
 static bool wants_auto(const Network *network, const char *key) {
-        const char *value = config_get(network->config, key);
+        const char *value = config_get(network_get_config(network), key);
 
         return !value || g_str_equal(value, "auto");
 }
 
-static int create_pick(Job *job, Error *ret_error) {
+int step_network_pick(Job *job, Error *ret_error) {
         NetworkJob *data = job->data;
+        bool ipv4 = wants_auto(data->network, "ipv4.address");
+        bool ipv6 = wants_auto(data->network, "ipv6.address");
         GVariantDict args;
 
+        if (data->network->type != NETWORK_BRIDGE || (!ipv4 && !ipv6))
+                return JOB_STEP_DONE;
         g_variant_dict_init(&args, NULL);
-        g_variant_dict_insert(&args, "ipv4", "b", wants_auto(data->network, "ipv4.address"));
-        g_variant_dict_insert(&args, "ipv6", "b", wants_auto(data->network, "ipv6.address"));
+        g_variant_dict_insert(&args, "ipv4", "b", ipv4);
+        g_variant_dict_insert(&args, "ipv6", "b", ipv6);
         return job_run_worker(job, OPERATION_NETWORK_PICK, g_variant_dict_end(&args), NULL, 0,
                               pick_done, ret_error);
 }
@@ -391,38 +384,61 @@ static int create_commit(Job *job, Error *ret_error) {
 }
 
 static const JobStep create_steps[] = {
-        { NULL, create_record, create_record_undo },
-        { "Picking addresses", create_pick, NULL },
-        { "Making the bridge", step_up, step_down },
+        { NULL, step_network_record, step_network_forget },
+        { "Picking addresses", step_network_pick, NULL },
+        { "Making the bridge", step_network_up, step_network_down },
         { "Setting the firewall", step_firewall, create_firewall_undo },
         { NULL, create_commit, NULL },
         { NULL },
 };
 
+int network_create_privilege(const NetworkCreate *args, PrivilegeChange *ret, Error *ret_error) {
+        g_autoptr(GVariant) config = config_merge(args->config, NULL, NULL);
+        g_autoptr(GVariant) devices = devices_empty();
+        NetworkType type = network_type_from_string(args->type);
+        g_auto(NetworkOptions) options = { 0 };
+        int r;
+
+        if (type == _NETWORK_TYPE_INVALID)
+                return error_set(ret_error, ERROR_NOT_SUPPORTED,
+                                 "There is no network type \"%.32s\", only \"bridge\", "
+                                 "\"macvlan\" and \"physical\"", args->type);
+        r = config_check(args->config, NULL, CONFIG_SCOPE_NETWORK, ret_error);
+        if (r >= 0)
+                r = network_options_read(type, config, &options, ret_error);
+        if (r >= 0)
+                privilege_compare(NULL, NULL, config, devices, ret);
+        return r;
+}
+
 int network_create(Manager *m, Caller caller, const NetworkCreate *args, Job **ret,
                    Error *ret_error) {
+        g_auto(PrivilegeChange) needed = { 0 };
         g_autoptr(Network) network = NULL;
+        NetworkJob *data;
         int r;
 
         r = name_check(NAME_NETWORK, args->name, ret_error);
-        if (r >= 0 && !g_str_equal(args->type, "bridge"))
-                r = error_set(ret_error, ERROR_NOT_SUPPORTED,
-                              "There is no network type \"%.32s\", only \"bridge\"", args->type);
         if (r >= 0)
-                r = config_check(args->config, NULL, CONFIG_SCOPE_NETWORK, ret_error);
+                r = network_create_privilege(args, &needed, ret_error);
+        if (r >= 0)
+                r = caller_check(caller, &needed, args->name, ret_error);
         if (r >= 0)
                 r = manager_check_free(m, OBJECT_NETWORK, args->name, ret_error);
         if (r < 0)
                 return r;
         network = network_new(args->name, caller.uid);
         network->state = NETWORK_CREATING;
+        network->type = network_type_from_string(args->type);
         g_variant_unref(network->config);
         network->config = config_merge(args->config, NULL, NULL);
         if (args->description) {
                 g_free(network->description);
                 network->description = g_strdup(args->description);
         }
-        r = new_job(m, "network-create", caller, create_steps, network, ret, ret_error);
+        data = network_job_data(network);
+        data->strict = true;
+        r = network_job_new(m, "network-create", caller, create_steps, data, ret, ret_error);
         if (r < 0)
                 return r;
         manager_add(m, &TAKE_PTR(network)->object);
@@ -443,9 +459,9 @@ static int delete_mark(Job *job, Error *ret_error) {
 
 static const JobStep delete_steps[] = {
         { NULL, delete_mark, NULL },
-        { "Removing the bridge", step_down, NULL },
+        { "Removing the bridge", step_network_down, NULL },
         { "Setting the firewall", step_firewall, NULL },
-        { NULL, create_record_undo, NULL },
+        { NULL, step_network_forget, NULL },
         { NULL },
 };
 
@@ -454,5 +470,6 @@ int network_delete(Manager *m, Caller caller, Network *network, Job **ret, Error
 
         if (r < 0)
                 return r;
-        return new_job(m, "network-delete", caller, delete_steps, network, ret, ret_error);
+        return network_job_new(m, "network-delete", caller, delete_steps,
+                               network_job_data(network), ret, ret_error);
 }

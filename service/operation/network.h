@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * What can be done with networks. A network that exists is kept up: its bridge, its rules in
+ * What can be done with networks. A bridge that exists is kept up: the interface, its rules in
  * nftables, its dnsmasq (the "resolver", which answers DHCP and names). When one of them goes away,
  * whoever did it, it is put back.
  */
@@ -17,11 +17,35 @@ typedef struct NetworkCreate {
         GVariant *config;        /* a{ss} */
 } NetworkCreate;
 
+/* What the caller must be granted for that configuration; checks it. */
+int network_create_privilege(const NetworkCreate *args, PrivilegeChange *ret, Error *ret_error);
 int network_create(Manager *m, Caller caller, const NetworkCreate *args, Job **ret,
+                   Error *ret_error);
+
+typedef struct NetworkUpdate {
+        GVariant *set, *unset;   /* a{ss}, as */
+        const char *description; /* NULL: as it is */
+        const uint64_t *if_revision;
+} NetworkUpdate;
+
+int network_update_privilege(const Network *network, const NetworkUpdate *update,
+                             PrivilegeChange *ret, Error *ret_error);
+/* All of it or nothing: what cannot be put into effect is taken back. */
+int network_update(Manager *m, Caller caller, Network *network, const NetworkUpdate *update,
+                   Job **ret, Error *ret_error);
+/* Only where nothing uses it. */
+int network_rename(Manager *m, Caller caller, Network *network, const char *name, Job **ret,
                    Error *ret_error);
 int network_delete(Manager *m, Caller caller, Network *network, Job **ret, Error *ret_error);
 /* Brings up what is recorded, at the start of the service or after a mishap. */
 int network_bring_up(Manager *m, Network *network, Job **ret, Error *ret_error);
+
+/* a(sssst): name of the container or what it calls itself, Ethernet address, address, "static",
+ * "dynamic" or "gateway", when the lease ends (µs since 1970, 0: never). Floating. */
+GVariant *network_get_leases(Manager *m, const Network *network);
+
+/* a{sv}, floating: see introspection/org.berth1.Network.xml. */
+int network_get_state(const Network *network, GVariant **ret, Error *ret_error);
 
 /* For a step: waits until the network is up. */
 int step_wait_for_network(Job *job, const char *name, Error *ret_error);
@@ -31,8 +55,5 @@ int step_wait_for_network(Job *job, const char *name, Error *ret_error);
 int network_add_host(Manager *m, const char *network, const char *container, const char *device,
                      const char *hwaddr, Error *ret_error);
 void network_remove_hosts(Manager *m, const char *container);
-
-/* For FirewallWatch: somebody has taken our rules away. */
-void network_firewall_lost(void *manager);
 
 void resolver_free(void *resolver);

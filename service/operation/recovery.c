@@ -169,11 +169,30 @@ static void recover_pool(Manager *m, StoragePool *pool) {
         start_or_log(&pool->object, r, job, &error);
 }
 
+/* The record under the new name was written, and the old one is all that is left; or it was not,
+ * and nothing has come of it. The bridge of the old name goes either way. */
+static int recover_renamed_network(Manager *m, Network *network, Job **ret, Error *ret_error) {
+        bool is_done = manager_find_network(m, network->rename_to);
+
+        g_clear_pointer(&network->rename_to, g_free);
+        if (is_done) {
+                network->state = NETWORK_DELETING;
+                return network_delete(m, CALLER_SERVICE, network, ret, ret_error);
+        }
+        (void) manager_save(m, &network->object, NULL);
+        return network_bring_up(m, network, ret, ret_error);
+}
+
 static void recover_network(Manager *m, Network *network) {
         g_auto(Error) error = ERROR_INIT;
         Job *job = NULL;
         int r;
 
+        if (network->rename_to) {
+                start_or_log(&network->object, recover_renamed_network(m, network, &job, &error),
+                             job, &error);
+                return;
+        }
         if (network->state == NETWORK_CREATING || network->state == NETWORK_DELETING)
                 r = network_delete(m, CALLER_SERVICE, network, &job, &error);
         else

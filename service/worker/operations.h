@@ -90,17 +90,17 @@
  * "ipv6.address" s (ADDRESS/PREFIX: a random 10.x.y.1/24 and fd42:x:y:z::1/64 that no route of the
  * host covers). */
 #define OPERATION_NETWORK_PICK "network.pick-address"
-/* Makes or corrects the bridge "name" s with "ipv4.address" s, "ipv6.address" s (ADDRESS/PREFIX or
- * "none"), "mtu" u (0: default), "forward4" b, "forward6" b (turn on forwarding on the host);
- * sets it up; starts dnsmasq unless one of ours runs, with "dns-domain" s, "run-dir" s (world
+/* Makes or corrects the bridge "name" s as "config" a{ss} says (no address is "auto" any more),
+ * with its routes and ports ("strict" b: those of the host must be there); sets it up; turns
+ * forwarding on; starts dnsmasq unless one of ours runs as it should, with "run-dir" s (world
  * searchable; pid file, hosts directory RUN-DIR/hosts) and "lease-file" s. Result: "dnsmasq-pid" i
  * (0 without addresses); result fd: its pidfd. */
 #define OPERATION_NETWORK_UP "network.up"
 /* Ends dnsmasq and removes the bridge "name" s. "run-dir" s, "lease-file" s (removed). */
 #define OPERATION_NETWORK_DOWN "network.down"
-/* Makes nftables' table "inet berth" what "networks" a(ssssbb) says (name, ipv4.address,
- * ipv6.address, reserved "", ipv4.nat, ipv6.nat), in one transaction; without networks the table is
- * removed. Touches no other table. */
+/* Makes nftables' table "inet berth" what "networks" a(sa{ss}) says (name, configuration), in one
+ * transaction; without networks the table is removed. Touches no other table. "generation" t: of
+ * two at a time the one with the higher number stays, known by "lock-file" s. */
 #define OPERATION_NETWORK_FIREWALL "network.firewall"
 
 /* --- runtime: berth-worker-runtime -------------------------------------------------------- */

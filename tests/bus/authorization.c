@@ -93,6 +93,11 @@ static const struct {
         { "Profile.Rename", "/org/berth1/profile/p1", "('p3', @a{sv} {})" },
         { "Profile.Delete", "/org/berth1/profile/p2", "(@a{sv} {},)" },
         { "Network.GetConfig", "/org/berth1/network/net0", "(@a{sv} {},)" },
+        { "Network.GetLeases", "/org/berth1/network/net0", "(@a{sv} {},)" },
+        { "Network.GetState", "/org/berth1/network/net0", "(@a{sv} {},)" },
+        { "Network.Update", "/org/berth1/network/net0",
+          "({'user.a': 'b'}, @as [], @a{sv} {})" },
+        { "Network.Rename", "/org/berth1/network/net1", "('net2', @a{sv} {})" },
         { "Network.Delete", "/org/berth1/network/net0", "(@a{sv} {},)" },
         { "StoragePool.GetConfig", PATH_POOL, "(@a{sv} {},)" },
         { "StoragePool.GetSpace", PATH_POOL, "(@a{sv} {},)" },
@@ -102,7 +107,7 @@ static const struct {
 
 Stage stage_new(Harness *h, Client *alice) {
         Stage stage = { .h = h };
-        g_autoptr(Call) p1 = NULL, p2 = NULL, network = NULL, snapshot = NULL;
+        g_autoptr(Call) p1 = NULL, p2 = NULL, network = NULL, other = NULL, snapshot = NULL;
 
         world_make_image(h);
         stage.image = world_import_image(alice, "alice's image", NULL);
@@ -116,6 +121,9 @@ Stage stage_new(Harness *h, Client *alice) {
         network = client_run_job(h->root, PATH_ROOT, "Manager.CreateNetwork",
                                  g_variant_new_parsed("('net0', 'bridge', @a{ss} {}, @a{sv} {})"));
         call_assert_ok(network);
+        other = client_run_job(h->root, PATH_ROOT, "Manager.CreateNetwork",
+                               g_variant_new_parsed("('net1', 'bridge', @a{ss} {}, @a{sv} {})"));
+        call_assert_ok(other);
         g_free(world_start_container(alice, "c1"));
         snapshot = client_run_job(alice, "/org/berth1/container/c1", "Container.CreateSnapshot",
                                   g_variant_new_parsed("('s1', @a{sv} {})"));

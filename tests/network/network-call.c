@@ -23,18 +23,34 @@ static WorkerClient *call(const char *operation, GVariant *args) {
         return client;
 }
 
+static GVariant *config_of(const Network *network, bool nat) {
+        g_autofree char *mtu = network->mtu > 0 ? g_strdup_printf("%u", network->mtu) : NULL;
+        const char *forward = network->forward ? "true" : "false";
+        const char *const pairs[][2] = {
+                { "ipv4.address", network->ipv4 },  { "ipv6.address", network->ipv6 },
+                { "bridge.mtu", mtu },              { "dns.domain", network->domain },
+                { "ipv4.routing", forward },        { "ipv6.routing", forward },
+                { "ipv4.nat", nat ? "true" : NULL }, { "ipv6.nat", nat ? "true" : NULL },
+        };
+        GVariantBuilder config;
+
+        g_variant_builder_init(&config, (const GVariantType *) "a{ss}");
+        for (size_t i = 0; i < G_N_ELEMENTS(pairs); i++)
+                if (pairs[i][1])
+                        g_variant_builder_add(&config, "{ss}", pairs[i][0], pairs[i][1]);
+        for (const char *const *extra = network->extra; extra && *extra; extra += 2)
+                g_variant_builder_add(&config, "{ss}", extra[0], extra[1]);
+        return g_variant_builder_end(&config);
+}
+
 WorkerClient *network_try_up(const Network *network) {
         GVariantDict args;
 
         g_assert_cmpint(g_mkdir_with_parents("/run/leases", 0700), ==, 0);
         g_variant_dict_init(&args, NULL);
         g_variant_dict_insert(&args, "name", "s", network->name);
-        g_variant_dict_insert(&args, "ipv4.address", "s", network->ipv4);
-        g_variant_dict_insert(&args, "ipv6.address", "s", network->ipv6);
-        g_variant_dict_insert(&args, "mtu", "u", network->mtu);
-        g_variant_dict_insert(&args, "forward4", "b", network->forward);
-        g_variant_dict_insert(&args, "forward6", "b", network->forward);
-        g_variant_dict_insert(&args, "dns-domain", "s", network->domain);
+        g_variant_dict_insert_value(&args, "config", config_of(network, false));
+        g_variant_dict_insert(&args, "strict", "b", TRUE);
         g_variant_dict_insert(&args, "run-dir", "s", network->run_dir);
         g_variant_dict_insert(&args, "lease-file", "s", network->lease_file);
         return call(OPERATION_NETWORK_UP, g_variant_dict_end(&args));
@@ -54,11 +70,12 @@ WorkerClient *network_try_firewall(const Network *network, bool nat) {
         GVariantBuilder list;
         GVariantDict args;
 
-        g_variant_builder_init(&list, (const GVariantType *) "a(ssssbb)");
+        g_variant_builder_init(&list, (const GVariantType *) "a(sa{ss})");
         if (network)
-                g_variant_builder_add(&list, "(ssssbb)", network->name, network->ipv4,
-                                      network->ipv6, "", nat, nat);
+                g_variant_builder_add(&list, "(s@a{ss})", network->name, config_of(network, nat));
         g_variant_dict_init(&args, NULL);
+        g_variant_dict_insert(&args, "generation", "t", (guint64) g_get_monotonic_time());
+        g_variant_dict_insert(&args, "lock-file", "s", "/run/firewall");
         g_variant_dict_insert_value(&args, "networks", g_variant_builder_end(&list));
         return call(OPERATION_NETWORK_FIREWALL, g_variant_dict_end(&args));
 }

@@ -6,8 +6,8 @@
  * touches, so that a new bridge hides nothing that could be reached before.
  */
 
+#include "service/model/subnet.h"
 #include "service/util/error.h"
-#include "service/worker/network/subnet.h"
 #include "service/worker/worker.h"
 
 /* A random 10.x.y.1/24; where the host has a route over all of 10.0.0.0/8 (many a VPN does), one of

@@ -15,12 +15,16 @@
 
 #include "service/util/cleanup.h"
 #include "service/util/log.h"
+#include "service/worker/network/bridge-ports.h"
+#include "service/worker/network/bridge-routes.h"
 #include "service/worker/network/netlink.h"
 #include "service/worker/network/route.h"
 #include "service/worker/network/sysctl.h"
 
 #define MAC_SIZE 6
 #define MTU_DEFAULT 1500U
+/* What marks a bridge as ours where its address does not. */
+#define BRIDGE_ALIAS "berth"
 
 /* What the kernel is to do on the bridge. A kernel without IPv6 lacks some of the files. */
 static const struct {
@@ -59,7 +63,7 @@ static int bridge_find(NetlinkSocket *sock, const char *name, NetlinkLink **ret,
         g_autoptr(NetlinkLink) link = NULL;
         struct nl_addr *address;
         uint8_t mac[MAC_SIZE];
-        const char *type;
+        const char *type, *alias;
         int r;
 
         *ret_other = false;
@@ -72,9 +76,11 @@ static int bridge_find(NetlinkSocket *sock, const char *name, NetlinkLink **ret,
         bridge_mac(name, mac);
         type = rtnl_link_get_type(link);
         address = rtnl_link_get_addr(link);
+        alias = rtnl_link_get_ifalias(link);
         if (!type || !g_str_equal(type, "bridge") || !address ||
             nl_addr_get_len(address) != MAC_SIZE ||
-            memcmp(nl_addr_get_binary_addr(address), mac, MAC_SIZE) != 0) {
+            (memcmp(nl_addr_get_binary_addr(address), mac, MAC_SIZE) != 0 &&
+             g_strcmp0(alias, BRIDGE_ALIAS) != 0)) {
                 *ret_other = true;
                 return 0;
         }
@@ -82,23 +88,29 @@ static int bridge_find(NetlinkSocket *sock, const char *name, NetlinkLink **ret,
         return 1;
 }
 
-/* libnl knows a bridge's flags but not its spanning tree, so this message is put together here. */
-static int bridge_send(NetlinkSocket *sock, const char *name, int flags, unsigned mtu, bool up) {
+/* libnl knows a bridge's flags but not its spanning tree, so this message is put together here. The
+ * kernel takes an alias for an interface that is there only; a new one has its own address until it
+ * is set up. */
+static int bridge_send(NetlinkSocket *sock, const BridgeConfig *config, bool create) {
         struct ifinfomsg info = {
                 .ifi_family = AF_UNSPEC,
-                .ifi_flags = up ? IFF_UP : 0,
-                .ifi_change = up ? IFF_UP : 0,
+                .ifi_flags = create ? 0 : IFF_UP,
+                .ifi_change = create ? 0 : IFF_UP,
         };
-        struct nl_msg *message = nlmsg_alloc_simple(RTM_NEWLINK, flags);
+        g_autoptr(NetlinkMessage) message =
+                nlmsg_alloc_simple(RTM_NEWLINK, create ? NLM_F_CREATE | NLM_F_EXCL : 0);
         uint8_t mac[MAC_SIZE];
         struct nlattr *link_info, *data;
 
-        bridge_mac(name, mac);
+        bridge_mac(config->name, mac);
+        if (config->options->has_hwaddr && !create)
+                memcpy(mac, config->options->hwaddr, MAC_SIZE);
         /* A message has room for a page; that this little does not fit means no memory. */
         if (!message || nlmsg_append(message, &info, sizeof(info), NLMSG_ALIGNTO) < 0 ||
-            nla_put_string(message, IFLA_IFNAME, name) < 0 ||
+            nla_put_string(message, IFLA_IFNAME, config->name) < 0 ||
             nla_put(message, IFLA_ADDRESS, MAC_SIZE, mac) < 0 ||
-            nla_put_u32(message, IFLA_MTU, mtu) < 0 ||
+            nla_put_u32(message, IFLA_MTU, config->options->mtu ?: MTU_DEFAULT) < 0 ||
+            (!create && nla_put_string(message, IFLA_IFALIAS, BRIDGE_ALIAS) < 0) ||
             !(link_info = nla_nest_start(message, IFLA_LINKINFO)) ||
             nla_put_string(message, IFLA_INFO_KIND, "bridge") < 0 ||
             !(data = nla_nest_start(message, IFLA_INFO_DATA)) ||
@@ -107,7 +119,7 @@ static int bridge_send(NetlinkSocket *sock, const char *name, int flags, unsigne
                 g_error("Out of memory");
         nla_nest_end(message, data);
         nla_nest_end(message, link_info);
-        return nl_send_sync(sock, message);
+        return nl_send_sync(sock, g_steal_pointer(&message));
 }
 
 static int bridge_set(const char *name, const char *format, long value, Error *ret_error) {
@@ -132,7 +144,7 @@ static int bridge_harden(const BridgeConfig *config, Error *ret_error) {
                         return r;
         }
         return bridge_set(config->name, "ipv6/conf/%s/disable_ipv6",
-                          config->ipv6.family == AF_UNSPEC, ret_error);
+                          config->options->ipv6.subnet.family == AF_UNSPEC, ret_error);
 }
 
 static Subnet subnet_from_netlink(struct rtnl_addr *address) {
@@ -146,6 +158,7 @@ static Subnet subnet_from_netlink(struct rtnl_addr *address) {
 static int bridge_remove_addresses(NetlinkSocket *sock, const BridgeConfig *config, int ifindex,
                                    bool *has_ipv4, bool *has_ipv6, bool *ret_changed,
                                    Error *ret_error) {
+        const Subnet *ipv4 = &config->options->ipv4.subnet, *ipv6 = &config->options->ipv6.subnet;
         g_autoptr(NetlinkCache) addresses = NULL;
         int r;
 
@@ -161,11 +174,11 @@ static int bridge_remove_addresses(NetlinkSocket *sock, const BridgeConfig *conf
                     rtnl_addr_get_scope(address) == RT_SCOPE_LINK || !rtnl_addr_get_local(address))
                         continue;
                 subnet = subnet_from_netlink(address);
-                if (subnet_equal(&subnet, &config->ipv4)) {
+                if (subnet_equal(&subnet, ipv4)) {
                         *has_ipv4 = true;
                         continue;
                 }
-                if (subnet_equal(&subnet, &config->ipv6)) {
+                if (subnet_equal(&subnet, ipv6)) {
                         *has_ipv6 = true;
                         continue;
                 }
@@ -222,6 +235,7 @@ static int bridge_add_address(NetlinkSocket *sock, const char *name, int ifindex
 static int bridge_set_addresses(NetlinkSocket *sock, const BridgeConfig *config, bool *ret_changed,
                                 Error *ret_error) {
         int ifindex = (int) if_nametoindex(config->name), r;
+        const Subnet *ipv4 = &config->options->ipv4.subnet, *ipv6 = &config->options->ipv6.subnet;
         bool has_ipv4 = false, has_ipv6 = false;
 
         if (ifindex == 0)
@@ -233,15 +247,15 @@ static int bridge_set_addresses(NetlinkSocket *sock, const BridgeConfig *config,
                                     ret_error);
         if (r < 0)
                 return r;
-        if (config->ipv4.family != AF_UNSPEC && !has_ipv4) {
+        if (ipv4->family != AF_UNSPEC && !has_ipv4) {
                 *ret_changed = true;
-                r = bridge_add_address(sock, config->name, ifindex, &config->ipv4, ret_error);
+                r = bridge_add_address(sock, config->name, ifindex, ipv4, ret_error);
                 if (r < 0)
                         return r;
         }
-        if (config->ipv6.family != AF_UNSPEC && !has_ipv6) {
+        if (ipv6->family != AF_UNSPEC && !has_ipv6) {
                 *ret_changed = true;
-                r = bridge_add_address(sock, config->name, ifindex, &config->ipv6, ret_error);
+                r = bridge_add_address(sock, config->name, ifindex, ipv6, ret_error);
                 if (r < 0)
                         return r;
         }
@@ -253,7 +267,7 @@ static int bridge_configure(NetlinkSocket *sock, const BridgeConfig *config, boo
         long forwarding;
         int r;
 
-        if (config->ipv6.family != AF_UNSPEC &&
+        if (config->options->ipv6.subnet.family != AF_UNSPEC &&
             sysctl_read("ipv6/conf/all/forwarding", &forwarding) < 0)
                 return error_set(ret_error, ERROR_NOT_SUPPORTED,
                                  "The kernel of this host has no IPv6; set ipv6.address of the "
@@ -263,10 +277,16 @@ static int bridge_configure(NetlinkSocket *sock, const BridgeConfig *config, boo
         r = bridge_harden(config, ret_error);
         if (r < 0)
                 return r;
-        r = bridge_send(sock, config->name, 0, config->mtu ?: MTU_DEFAULT, true);
+        r = bridge_send(sock, config, false);
         if (r < 0)
                 return netlink_error(ret_error, r, "Cannot set up the bridge %s", config->name);
-        return bridge_set_addresses(sock, config, ret_changed, ret_error);
+        r = bridge_set_addresses(sock, config, ret_changed, ret_error);
+        if (r >= 0)
+                r = bridge_set_routes(config->name, config->options, ret_error);
+        if (r >= 0)
+                r = bridge_set_ports(config->name, config->options->external, config->run_dir,
+                                     config->strict, ret_error);
+        return r;
 }
 
 int bridge_up(const BridgeConfig *config, BridgeChange *ret_change, Error *ret_error) {
@@ -287,8 +307,7 @@ int bridge_up(const BridgeConfig *config, BridgeChange *ret_change, Error *ret_e
                                  "choose another name for the network",
                                  config->name);
         if (r == 0) {
-                r = bridge_send(sock, config->name, NLM_F_CREATE | NLM_F_EXCL,
-                                config->mtu ?: MTU_DEFAULT, false);
+                r = bridge_send(sock, config, true);
                 if (r < 0)
                         return netlink_error(ret_error, r, "Cannot make the bridge %s",
                                              config->name);
@@ -324,6 +343,17 @@ int bridge_down(const char *name, Error *ret_error) {
         r = rtnl_link_delete(sock, link);
         if (r < 0 && r != -NLE_NODEV && r != -NLE_OBJ_NOTFOUND)
                 return netlink_error(ret_error, r, "Cannot remove the bridge %s", name);
+        return 0;
+}
+
+int bridge_forward_not(const char *name, int family, Error *ret_error) {
+        g_autofree char *own = g_strdup_printf("%s/conf/%s/forwarding",
+                                               family == AF_INET ? "ipv4" : "ipv6", name);
+        int r = sysctl_write(own, 0);
+
+        if (r < 0 && r != -ENOENT)
+                return error_set_errno(ret_error, -r, "Cannot turn off forwarding of the network "
+                                       "%s", name);
         return 0;
 }
 

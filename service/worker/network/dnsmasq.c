@@ -25,13 +25,14 @@
 
 #define PID_FILE "dnsmasq.pid"
 #define HOSTS_DIR "hosts"
-#define LEASE_TIME "1h"
+#define RAW_FILE "dnsmasq.conf"
 /* Each lease costs memory and a line in the file that is written anew with each change. */
 #define LEASES_MAX 16384U
 /* It starts in 15 ms; a host that is out of breath may take longer. */
 #define START_TIMEOUT_MSEC 20000
 #define STOP_TIMEOUT_MSEC 5000
 #define OUTPUT_MAX 4096
+#define RAW_MAX (1U << 20)
 
 typedef struct Account {
         char *user, *group;
@@ -51,25 +52,102 @@ static void G_GNUC_PRINTF(2, 3) add(GPtrArray *arguments, const char *format, ..
         va_end(ap);
 }
 
-static void add_ipv4(GPtrArray *arguments, const DnsmasqConfig *config) {
-        Subnet first = subnet_first_host(&config->ipv4), last = subnet_last_host(&config->ipv4);
-        Subnet mask = subnet_netmask(&config->ipv4);
-        g_autofree char *first_text = subnet_address_to_string(&first);
-        g_autofree char *last_text = subnet_address_to_string(&last);
+/* Returns how many addresses are lent. */
+static uint64_t add_ipv4_range(GPtrArray *arguments, const NetworkFamily *f, const Subnet *first,
+                               const Subnet *last) {
+        g_autofree char *first_text = subnet_address_to_string(first);
+        g_autofree char *last_text = subnet_address_to_string(last);
+        Subnet mask = subnet_netmask(&f->subnet);
         g_autofree char *mask_text = subnet_address_to_string(&mask);
-        uint32_t count = subnet_to_uint32(&last) - subnet_to_uint32(&first) + 1;
 
-        add(arguments, "--dhcp-range=%s,%s,%s," LEASE_TIME, first_text, last_text, mask_text);
-        add(arguments, "--dhcp-lease-max=%u", MIN(count, LEASES_MAX));
-        if (config->mtu > 0)
-                add(arguments, "--dhcp-option-force=option:mtu,%u", config->mtu);
+        add(arguments, "--dhcp-range=%s,%s,%s,%s", first_text, last_text, mask_text, f->expiry);
+        return subnet_to_uint32(last) - subnet_to_uint32(first) + 1;
+}
+
+static void add_ipv4(GPtrArray *arguments, const NetworkOptions *options) {
+        const NetworkFamily *f = &options->ipv4;
+        uint64_t count = 0;
+
+        for (guint i = 0; i < f->ranges->len; i++) {
+                const NetworkRange *range = &g_array_index(f->ranges, NetworkRange, i);
+
+                count += add_ipv4_range(arguments, f, &range->first, &range->last);
+        }
+        if (f->ranges->len == 0) {
+                Subnet first = subnet_first_host(&f->subnet), last = subnet_last_host(&f->subnet);
+
+                count = add_ipv4_range(arguments, f, &first, &last);
+        }
+        /* Those with addresses of their own outside the ranges count too. */
+        if (f->ranges->len > 0)
+                count = LEASES_MAX;
+        add(arguments, "--dhcp-lease-max=%" G_GUINT64_FORMAT, MIN(count, LEASES_MAX));
+        if (options->mtu > 0)
+                add(arguments, "--dhcp-option-force=option:mtu,%u", options->mtu);
+        if (f->gateway.family != AF_UNSPEC) {
+                g_autofree char *gateway = subnet_address_to_string(&f->gateway);
+
+                add(arguments, "--dhcp-option-force=option:router,%s", gateway);
+        }
+}
+
+static void add_ipv6_stateful(GPtrArray *arguments, const NetworkFamily *f) {
+        Subnet first = f->subnet, last = f->subnet;
+
+        for (guint i = 0; i < f->ranges->len; i++) {
+                const NetworkRange *range = &g_array_index(f->ranges, NetworkRange, i);
+                g_autofree char *from = subnet_address_to_string(&range->first);
+                g_autofree char *to = subnet_address_to_string(&range->last);
+
+                add(arguments, "--dhcp-range=%s,%s,%u,%s", from, to, f->subnet.prefix, f->expiry);
+        }
+        if (f->ranges->len == 0) {
+                memset(first.bytes + 8, 0, 8);
+                first.bytes[15] = 2;
+                memset(last.bytes + 8, 0xff, 8);
+
+                g_autofree char *from = subnet_address_to_string(&first);
+                g_autofree char *to = subnet_address_to_string(&last);
+                add(arguments, "--dhcp-range=%s,%s,%u,%s", from, to, f->subnet.prefix, f->expiry);
+        }
+}
+
+static void add_ipv6(GPtrArray *arguments, const char *interface, const NetworkFamily *f) {
+        add(arguments, "--enable-ra");
+        if (f->stateful)
+                add_ipv6_stateful(arguments, f);
+        else if (f->dhcp)
+                add(arguments, "--dhcp-range=::,constructor:%s,ra-stateless,ra-names,%s",
+                    interface, f->expiry);
+        else
+                add(arguments, "--dhcp-range=::,constructor:%s,ra-only,%s", interface, f->expiry);
+}
+
+static void add_names(GPtrArray *arguments, const char *interface, const NetworkOptions *options) {
+        if (options->dns_mode != NETWORK_DNS_NONE) {
+                add(arguments, "--domain=%s", options->domain);
+                add(arguments, "--local=/%s/", options->domain);
+                add(arguments, "--interface-name=_gateway.%s,%s", options->domain, interface);
+        }
+        if (options->dns_mode != NETWORK_DNS_DYNAMIC)
+                add(arguments, "--dhcp-ignore-names");
+        if (options->search[0]) {
+                g_autofree char *domains = g_strjoinv(",", options->search);
+
+                add(arguments, "--dhcp-option-force=option:domain-search,%s", domains);
+                add(arguments, "--dhcp-option-force=option6:domain-search,%s", domains);
+        }
 }
 
 char **dnsmasq_arguments(const DnsmasqConfig *config, const char *user, const char *group) {
+        const NetworkOptions *options = config->options;
         GPtrArray *arguments = g_ptr_array_new();
 
         add(arguments, "%s", DNSMASQ_PATH);
-        add(arguments, "--conf-file=/dev/null");
+        if (options->raw_dnsmasq)
+                add(arguments, "--conf-file=%s/" RAW_FILE, config->run_dir);
+        else
+                add(arguments, "--conf-file=/dev/null");
         add(arguments, "--no-hosts"); /* the host's names are none of the containers' business */
         add(arguments, "--bind-interfaces");
         add(arguments, "--interface=%s", config->interface);
@@ -81,26 +159,17 @@ char **dnsmasq_arguments(const DnsmasqConfig *config, const char *user, const ch
         add(arguments, "--dhcp-hostsdir=%s/" HOSTS_DIR, config->run_dir);
         add(arguments, "--dhcp-authoritative");
         add(arguments, "--dhcp-no-override");
-        add(arguments, "--dhcp-ignore-names");
         add(arguments, "--dhcp-ignore-clid");
         add(arguments, "--no-ping");
         /* A container could fill the host's log by asking for leases. */
         add(arguments, "--quiet-dhcp");
         add(arguments, "--quiet-dhcp6");
         add(arguments, "--quiet-ra");
-        if (config->ipv4.family != AF_UNSPEC)
-                add_ipv4(arguments, config);
-        if (config->ipv6.family != AF_UNSPEC) {
-                add(arguments, "--enable-ra");
-                add(arguments, "--dhcp-range=::,constructor:%s,ra-stateless,ra-names," LEASE_TIME,
-                    config->interface);
-        }
-        if (config->domain[0]) {
-                add(arguments, "--domain=%s", config->domain);
-                add(arguments, "--local=/%s/", config->domain);
-                add(arguments, "--interface-name=_gateway.%s,%s", config->domain,
-                    config->interface);
-        }
+        if (options->ipv4.subnet.family != AF_UNSPEC && options->ipv4.dhcp)
+                add_ipv4(arguments, options);
+        if (options->ipv6.subnet.family != AF_UNSPEC)
+                add_ipv6(arguments, config->interface, &options->ipv6);
+        add_names(arguments, config->interface, options);
         g_ptr_array_add(arguments, NULL);
         return (char **) g_ptr_array_free(arguments, FALSE);
 }
@@ -171,6 +240,29 @@ static int make_files(const DnsmasqConfig *config, int run_fd, Error *ret_error)
                 return error_set_errno(ret_error, -lease, "Cannot make the lease file %s",
                                        config->lease_file);
         return 0;
+}
+
+/* What raw.dnsmasq says, in a file that dnsmasq itself may read and nobody else. Returns 1 when it
+ * says something else than before. */
+static int write_raw(const DnsmasqConfig *config, int run_fd, Error *ret_error) {
+        const char *raw = config->options->raw_dnsmasq;
+        _cleanup_close_ int fd = path_open_beneath(run_fd, RAW_FILE, O_RDONLY, 0);
+        g_autofree char *old = NULL, *text = NULL;
+        int r;
+
+        if (!raw) {
+                r = path_remove_file(run_fd, RAW_FILE);
+                return r < 0 && r != -ENOENT
+                               ? error_set_errno(ret_error, -r, "Cannot remove %s/" RAW_FILE,
+                                                 config->run_dir)
+                               : 0;
+        }
+        text = g_strconcat(raw, "\n", NULL);
+        if (fd >= 0 && fd_read_text(fd, RAW_MAX, &old) >= 0 && g_str_equal(old, text))
+                return 0;
+        r = path_replace_file(run_fd, RAW_FILE, text, strlen(text), 0644);
+        return r < 0 ? error_set_errno(ret_error, -r, "Cannot write %s/" RAW_FILE, config->run_dir)
+                     : 1;
 }
 
 static void enter_sandbox(const DnsmasqConfig *config) {
@@ -338,6 +430,10 @@ int dnsmasq_ensure(const DnsmasqConfig *config, bool restart, pid_t *ret_pid, in
         _cleanup_close_ int run_fd = open_run_dir(config->run_dir, ret_error);
         if (run_fd < 0)
                 return run_fd;
+        r = write_raw(config, run_fd, ret_error);
+        if (r < 0)
+                return r;
+        restart = restart || r > 0;
         r = find_running(run_fd, config->run_dir, &process);
         if (r < 0)
                 return error_set_errno(ret_error, -r, "Cannot read %s/" PID_FILE, config->run_dir);
@@ -387,6 +483,8 @@ int dnsmasq_stop(const char *run_dir, Error *ret_error) {
                         return r;
         }
         r = path_remove_file(run_fd, PID_FILE);
+        if (r >= 0 || r == -ENOENT)
+                r = path_remove_file(run_fd, RAW_FILE);
         if (r >= 0 || r == -ENOENT)
                 r = path_remove_tree(run_fd, HOSTS_DIR);
         if (r < 0)

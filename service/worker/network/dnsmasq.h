@@ -6,9 +6,10 @@
  * runs on by itself, outlives the worker and berthd, and is known by its pid file, its program and
  * its arguments.
  *
- * Containers choose nothing here: the names they send are ignored, and so are the client ids by
- * which one container could take the leases of many. Names come from files in RUN-DIR/hosts, lines
- * of "MAC,NAME" that are read when they are added, without a signal.
+ * Containers choose nothing here: the client ids by which one container could take the leases of
+ * many are ignored, and so are the names they send, unless dns.mode=dynamic. Names and addresses
+ * come from files in RUN-DIR/hosts, lines of "MAC,ADDRESS,NAME" that are read when they are added,
+ * without a signal. What raw.dnsmasq says is a configuration file in RUN-DIR; else there is none.
  *
  * It answers root of a container, so it runs as its own user, with three capabilities, an empty
  * environment, no configuration of the host's and a small part of the file system.
@@ -19,16 +20,14 @@
 
 #include <glib.h>
 
+#include "service/model/network-options.h"
 #include "service/util/error.h"
-#include "service/worker/network/subnet.h"
 
 typedef struct DnsmasqConfig DnsmasqConfig;
 
 struct DnsmasqConfig {
         const char *interface;
-        Subnet ipv4, ipv6;
-        unsigned mtu;           /* 0: default, not told to containers */
-        const char *domain;     /* "" for none */
+        const NetworkOptions *options;
         const char *run_dir;
         const char *lease_file;
 };

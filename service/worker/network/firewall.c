@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/worker/network/firewall.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include <nftables/libnftables.h>
 
+#include "service/util/cleanup.h"
+#include "service/util/fd.h"
 #include "service/worker/network/word.h"
 
-
-#define NETWORKS_TYPE "a(ssssbb)"
+#define NETWORKS_TYPE "a(sa{ss})"
+#define GENERATION_LENGTH_MAX 32
 
 typedef struct nft_ctx NftContext;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(NftContext, nft_ctx_free)
@@ -36,39 +42,102 @@ static void append_bridges(GString *rules, const FirewallNetwork *networks, size
 }
 
 /* DNS only to the address that dnsmasq has: another resolver of the host is none of theirs. */
-static void append_services(GString *rules, const FirewallNetwork *network) {
-        if (network->ipv4.family != AF_UNSPEC) {
-                g_autofree char *address = subnet_address_to_string(&network->ipv4);
+static void append_services(GString *rules, const char *name, const NetworkFamily *f,
+                            const char *family, const char *ip, unsigned dhcp_port) {
+        g_autofree char *address = NULL;
 
-                g_string_append_printf(rules,
-                                       "    iifname \"%s\" meta nfproto ipv4 udp dport 67 accept\n"
-                                       "    iifname \"%s\" ip daddr %s udp dport 53 accept\n"
-                                       "    iifname \"%s\" ip daddr %s tcp dport 53 accept\n",
-                                       network->name, network->name, address, network->name,
-                                       address);
+        if (f->subnet.family == AF_UNSPEC)
+                return;
+        if (!f->firewall) {
+                g_string_append_printf(rules, "    iifname \"%s\" meta nfproto %s accept\n", name,
+                                       family);
+                return;
         }
-        if (network->ipv6.family != AF_UNSPEC) {
-                g_autofree char *address = subnet_address_to_string(&network->ipv6);
+        address = subnet_address_to_string(&f->subnet);
+        g_string_append_printf(rules,
+                               "    iifname \"%s\" meta nfproto %s udp dport %u accept\n"
+                               "    iifname \"%s\" %s daddr %s udp dport 53 accept\n"
+                               "    iifname \"%s\" %s daddr %s tcp dport 53 accept\n",
+                               name, family, dhcp_port, name, ip, address, name, ip, address);
+}
 
-                g_string_append_printf(rules,
-                                       "    iifname \"%s\" meta nfproto ipv6 udp dport 547 accept\n"
-                                       "    iifname \"%s\" ip6 daddr %s udp dport 53 accept\n"
-                                       "    iifname \"%s\" ip6 daddr %s tcp dport 53 accept\n",
-                                       network->name, network->name, address, network->name,
-                                       address);
+static void append_host(GString *rules, const FirewallNetwork *networks, size_t n) {
+        g_string_append(rules, "  chain host {\n");
+        g_string_append(rules, accept_basics);
+        for (size_t i = 0; i < n; i++) {
+                const NetworkOptions *o = &networks[i].options;
+
+                append_services(rules, networks[i].name, &o->ipv4, "ipv4", "ip", 67);
+                append_services(rules, networks[i].name, &o->ipv6, "ipv6", "ip6", 547);
         }
+        g_string_append(rules,
+                        "    counter drop\n"
+                        "  }\n"
+                        "  chain input {\n"
+                        "    type filter hook input priority filter; policy accept;\n"
+                        "    iifname @bridges goto host\n"
+                        "  }\n");
+}
+
+/* The kernel forwards what comes in by an interface that may; what goes out by one that may not is
+ * stopped here. */
+static void append_forward(GString *rules, const FirewallNetwork *networks, size_t n) {
+        g_string_append(rules,
+                        "  chain forward {\n"
+                        "    type filter hook forward priority filter; policy accept;\n");
+        for (size_t i = 0; i < n; i++) {
+                const NetworkOptions *o = &networks[i].options;
+                const char *name = networks[i].name;
+
+                if (!o->ipv4.routing)
+                        g_string_append_printf(rules,
+                                               "    iifname \"%s\" meta nfproto ipv4 drop\n"
+                                               "    oifname \"%s\" meta nfproto ipv4 drop\n",
+                                               name, name);
+                if (!o->ipv6.routing)
+                        g_string_append_printf(rules,
+                                               "    iifname \"%s\" meta nfproto ipv6 drop\n"
+                                               "    oifname \"%s\" meta nfproto ipv6 drop\n",
+                                               name, name);
+        }
+        g_string_append(rules,
+                        "    iifname @bridges accept\n"
+                        "    oifname @bridges accept\n"
+                        "  }\n");
 }
 
 /* Not on the way back to the bridge: the host's own broadcasts and answers of DHCP must keep their
  * source address and port. */
-static void append_nat(GString *rules, const FirewallNetwork *network, const Subnet *subnet) {
-        const char *protocol = subnet->family == AF_INET ? "ip" : "ip6";
-        g_autofree char *range = subnet_network_to_string(subnet);
+static void append_nat_of(GString *rules, const char *name, const NetworkFamily *f) {
+        const char *protocol = f->subnet.family == AF_INET ? "ip" : "ip6";
+        g_autofree char *range = subnet_network_to_string(&f->subnet), *address = NULL;
 
+        g_string_append_printf(rules, "    oifname != \"%s\" %s saddr %s %s daddr != %s counter ",
+                               name, protocol, range, protocol, range);
+        if (f->nat_address.family == AF_UNSPEC) {
+                g_string_append(rules, "masquerade\n");
+                return;
+        }
+        address = subnet_address_to_string(&f->nat_address);
+        g_string_append_printf(rules, "snat %s to %s\n", protocol, address);
+}
+
+static void append_nat(GString *rules, const FirewallNetwork *networks, size_t n, bool after) {
         g_string_append_printf(rules,
-                               "    oifname != \"%s\" %s saddr %s %s daddr != %s "
-                               "counter masquerade\n",
-                               network->name, protocol, range, protocol, range);
+                               "  chain %s {\n"
+                               "    type nat hook postrouting priority srcnat %c 1; "
+                               "policy accept;\n",
+                               after ? "postrouting-after" : "postrouting", after ? '+' : '-');
+        for (size_t i = 0; i < n; i++) {
+                const NetworkFamily *families[] = { &networks[i].options.ipv4,
+                                                    &networks[i].options.ipv6 };
+
+                for (size_t j = 0; j < ELEMENTSOF(families); j++)
+                        if (families[j]->nat && families[j]->nat_after == after &&
+                            families[j]->subnet.family != AF_UNSPEC)
+                                append_nat_of(rules, networks[i].name, families[j]);
+        }
+        g_string_append(rules, "  }\n");
 }
 
 char *firewall_rules(const FirewallNetwork *networks, size_t n_networks) {
@@ -80,31 +149,11 @@ char *firewall_rules(const FirewallNetwork *networks, size_t n_networks) {
         g_string_append(rules, "table inet berth {\n");
         append_bridges(rules, networks, n_networks);
 
-        g_string_append(rules, "  chain host {\n");
-        g_string_append(rules, accept_basics);
-        for (size_t i = 0; i < n_networks; i++)
-                append_services(rules, &networks[i]);
-        g_string_append(rules,
-                        "    counter drop\n"
-                        "  }\n"
-                        "  chain input {\n"
-                        "    type filter hook input priority filter; policy accept;\n"
-                        "    iifname @bridges goto host\n"
-                        "  }\n"
-                        "  chain forward {\n"
-                        "    type filter hook forward priority filter; policy accept;\n"
-                        "    iifname @bridges accept\n"
-                        "    oifname @bridges accept\n"
-                        "  }\n"
-                        "  chain postrouting {\n"
-                        "    type nat hook postrouting priority srcnat; policy accept;\n");
-        for (size_t i = 0; i < n_networks; i++) {
-                if (networks[i].nat4 && networks[i].ipv4.family != AF_UNSPEC)
-                        append_nat(rules, &networks[i], &networks[i].ipv4);
-                if (networks[i].nat6 && networks[i].ipv6.family != AF_UNSPEC)
-                        append_nat(rules, &networks[i], &networks[i].ipv6);
-        }
-        g_string_append(rules, "  }\n}\n");
+        append_host(rules, networks, n_networks);
+        append_forward(rules, networks, n_networks);
+        append_nat(rules, networks, n_networks, false);
+        append_nat(rules, networks, n_networks, true);
+        g_string_append(rules, "}\n");
         return g_string_free(g_steal_pointer(&rules), FALSE);
 }
 
@@ -126,51 +175,79 @@ int firewall_apply(const char *rules, Error *ret_error) {
         return 0;
 }
 
-static int parse_network(GVariant *tuple, FirewallNetwork *ret, Error *ret_error) {
-        FirewallNetwork network = { 0 };
-        const char *ipv4, *ipv6;
-        gboolean nat4, nat6;
+/* Of two workers at a time the one that knows more may be the first to come here. */
+static int apply_unless_outdated(const char *rules, const char *lock_file, uint64_t generation,
+                                 bool is_last, Error *ret_error) {
+        _cleanup_close_ int fd = open(lock_file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        g_autofree char *text = NULL, *number = g_strdup_printf("%" G_GUINT64_FORMAT, generation);
+        guint64 last;
         int r;
 
-        g_variant_get(tuple, "(&s&s&s&sbb)", &network.name, &ipv4, &ipv6, NULL, &nat4, &nat6);
-        r = word_check_network(network.name, ret_error);
+        if (fd < 0 || flock(fd, LOCK_EX) < 0)
+                return error_set_errno(ret_error, errno, "Cannot lock %s", lock_file);
+        if (fd_read_text(fd, GENERATION_LENGTH_MAX, &text) >= 0 &&
+            g_ascii_string_to_unsigned(text, 10, 0, UINT64_MAX, &last, NULL) && last > generation)
+                return 0;
+        r = firewall_apply(rules, ret_error);
         if (r < 0)
                 return r;
-        r = subnet_parse(ipv4, AF_INET, &network.ipv4, ret_error);
-        if (r < 0)
-                return r;
-        r = subnet_parse(ipv6, AF_INET6, &network.ipv6, ret_error);
-        if (r < 0)
-                return r;
-        network.nat4 = nat4;
-        network.nat6 = nat6;
-        *ret = network;
+        if (ftruncate(fd, 0) < 0 ||
+            pwrite(fd, number, strlen(number), 0) != (ssize_t) strlen(number))
+                return error_set_errno(ret_error, errno, "Cannot write %s", lock_file);
+        /* Who waits for it has it open and reads the number all the same. */
+        if (is_last)
+                (void) unlink(lock_file);
         return 0;
 }
 
-int firewall_operation(Worker *worker, GVariantDict *result, Error *ret_error) {
-        g_autoptr(GVariant) list = NULL;
-        g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
-        g_autofree FirewallNetwork *networks = NULL;
-        g_autofree char *rules = NULL;
-        size_t n;
+static void firewall_network_clear(void *p) {
+        FirewallNetwork *network = p;
+
+        network_options_done(&network->options);
+}
+
+static int parse_network(GVariant *tuple, GHashTable *names, FirewallNetwork *ret,
+                         Error *ret_error) {
+        g_autoptr(GVariant) config = NULL;
+        const char *name;
         int r;
 
+        g_variant_get(tuple, "(&s@a{ss})", &name, &config);
+        r = word_check_network(name, ret_error);
+        if (r >= 0 && !g_hash_table_add(names, (char *) name))
+                r = error_set(ret_error, ERROR_INVALID_ARGS, "Network %s is given twice", name);
+        if (r >= 0)
+                r = network_options_read(NETWORK_BRIDGE, config, &ret->options, ret_error);
+        ret->name = name;
+        return r;
+}
+
+int firewall_operation(Worker *worker, GVariantDict *result, Error *ret_error) {
+        g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
+        g_autoptr(GArray) networks = g_array_new(FALSE, TRUE, sizeof(FirewallNetwork));
+        g_autoptr(GVariant) list = NULL;
+        g_autofree char *rules = NULL;
+        const char *lock_file;
+        uint64_t generation;
+        int r;
+
+        g_array_set_clear_func(networks, firewall_network_clear);
         r = worker_get_variant(worker, "networks", NETWORKS_TYPE, &list, ret_error);
+        if (r >= 0)
+                r = worker_get_uint64(worker, "generation", &generation, ret_error);
+        if (r >= 0)
+                r = worker_get_string(worker, "lock-file", &lock_file, ret_error);
         if (r < 0)
                 return r;
-        n = g_variant_n_children(list);
-        networks = g_new0(FirewallNetwork, n);
-        for (size_t i = 0; i < n; i++) {
+        for (size_t i = 0; i < g_variant_n_children(list); i++) {
                 g_autoptr(GVariant) tuple = g_variant_get_child_value(list, i);
+                FirewallNetwork network = { 0 };
 
-                r = parse_network(tuple, &networks[i], ret_error);
+                r = parse_network(tuple, names, &network, ret_error);
                 if (r < 0)
                         return r;
-                if (!g_hash_table_add(names, (char *) networks[i].name))
-                        return error_set(ret_error, ERROR_INVALID_ARGS,
-                                         "Network %s is given twice", networks[i].name);
+                g_array_append_val(networks, network);
         }
-        rules = firewall_rules(networks, n);
-        return firewall_apply(rules, ret_error);
+        rules = firewall_rules((const FirewallNetwork *) (void *) networks->data, networks->len);
+        return apply_unless_outdated(rules, lock_file, generation, networks->len == 0, ret_error);
 }

@@ -10,6 +10,7 @@
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/link.h>
+#include <netlink/route/route.h>
 
 #include <glib.h>
 
@@ -21,6 +22,7 @@ typedef struct nl_cache NetlinkCache;
 typedef struct nl_addr NetlinkAddress;
 typedef struct rtnl_addr NetlinkLinkAddress;
 typedef struct rtnl_link NetlinkLink;
+typedef struct rtnl_route NetlinkRoute;
 
 /* Connects to the routing part of the kernel in this process's network namespace. */
 int netlink_open(NetlinkSocket **ret, Error *ret_error);
@@ -33,3 +35,4 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(NetlinkCache, nl_cache_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(NetlinkAddress, nl_addr_put)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(NetlinkLinkAddress, rtnl_addr_put)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(NetlinkLink, rtnl_link_put)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(NetlinkRoute, rtnl_route_put)

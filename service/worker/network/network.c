@@ -4,25 +4,25 @@
 #include <errno.h>
 #include <netinet/in.h>
 
+#include "service/model/network-options.h"
 #include "service/util/cleanup.h"
 #include "service/util/path.h"
 #include "service/worker/network/bridge.h"
 #include "service/worker/network/dnsmasq.h"
-#include "service/worker/network/subnet.h"
 #include "service/worker/network/word.h"
-
-/* What IPv4 (RFC 791) and IPv6 (RFC 8200) ask of a link, and what Linux can give. */
-#define MTU_MIN 68U
-#define MTU_MIN_IPV6 1280U
-#define MTU_MAX 65535U
 
 typedef struct NetworkConfig {
         const char *name;
-        Subnet ipv4, ipv6;
-        unsigned mtu;
-        bool forward4, forward6;
-        const char *domain, *run_dir, *lease_file;
+        NetworkOptions options;
+        bool strict;
+        const char *run_dir, *lease_file;
 } NetworkConfig;
+
+static void network_config_done(NetworkConfig *config) {
+        network_options_done(&config->options);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(NetworkConfig, network_config_done)
 
 static int get_name(Worker *worker, const char **ret, Error *ret_error) {
         const char *name;
@@ -53,90 +53,49 @@ static int get_path(Worker *worker, const char *key, const char **ret, Error *re
         return 0;
 }
 
-static int get_subnet(Worker *worker, const char *key, int family, Subnet *ret, Error *ret_error) {
-        const char *text;
+static int get_config(Worker *worker, NetworkConfig *config, Error *ret_error) {
+        g_autoptr(GVariant) keys = NULL;
         int r;
 
-        r = worker_get_string(worker, key, &text, ret_error);
-        if (r < 0)
-                return r;
-        return subnet_parse(text, family, ret, ret_error);
-}
-
-static int get_mtu(Worker *worker, NetworkConfig *config, Error *ret_error) {
-        g_autoptr(GVariant) value = NULL;
-        unsigned mtu, least = config->ipv6.family == AF_UNSPEC ? MTU_MIN : MTU_MIN_IPV6;
-        int r;
-
-        r = worker_get_variant(worker, "mtu", "u", &value, ret_error);
-        if (r < 0)
-                return r;
-        mtu = g_variant_get_uint32(value);
-        if (mtu != 0 && (mtu < least || mtu > MTU_MAX))
-                return error_set(ret_error, ERROR_INVALID_CONFIG,
-                                 "The MTU of network %s cannot be %u; use one of %u to %u",
-                                 config->name, mtu, least, MTU_MAX);
-        config->mtu = mtu;
-        return 0;
-}
-
-static int get_config(Worker *worker, NetworkConfig *ret, Error *ret_error) {
-        NetworkConfig config = { 0 };
-        int r;
-
-        r = get_name(worker, &config.name, ret_error);
+        r = get_name(worker, &config->name, ret_error);
         if (r >= 0)
-                r = get_subnet(worker, "ipv4.address", AF_INET, &config.ipv4, ret_error);
+                r = worker_get_variant(worker, "config", "a{ss}", &keys, ret_error);
         if (r >= 0)
-                r = get_subnet(worker, "ipv6.address", AF_INET6, &config.ipv6, ret_error);
+                r = network_options_read(NETWORK_BRIDGE, keys, &config->options, ret_error);
         if (r >= 0)
-                r = get_mtu(worker, &config, ret_error);
+                r = worker_get_boolean(worker, "strict", &config->strict, ret_error);
         if (r >= 0)
-                r = worker_get_boolean(worker, "forward4", &config.forward4, ret_error);
+                r = get_path(worker, "run-dir", &config->run_dir, ret_error);
         if (r >= 0)
-                r = worker_get_boolean(worker, "forward6", &config.forward6, ret_error);
-        if (r >= 0)
-                r = get_path(worker, "run-dir", &config.run_dir, ret_error);
-        if (r >= 0)
-                r = get_path(worker, "lease-file", &config.lease_file, ret_error);
-        if (r >= 0)
-                r = worker_get_string(worker, "dns-domain", &config.domain, ret_error);
-        if (r < 0)
-                return r;
-        if (config.domain[0] && !word_is_domain(config.domain))
-                return error_set(ret_error, ERROR_INVALID_CONFIG,
-                                 "dns.domain of network %s is no domain: \"%s\"", config.name,
-                                 config.domain);
-        *ret = config;
-        return 0;
+                r = get_path(worker, "lease-file", &config->lease_file, ret_error);
+        return r;
 }
 
 static int set_forwarding(const NetworkConfig *config, Error *ret_error) {
-        int r;
+        const NetworkFamily *families[] = { &config->options.ipv4, &config->options.ipv6 };
+        static const int numbers[] = { AF_INET, AF_INET6 };
+        int r = 0;
 
-        if (config->forward4 && config->ipv4.family != AF_UNSPEC) {
-                r = bridge_forward(config->name, AF_INET, ret_error);
-                if (r < 0)
-                        return r;
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(families); i++) {
+                if (families[i]->subnet.family == AF_UNSPEC)
+                        continue;
+                r = families[i]->routing ? bridge_forward(config->name, numbers[i], ret_error)
+                                         : bridge_forward_not(config->name, numbers[i], ret_error);
         }
-        if (config->forward6 && config->ipv6.family != AF_UNSPEC)
-                return bridge_forward(config->name, AF_INET6, ret_error);
-        return 0;
+        return r;
 }
 
 static int set_dnsmasq(const NetworkConfig *config, BridgeChange change, pid_t *ret_pid,
                        int *ret_pidfd, Error *ret_error) {
         const DnsmasqConfig dnsmasq = {
                 .interface = config->name,
-                .ipv4 = config->ipv4,
-                .ipv6 = config->ipv6,
-                .mtu = config->mtu,
-                .domain = config->domain,
+                .options = &config->options,
                 .run_dir = config->run_dir,
                 .lease_file = config->lease_file,
         };
 
-        if (config->ipv4.family == AF_UNSPEC && config->ipv6.family == AF_UNSPEC) {
+        if (config->options.ipv4.subnet.family == AF_UNSPEC &&
+            config->options.ipv6.subnet.family == AF_UNSPEC) {
                 *ret_pid = 0;
                 return dnsmasq_stop(config->run_dir, ret_error);
         }
@@ -146,7 +105,7 @@ static int set_dnsmasq(const NetworkConfig *config, BridgeChange change, pid_t *
 
 int network_up_operation(Worker *worker, GVariantDict *result, Error *ret_error) {
         _cleanup_close_ int pidfd = -EBADF;
-        NetworkConfig config = { 0 };
+        g_auto(NetworkConfig) config = { 0 };
         BridgeConfig bridge;
         BridgeChange change;
         pid_t pid = 0;
@@ -157,9 +116,9 @@ int network_up_operation(Worker *worker, GVariantDict *result, Error *ret_error)
                 return r;
         bridge = (BridgeConfig) {
                 .name = config.name,
-                .ipv4 = config.ipv4,
-                .ipv6 = config.ipv6,
-                .mtu = config.mtu,
+                .options = &config.options,
+                .run_dir = config.run_dir,
+                .strict = config.strict,
         };
         r = bridge_up(&bridge, &change, ret_error);
         if (r < 0)

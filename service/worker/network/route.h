@@ -6,9 +6,9 @@
  * million.
  */
 
+#include "service/model/subnet.h"
 #include "service/util/error.h"
 #include "service/worker/network/netlink.h"
-#include "service/worker/network/subnet.h"
 
 typedef struct Route Route;
 

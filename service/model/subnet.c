@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "service/worker/network/subnet.h"
+#include "service/model/subnet.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -140,6 +140,47 @@ int subnet_parse(const char *text, int family, Subnet *ret, Error *ret_error) {
         return 0;
 }
 
+static int parse_plain(const char *text, int family, Subnet *ret, Error *ret_error) {
+        Subnet subnet = { .family = family, .prefix = family == AF_INET ? 32 : 128 };
+
+        if (inet_pton(family, text, subnet.bytes) != 1)
+                return error_set(ret_error, ERROR_INVALID_CONFIG,
+                                 "\"%.64s\" is no %s address such as \"%s\"", text,
+                                 family == AF_INET ? "IPv4" : "IPv6",
+                                 family == AF_INET ? "10.61.3.10" : "fd42:1:2:3::10");
+        *ret = subnet;
+        return 0;
+}
+
+static bool is_zero(const Subnet *subnet) {
+        static const uint8_t zero[16];
+
+        return memcmp(subnet->bytes, zero, subnet_size(subnet)) == 0;
+}
+
+static bool is_host(const Subnet *address) {
+        Subnet loopback = { .family = AF_INET6, .bytes = { [15] = 1 } };
+
+        if (address->family == AF_INET)
+                return address->bytes[0] != 0 && address->bytes[0] != 127 &&
+                       address->bytes[0] < 224;
+        return !is_zero(address) && address->bytes[0] != 0xff &&
+               memcmp(address->bytes, loopback.bytes, 16) != 0;
+}
+
+int subnet_parse_address(const char *text, int family, Subnet *ret, Error *ret_error) {
+        Subnet address;
+        int r = parse_plain(text, family, &address, ret_error);
+
+        if (r < 0)
+                return r;
+        if (!is_host(&address))
+                return error_set(ret_error, ERROR_INVALID_CONFIG,
+                                 "\"%s\" is not the address of a host", text);
+        *ret = address;
+        return 0;
+}
+
 /* Clears the bits behind the prefix. */
 static Subnet subnet_network(const Subnet *subnet) {
         Subnet network = *subnet;
@@ -155,6 +196,30 @@ static Subnet subnet_network(const Subnet *subnet) {
         return network;
 }
 
+int subnet_parse_route(const char *text, int family, Subnet *ret, Error *ret_error) {
+        g_auto(GStrv) parts = g_strsplit(text, "/", -1);
+        unsigned max = family == AF_INET ? 32 : 128;
+        Subnet subnet, network;
+        guint64 prefix;
+        int r;
+
+        if (g_strv_length(parts) != 2 ||
+            !g_ascii_string_to_unsigned(parts[1], 10, 1, max, &prefix, NULL))
+                return error_set(ret_error, ERROR_INVALID_CONFIG,
+                                 "\"%.64s\" is no network such as \"%s\"", text,
+                                 family == AF_INET ? "10.62.0.0/16" : "fd42:1:2:4::/64");
+        r = parse_plain(parts[0], family, &subnet, ret_error);
+        if (r < 0)
+                return r;
+        subnet.prefix = (unsigned) prefix;
+        network = subnet_network(&subnet);
+        if (!subnet_equal(&subnet, &network))
+                return error_set(ret_error, ERROR_INVALID_CONFIG,
+                                 "\"%s\" has bits behind its prefix length", text);
+        *ret = subnet;
+        return 0;
+}
+
 bool subnet_equal(const Subnet *a, const Subnet *b) {
         return a->family == b->family && a->prefix == b->prefix &&
                memcmp(a->bytes, b->bytes, subnet_size(a)) == 0;
@@ -167,6 +232,32 @@ bool subnet_overlaps(const Subnet *a, const Subnet *b) {
         x = subnet_network(&x);
         y = subnet_network(&y);
         return subnet_equal(&x, &y);
+}
+
+int subnet_compare(const Subnet *a, const Subnet *b) {
+        g_assert(a->family == b->family);
+        return memcmp(a->bytes, b->bytes, subnet_size(a));
+}
+
+bool subnet_can_lend(const Subnet *subnet, const Subnet *address) {
+        Subnet network = subnet_network(subnet);
+
+        if (subnet->family != address->family || !subnet_overlaps(subnet, address) ||
+            subnet_compare(address, subnet) == 0 || subnet_compare(address, &network) == 0)
+                return false;
+        return subnet->family != AF_INET || subnet_to_uint32(address) != broadcast(subnet);
+}
+
+Subnet subnet_eui64(const Subnet *subnet, const uint8_t hwaddr[static 6]) {
+        Subnet address = *subnet;
+        const uint8_t id[] = {
+                hwaddr[0] ^ 0x02, hwaddr[1], hwaddr[2], 0xff, 0xfe, hwaddr[3], hwaddr[4], hwaddr[5],
+        };
+
+        g_assert(subnet->family == AF_INET6);
+        memcpy(address.bytes + 8, id, sizeof(id));
+        address.prefix = 128;
+        return address;
 }
 
 char *subnet_address_to_string(const Subnet *subnet) {
