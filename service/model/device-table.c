@@ -4,6 +4,7 @@
 #include "service/model/config-value.h"
 #include "service/model/config.h"
 #include "service/model/device.h"
+#include "service/model/mount-options.h"
 #include "service/model/name.h"
 #include "service/model/proxy.h"
 #include "service/model/rate.h"
@@ -159,9 +160,11 @@ static int check_disk(GVariant *options, Error *ret_error) {
                 return error_set(ret_error, ERROR_INVALID_DEVICE,
                                  "a disk other than the root disk has a \"source\" and no "
                                  "\"pool\"");
-        if (root && (config_get(options, "readonly") || config_get(options, "shift")))
+        if (root && (config_get(options, "readonly") || config_get(options, "shift") ||
+                     config_get(options, "raw.mount.options")))
                 return error_set(ret_error, ERROR_INVALID_DEVICE,
-                                 "\"readonly\" and \"shift\" are not for the root disk");
+                                 "\"readonly\", \"shift\" and \"raw.mount.options\" are not for "
+                                 "the root disk");
         if (!root && config_get(options, "size"))
                 return error_set(ret_error, ERROR_INVALID_DEVICE,
                                  "\"size\" is for the root disk; a directory of the host has none");
@@ -256,6 +259,8 @@ static const DeviceOption disk_options[] = {
         { "optional", "boolean", check_boolean, .help = "the opposite of required, for old times" },
         { "shift", "boolean", check_boolean,
           .help = "opened as root: true shows ids as they are on disk, false as nobody's" },
+        { "raw.mount.options", "words", mount_options_check,
+          .help = "options of mount(8) that take something away, such as noexec,noatime" },
         { "limits.read", "size or iops", rate_check_disk,
           .help = "most that is read in a second, such as 10MB or 500iops; of the block devices "
                   "that the filesystem is on, for this container" },

@@ -67,6 +67,8 @@ TEST(accepted) {
                 { "{'type': 'unix-block', 'path': '/dev/sda', 'mode': '0600'}", PRIVILEGE_HOST,
                   "dev/sda" },
                 { "{'type': 'none'}", PRIVILEGE_USE, NULL },
+                { "{'type': 'disk', 'path': 'a', 'source': '/x', 'raw.mount.options': "
+                  "'noexec,noatime'}", PRIVILEGE_OWN_FILES, "a" },
                 { "{'type': 'nic', 'network': 'br0', 'limits.max': '100Mbit'}", PRIVILEGE_USE,
                   NULL },
                 { "{'type': 'disk', 'path': '/', 'pool': 'p', 'limits.read': '5iops', "
@@ -161,6 +163,14 @@ TEST(refused) {
 
 TEST(refused_rates_and_proxies) {
         static const Refusal cases[] = {
+                { "{'type': 'disk', 'path': 'a', 'source': '/x', 'raw.mount.options': "
+                  "'noexec,suid'}", "\"suid\" is no mount option" },
+                { "{'type': 'disk', 'path': 'a', 'source': '/x', 'raw.mount.options': ''}",
+                  "no mount option" },
+                { "{'type': 'disk', 'path': 'a', 'source': '/x', 'raw.mount.options': "
+                  "'noatime,relatime'}", "contradicts" },
+                { "{'type': 'disk', 'path': '/', 'pool': 'p', 'raw.mount.options': 'ro'}",
+                  "not for the root disk" },
                 { "{'type': 'nic', 'network': 'br0', 'limits.max': '100'}", "no rate" },
                 { "{'type': 'nic', 'network': 'br0', 'limits.max': '17Gbit'}", "no rate" },
                 { "{'type': 'nic', 'network': 'br0', 'limits.max': '1.5Mbit'}", "no rate" },

@@ -12,6 +12,7 @@
 
 #include "service/model/config.h"
 #include "service/model/device.h"
+#include "service/model/mount-options.h"
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
 #include "service/util/path.h"
@@ -84,6 +85,18 @@ static int disk_shift(const DeviceContext *context, GVariant *options, IdShift *
         return 1;
 }
 
+static int add_mount_options(GVariant *options, struct mount_attr *attributes) {
+        const char *text = config_get(options, "raw.mount.options");
+        uint64_t set, clear;
+        int r = text ? mount_options_parse(text, &set, &clear, NULL) : 0;
+
+        if (r < 0 || !text)
+                return r;
+        attributes->attr_set |= set;
+        attributes->attr_clr |= clear;
+        return 0;
+}
+
 static int set_attributes(int fd, const DeviceContext *context, GVariant *options, bool recursive) {
         _cleanup_close_ int namespace_fd = -EBADF;
         /* Private, or what the container mounts below it would appear on the host. */
@@ -96,6 +109,9 @@ static int set_attributes(int fd, const DeviceContext *context, GVariant *option
 
         if (device_get_boolean(options, "readonly", false))
                 attributes.attr_set |= MOUNT_ATTR_RDONLY;
+        r = add_mount_options(options, &attributes);
+        if (r < 0)
+                return r;
         r = disk_shift(context, options, &shift);
         if (r < 0)
                 return r;
