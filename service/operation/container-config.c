@@ -5,11 +5,49 @@
 #include "service/operation/step.h"
 #include "service/util/cleanup.h"
 
+/* A nic on a network of type macvlan or physical is what it would be without the network: a nic of
+ * that type on the interface of the host, in its class too. */
+static GVariant *resolve_nic(Manager *m, GVariant *options) {
+        const char *name = config_get(options, "network");
+        Network *network = name ? manager_find_network(m, name) : NULL;
+        const char *parent = network ? config_get(network->config, "parent") : NULL;
+        const char *mtu = network ? config_get(network->config, "mtu") : NULL;
+        g_autoptr(GVariant) set = NULL;
+        GVariantBuilder builder;
+
+        if (!network || network->type == NETWORK_BRIDGE || !parent ||
+            g_strcmp0(device_get_type(options), "nic") != 0)
+                return g_variant_ref(options);
+        g_variant_builder_init(&builder, CONFIG_TYPE);
+        g_variant_builder_add(&builder, "{ss}", "nictype", network_type_to_string(network->type));
+        g_variant_builder_add(&builder, "{ss}", "parent", parent);
+        if (mtu && !config_get(options, "mtu"))
+                g_variant_builder_add(&builder, "{ss}", "mtu", mtu);
+        set = g_variant_ref_sink(g_variant_builder_end(&builder));
+        return config_merge(options, set, NULL);
+}
+
+static GVariant *resolve_nics(Manager *m, GVariant *devices) {
+        GVariantBuilder builder;
+        GVariantIter iter;
+        const char *name;
+        GVariant *options;
+
+        g_variant_builder_init(&builder, DEVICES_TYPE);
+        g_variant_iter_init(&iter, devices);
+        while (g_variant_iter_next(&iter, "{&s@a{ss}}", &name, &options)) {
+                g_autoptr(GVariant) owned = options, resolved = resolve_nic(m, owned);
+
+                g_variant_builder_add(&builder, "{s@a{ss}}", name, resolved);
+        }
+        return g_variant_ref_sink(g_variant_builder_end(&builder));
+}
+
 /* Profiles apply in their order, then what the container has itself; a device of the same name
  * replaces the earlier one whole. */
 void profiles_expand(Manager *m, const char *const *profiles, GVariant *config, GVariant *devices,
                      GVariant **ret_config, GVariant **ret_devices) {
-        g_autoptr(GVariant) c = config_empty(), d = devices_empty();
+        g_autoptr(GVariant) c = config_empty(), d = devices_empty(), all = NULL;
 
         for (const char *const *name = profiles; *name; name++) {
                 Profile *profile = manager_find_profile(m, *name);
@@ -25,7 +63,8 @@ void profiles_expand(Manager *m, const char *const *profiles, GVariant *config, 
                 d = merged;
         }
         *ret_config = config_merge(c, config, NULL);
-        *ret_devices = devices_merge(d, devices);
+        all = devices_merge(d, devices);
+        *ret_devices = resolve_nics(m, all);
 }
 
 void container_expand(Manager *m, const Container *c, GVariant **ret_config,

@@ -13,8 +13,9 @@ static bool devices_use(GVariant *devices, const Object *o) {
         while (g_variant_iter_next(&iter, "{&s@a{ss}}", NULL, &options)) {
                 g_autoptr(GVariant) owned = options;
 
-                if (o->kind == OBJECT_NETWORK &&
-                    g_strcmp0(device_get_network(owned), o->name) == 0)
+                if (o->kind == OBJECT_NETWORK && g_str_equal(device_get_type(owned), "nic") &&
+                    (g_strcmp0(device_get_network(owned), o->name) == 0 ||
+                     g_strcmp0(config_get(owned, "network"), o->name) == 0))
                         return true;
                 if (o->kind == OBJECT_POOL && g_str_equal(device_get_type(owned), "disk") &&
                     g_strcmp0(config_get(owned, "pool"), o->name) == 0)
