@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client/image-record.h"
 
+#include <string.h>
+
 #include "client/format.h"
 #include "client/settings.h"
 #include "client/variant.h"
@@ -91,4 +93,20 @@ GVariant *image_to_editable(const Object *o) {
         record_add(&b, "public", g_variant_new_boolean(object_get_boolean(o, "Public")));
         record_add_time(&b, "expires_at", o, "Expires");
         return g_variant_builder_end(&b);
+}
+
+bool image_parse_date(const char *text, uint64_t *ret) {
+        g_autoptr(GTimeZone) utc = g_time_zone_new_utc();
+        g_autoptr(GDateTime) time = NULL;
+        g_autofree char *whole = NULL;
+
+        whole = strchr(text, 'T') ? g_strdup(text) : g_strconcat(text, "T00:00:00Z", NULL);
+        time = g_date_time_new_from_iso8601(whole, utc);
+        if (!time || (g_date_time_to_unix(time) <= 0 && g_date_time_get_year(time) != 1))
+                return false;
+        *ret = g_date_time_get_year(time) == 1
+                       ? 0
+                       : (uint64_t) g_date_time_to_unix(time) * G_USEC_PER_SEC +
+                                 (uint64_t) g_date_time_get_microsecond(time);
+        return true;
 }

@@ -107,6 +107,29 @@ int run_image_show(Client *c, Error *ret_error) {
         return record_print(image_to_editable(o), format, ret_error);
 }
 
+/* Takes the date where it is not the one that was shown. Without an image server there is nothing
+ * that auto_update could follow. */
+static int edit_more(GVariant *mapping, const Object *o, GVariantDict *options, Error *ret_error) {
+        g_autofree char *shown = format_time_rfc3339(object_get_number(o, "Expires")), *text = NULL;
+        bool auto_update = false;
+        uint64_t expires;
+        int r;
+
+        r = yaml_get_boolean(mapping, "auto_update", &auto_update, ret_error);
+        if (r >= 0 && auto_update)
+                r = error_set(ret_error, ERROR_NOT_SUPPORTED,
+                              "auto_update: this image is from no server that could be followed");
+        if (r >= 0)
+                r = yaml_get_string(mapping, "expires_at", &text, ret_error);
+        if (r <= 0 || g_str_equal(text, shown))
+                return r;
+        if (!image_parse_date(text, &expires))
+                return error_set(ret_error, ERROR_INVALID_ARGS,
+                                 "expires_at: this is no date such as 2030-12-31T00:00:00Z");
+        g_variant_dict_insert(options, "expires", "t", expires);
+        return 0;
+}
+
 static int edit_apply(Client *c, const char *text, void *userdata, Error *ret_error) {
         static const char *const keys[] = {
                 "aliases", "architecture", "auto_update", "expires_at", "profiles", "properties",
@@ -149,6 +172,8 @@ static int edit_apply(Client *c, const char *text, void *userdata, Error *ret_er
         r = yaml_get_boolean(mapping, "public", &public, ret_error);
         if (r > 0)
                 g_variant_dict_insert(&options, "public", "b", public);
+        if (r >= 0)
+                r = edit_more(mapping, o, &options, ret_error);
         if (r < 0) {
                 g_variant_builder_clear(&set);
                 g_variant_builder_clear(&unset);
@@ -162,7 +187,7 @@ static int edit_apply(Client *c, const char *text, void *userdata, Error *ret_er
 int run_image_edit(Client *c, Error *ret_error) {
         static const char header[] = "### This is an image in YAML.\n"
                                      "### Lines that begin with '#' are ignored.\n"
-                                     "### Properties and public can be changed.\n\n";
+                                     "### Properties, public and expires_at can be changed.\n\n";
         g_autofree char *yaml = NULL, *text = NULL;
         g_autoptr(GVariant) record = NULL;
         g_autoptr(Object) o = NULL;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <string.h>
-
 #include "client/commands.h"
 #include "client/format.h"
+#include "client/image-record.h"
 #include "client/job.h"
 #include "client/snapshot.h"
 #include "service/util/cleanup.h"
@@ -42,19 +41,14 @@ static int add_properties(Client *c, GVariantDict *options, Error *ret_error) {
 
 static int add_expiry(Client *c, GVariantDict *options, Error *ret_error) {
         const char *text = client_option(c, "expire");
-        g_autoptr(GTimeZone) utc = g_time_zone_new_utc();
-        g_autofree char *whole = NULL;
-        g_autoptr(GDateTime) time = NULL;
+        uint64_t expires;
 
         if (!text)
                 return 0;
-        whole = strchr(text, 'T') ? g_strdup(text) : g_strconcat(text, "T00:00:00Z", NULL);
-        time = g_date_time_new_from_iso8601(whole, utc);
-        if (!time || g_date_time_to_unix(time) <= 0)
+        if (!image_parse_date(text, &expires) || expires == 0)
                 return client_usage_error(ret_error, "'%s' is no date such as 2030-12-31 or "
                                                      "2030-12-31T00:00:00Z", text);
-        g_variant_dict_insert(options, "expires", "t",
-                              (guint64) g_date_time_to_unix(time) * G_USEC_PER_SEC);
+        g_variant_dict_insert(options, "expires", "t", expires);
         return 0;
 }
 

@@ -93,11 +93,17 @@ static int remove_alias(BusCall *call, Error *ret_error) {
 static int update(BusCall *call, Error *ret_error) {
         g_autoptr(GVariant) set = NULL, unset = NULL;
         bool public = option_get_boolean(call->options, "public", false);
-        bool given = g_variant_lookup(call->options, "public", "b", NULL);
+        uint64_t expires = option_get_uint64(call->options, "expires", 0);
+        ImageUpdate args = { 0 };
 
         g_variant_get(call->args, "(@a{ss}@asa{sv})", &set, &unset, NULL);
-        return image_update(call->manager, image_of(call), set, unset, given ? &public : NULL,
-                            ret_error);
+        args.set = set;
+        args.unset = unset;
+        if (g_variant_lookup(call->options, "public", "b", NULL))
+                args.public = &public;
+        if (g_variant_lookup(call->options, "expires", "t", NULL))
+                args.expires = &expires;
+        return image_update(call->manager, image_of(call), &args, ret_error);
 }
 
 /* --- properties --- */
@@ -177,6 +183,7 @@ static const Option alias_options[] = {
 };
 
 static const Option update_options[] = {
+        { "expires", "t" },
         { "public", "b" },
         { NULL },
 };
@@ -215,7 +222,7 @@ static const BusProperty properties[] = {
         { "RootfsFilename", "s", SD_BUS_VTABLE_PROPERTY_CONST, property_rootfs_filename },
         { "Created", "t", SD_BUS_VTABLE_PROPERTY_CONST, property_created },
         { "Uploaded", "t", SD_BUS_VTABLE_PROPERTY_CONST, property_uploaded },
-        { "Expires", "t", SD_BUS_VTABLE_PROPERTY_CONST, property_expires },
+        { "Expires", "t", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_expires },
         { "LastUsed", "t", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_last_used },
         { "Properties", "a{ss}", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_properties },
         { "Aliases", "as", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_aliases },

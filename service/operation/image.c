@@ -328,26 +328,29 @@ int image_alias_remove(Manager *m, Image *image, const char *alias, Error *ret_e
         return r;
 }
 
-int image_update(Manager *m, Image *image, GVariant *set, GVariant *unset, const bool *public,
-                 Error *ret_error) {
+int image_update(Manager *m, Image *image, const ImageUpdate *args, Error *ret_error) {
+        uint64_t old_expires = image->expires;
         g_autoptr(GVariant) old = NULL;
         bool old_public = image->public;
         int r;
 
-        r = config_check_unique(set, "Image property", ret_error);
+        r = config_check_unique(args->set, "Image property", ret_error);
         if (r >= 0)
-                r = image_check_properties(set, ret_error);
+                r = image_check_properties(args->set, ret_error);
         if (r < 0)
                 return r;
         old = image->properties;
-        image->properties = config_merge(old, set, unset);
-        if (public)
-                image->public = *public;
+        image->properties = config_merge(old, args->set, args->unset);
+        if (args->public)
+                image->public = *args->public;
+        if (args->expires)
+                image->expires = *args->expires;
         r = manager_save(m, &image->object, ret_error);
         if (r < 0) {
                 g_variant_unref(image->properties);
                 image->properties = TAKE_PTR(old);
                 image->public = old_public;
+                image->expires = old_expires;
                 return r;
         }
         manager_changed(m, &image->object);

@@ -41,8 +41,14 @@ int image_publish(Manager *m, Caller caller, const ImagePublish *args, Job **ret
 /* At once; on disk when they return. */
 int image_alias_add(Manager *m, Image *image, const char *alias, bool move, Error *ret_error);
 int image_alias_remove(Manager *m, Image *image, const char *alias, Error *ret_error);
-int image_update(Manager *m, Image *image, GVariant *set, GVariant *unset, const bool *public,
-                 Error *ret_error);
+
+typedef struct ImageUpdate {
+        GVariant *set, *unset;    /* properties: a{ss}, as */
+        const bool *public;       /* NULL: as it is */
+        const uint64_t *expires;  /* µs since 1970, 0 never; NULL: as it is */
+} ImageUpdate;
+
+int image_update(Manager *m, Image *image, const ImageUpdate *args, Error *ret_error);
 
 /* Whether no image of another owner bears the alias. */
 bool image_alias_is_free_for(Manager *m, const char *alias, uid_t uid);

@@ -501,6 +501,22 @@ TEST(answer_is_for_the_image_that_was_meant) {
         g_assert_false(world_has_object(h, "/org/berth1/container/c1"));
 }
 
+TEST(owner_says_when_his_image_expires) {
+        g_autoptr(Harness) h = harness_new();
+        g_autoptr(Client) alice = client_new(h, UID_ALICE);
+        g_autofree char *image = NULL;
+        g_autoptr(Call) update = NULL;
+        g_autoptr(GVariant) expires = NULL;
+
+        world_make_pool(h);
+        image = world_import_image(alice, "image", NULL);
+        update = client_call(alice, image, "Image.Update",
+                             g_variant_new_parsed("(@a{ss} {}, @as [], {'expires': <uint64 7>})"));
+        call_assert_ok(update);
+        expires = client_get(alice, image, "Expires");
+        g_assert_cmpuint(g_variant_get_uint64(expires), ==, 7);
+}
+
 TEST(public_image_that_is_public_no_more) {
         g_autoptr(Harness) h = harness_new();
         g_autoptr(Client) alice = client_new(h, UID_ALICE), bob = client_new(h, UID_BOB);

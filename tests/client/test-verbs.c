@@ -382,6 +382,7 @@ TEST(an_export_that_fails_leaves_nothing) {
 TEST(images_have_aliases_and_properties) {
         g_autoptr(Fixture) f = fixture_new();
         g_autoptr(Run) aliases = NULL, property = NULL, info = NULL, shown = NULL, edited = NULL;
+        g_autoptr(Run) dated = NULL, wrong = NULL;
 
         RUN_ONLY(f, 0, "image", "alias", "create", "bb", "busybox");
         RUN_ONLY(f, 0, "image", "alias", "rename", "bb", "tiny");
@@ -402,6 +403,12 @@ TEST(images_have_aliases_and_properties) {
                             "busybox", NULL),
                 0, 0);
         fixture_expect_log(f, "Update ({'os': 'other'}, ['description'], {'public': <true>})");
+        dated = run_check(fixture_run(f, "expires_at: 2030-12-31T00:00:00Z\n", "image", "edit",
+                                      "busybox", NULL), 0, 0);
+        fixture_expect_log(f, "{'expires': <uint64 1924905600000000>}");
+        wrong = run_check(fixture_run(f, "expires_at: soon\n", "image", "edit", "busybox", NULL), 2,
+                          0);
+        EXPECT_ERR(wrong, "no date");
         RUN_ONLY(f, 0, "image", "delete", "busybox");
         RUN_ONLY(f, 4, "image", "info", "busybox");
 }
