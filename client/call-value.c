@@ -28,6 +28,7 @@ static const OptionType option_types[] = {
         { "make-directories", "b" }, { "mode", "u" },       { "parents", "b" },
         { "recursive", "b" },      { "special-modes", "b" }, { "uid", "u" },
         { "force", "b" },          { "group", "s" },        { "height", "u" },
+        { "history", "b" },
         { "if-revision", "t" },    { "move", "b" },         { "pool", "s" },
         { "part", "s" },
         { "profiles", "as" },      { "properties", "a{ss}" }, { "public", "b" },

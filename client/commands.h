@@ -16,6 +16,7 @@ extern const Command operation_commands[];
 extern const Command profile_commands[];
 extern const Command storage_commands[];
 
+extern const Option console_options[];
 extern const Option copy_options[];
 extern const Option create_options[];
 extern const Option delete_options[];
@@ -24,6 +25,7 @@ extern const Option info_options[];
 extern const Option list_options[];
 extern const Option monitor_options[];
 extern const Option move_options[];
+extern const Option pause_options[];
 extern const Option publish_options[];
 extern const Option rename_options[];
 extern const Option restore_options[];
@@ -32,6 +34,7 @@ extern const Option restart_options[];
 extern const Option start_options[];
 extern const Option stop_options[];
 
+int run_console(Client *c, Error *ret_error);
 int run_copy(Client *c, Error *ret_error);
 int run_move(Client *c, Error *ret_error);
 int run_publish(Client *c, Error *ret_error);

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "client/commands.h"
+#include "client/console.h"
 #include "client/devices.h"
 #include "client/editor.h"
 #include "client/format.h"
@@ -23,7 +24,7 @@ const Option create_options[] = {
         { "no-profiles", 0, NULL, "Use no profiles", NULL },
         { "profile", 'p', "PROFILE", "Use this profile (may be repeated)", NULL },
         { "storage", 's', "POOL", "Put its root disk on this storage pool", NULL },
-        { "console", 0, NULL, NULL, "there is no console yet; use 'berth exec'" },
+        { "console", 0, NULL, "launch: attach to its console, from its first line on", NULL },
         { "empty", 0, NULL, NULL, "every container is made from an image" },
         { "target", 0, "MEMBER", NULL, "berth works on this machine only" },
         { "type", 't', "TYPE", NULL, "set limits.cpu and limits.memory with -c instead" },
@@ -323,6 +324,8 @@ static int create(Client *c, bool start, Error *ret_error) {
                 client_say(c, "Instance name is: %s", made);
         if (start)
                 client_say(c, "Starting %s", made);
+        if (start && client_flag(c, "console"))
+                return console_attach(c, g_variant_get_string(container, NULL), true, ret_error);
         if (start && client_option(c, "wait"))
                 return job_run(c, OBJECT_CONTAINER, g_variant_get_string(container, NULL),
                                "WaitFor", g_variant_new("(sa{sv})", client_option(c, "wait"), NULL),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -112,6 +113,7 @@ static int exec_on_terminal(Client *c, const char *path, const char *const *argv
                             GVariantDict *options, Error *ret_error) {
         _cleanup_close_ int master = -EBADF;
         g_autoptr(Relay) relay = relay_new();
+        g_auto(Error) e = ERROR_INIT;
         unsigned columns, rows;
         g_autoptr(Job) job = NULL;
         int r, status;
@@ -120,9 +122,16 @@ static int exec_on_terminal(Client *c, const char *path, const char *const *argv
         g_variant_dict_insert(options, "width", "u", columns);
         g_variant_dict_insert(options, "height", "u", rows);
         r = job_start(c, OBJECT_CONTAINER, path, "ExecTerminal", exec_arguments(argv, options),
-                      &job, ret_error);
-        if (r < 0)
+                      &job, &e);
+        if (r < 0 && (e.code == ERROR_NO_SUCH_FILE || e.code == ERROR_WRONG_FILE_TYPE)) {
+                /* What a shell says of a program that it cannot execute. */
+                fprintf(stderr, "Error: %s\n", e.message);
+                return e.code == ERROR_NO_SUCH_FILE ? 127 : 126;
+        }
+        if (r < 0) {
+                error_move(ret_error, &e);
                 return r;
+        }
         if (!g_variant_is_of_type(job_get_reply(job), G_VARIANT_TYPE("(oh)")))
                 return error_set(ret_error, ERROR_FAILED, "The service gave no terminal");
         g_variant_get(job_get_reply(job), "(oh)", NULL, &master);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "client/commands.h"
+#include "client/console.h"
 #include "client/container-record.h"
 #include "client/format.h"
 #include "client/snapshot.h"
@@ -12,7 +13,7 @@
 const Option info_options[] = {
         { "format", 'f', "FORMAT", "json or yaml instead of text", NULL },
         { "resources", 0, NULL, NULL, "the service does not describe the machine" },
-        { "show-log", 0, NULL, NULL, "the log is the service's: see journalctl -u berthd" },
+        { "show-log", 0, NULL, "Print the log of its last start too", NULL },
         { "target", 0, "MEMBER", NULL, "berth works on this machine only" },
         { NULL },
 };
@@ -267,10 +268,14 @@ static int info_container(Client *c, OutputFormat format, Error *ret_error) {
         if (format == OUTPUT_TABLE) {
                 print_head(o);
                 print_resources(o, state);
-                if (snapshots->len == 0)
-                        return 0;
-                printf("\nSnapshots:\n");
-                return snapshots_print(snapshots, ret_error);
+                if (snapshots->len > 0) {
+                        printf("\nSnapshots:\n");
+                        r = snapshots_print(snapshots, ret_error);
+                }
+                if (r < 0 || !client_flag(c, "show-log"))
+                        return r;
+                printf("\nLog:\n\n");
+                return console_print_log(c, path, "GetLog", ret_error);
         }
         record = g_variant_ref_sink(container_to_record(o));
         g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);

@@ -98,7 +98,7 @@ static int job_on_changed(sd_bus_message *m, void *userdata, sd_bus_error *ret_e
         properties = g_variant_get_child_value(body, 1);
         job_take_properties(job, properties);
         /* A terminal that a program draws on is not ours to draw on. */
-        if (job->signals != JOB_SIGNALS_FORWARD)
+        if (job->signals == JOB_SIGNALS_CANCEL)
                 progress_draw(&job->progress, job->stage, job->fraction);
         return 0;
 }
@@ -239,6 +239,10 @@ static void job_on_signal(Job *job, int signal_fd) {
         }
         if (job->signals == JOB_SIGNALS_FORWARD) {
                 job_send(job, "Kill", g_variant_new("(ia{sv})", (int) info.ssi_signo, NULL));
+                return;
+        }
+        if (job->signals == JOB_SIGNALS_DETACH) {
+                relay_detach(job->relay);
                 return;
         }
         if (job->cancelling) {

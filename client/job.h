@@ -19,6 +19,7 @@
 typedef enum JobSignals {
         JOB_SIGNALS_CANCEL,
         JOB_SIGNALS_FORWARD,
+        JOB_SIGNALS_DETACH, /* the relay's: the job goes on to its end without us */
 } JobSignals;
 
 typedef struct Job Job;

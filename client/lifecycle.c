@@ -3,22 +3,27 @@
 #include <unistd.h>
 
 #include "client/commands.h"
+#include "client/console.h"
 #include "client/format.h"
 #include "client/job.h"
 #include "client/snapshot.h"
 #include "service/util/cleanup.h"
 
 #define NO_CRIU "the state of processes cannot be saved yet"
-#define NO_CONSOLE "there is no console yet; use 'berth exec'"
 
 #define WAIT_OPTION \
         { "wait", 0, "WHAT", "Wait until it is there: running, or ip for an address", NULL }
 
 const Option start_options[] = {
         { "all", 0, NULL, "Every container that does not run", NULL },
-        { "console", 0, NULL, NULL, NO_CONSOLE },
+        { "console", 0, NULL, "Attach to its console, from its first line on", NULL },
         { "stateless", 0, NULL, NULL, "" },
         WAIT_OPTION,
+        { NULL },
+};
+
+const Option pause_options[] = {
+        { "all", 0, NULL, "Every container that runs", NULL },
         { NULL },
 };
 
@@ -27,7 +32,7 @@ const Option stop_options[] = {
         { "force", 'f', NULL, "Kill it instead of asking it to shut down", NULL },
         { "timeout", 0, "SECONDS", "How long to wait for a clean end; -1 for ever (default)",
           NULL },
-        { "console", 0, NULL, NULL, NO_CONSOLE },
+        { "console", 0, NULL, "Look at its console while it stops", NULL },
         { "stateful", 0, NULL, NULL, NO_CRIU },
         { NULL },
 };
@@ -37,7 +42,7 @@ const Option restart_options[] = {
         { "force", 'f', NULL, "Kill it instead of asking it to shut down", NULL },
         { "timeout", 0, "SECONDS", "How long to wait for a clean end; -1 for ever (default)",
           NULL },
-        { "console", 0, NULL, NULL, NO_CONSOLE },
+        { "console", 0, NULL, "Attach to its console, from its first line on", NULL },
         WAIT_OPTION,
         { NULL },
 };
@@ -215,6 +220,21 @@ static int tasks_wait(Client *c, const GPtrArray *tasks, Error *ret_error) {
         return 0;
 }
 
+/* The console first, so that nothing is missed; it ends with the container. Detaching leaves the
+ * stop alone. */
+static int stop_on_console(Client *c, Task *t, GVariant *options, Error *ret_error) {
+        g_autoptr(Job) console = NULL;
+        int r;
+
+        r = console_open(c, t->path, false, &console, ret_error);
+        if (r >= 0)
+                r = job_start(c, OBJECT_CONTAINER, t->path, "Stop",
+                              g_variant_new("(@a{sv})", options), &t->job, ret_error);
+        if (r >= 0)
+                r = console_run(console, ret_error);
+        return r < 0 ? r : job_wait(t->job, ret_error);
+}
+
 static int run_verb(Client *c, const char *member, bool on_running, GVariant *options,
                     Error *ret_error) {
         g_autoptr(GPtrArray) tasks = g_ptr_array_new_with_free_func(task_free);
@@ -227,7 +247,14 @@ static int run_verb(Client *c, const char *member, bool on_running, GVariant *op
                 r = tasks_from_arguments(c, tasks, ret_error);
         if (r < 0)
                 return r;
+        if (client_flag(c, "console") && tasks->len != 1)
+                return client_usage_error(ret_error, "--console is for one container");
+        if (client_flag(c, "console") && g_str_equal(member, "Stop"))
+                return stop_on_console(c, g_ptr_array_index(tasks, 0), own, ret_error);
         r = tasks_run(c, tasks, member, own, ret_error);
+        if (r >= 0 && client_flag(c, "console"))
+                return console_attach(c, ((Task *) g_ptr_array_index(tasks, 0))->path, true,
+                                      ret_error);
         return r < 0 ? r : tasks_wait(c, tasks, ret_error);
 }
 

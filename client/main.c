@@ -57,7 +57,6 @@ static int run_refused(Client *c, Error *ret_error) {
         } reasons[] = {
                 { "alias", "use an alias of your shell" },
                 { "cluster", "berth works on this machine only" },
-                { "console", "there is no console yet; use 'berth exec'" },
                 { "export", "containers cannot be exported yet" },
                 { "import", "containers cannot be imported yet; for images see "
                             "'berth image import'" },
@@ -82,6 +81,8 @@ static const Command commands[] = {
         { "admin", NULL, NULL, "Set up this machine, and look at it", .children = admin_commands },
         { "config", NULL, NULL, "Manage the configuration of containers",
           .children = config_commands },
+        { "console", NULL, "<container>", "Attach to the console of a container", console_options,
+          "c-", 1, 1, .run = run_console },
         { "copy", "cp", "<container>[/<snapshot>] <container>",
           "Copy a container, or make one of a snapshot", copy_options, "h-", 2, 2,
           .run = run_copy },
@@ -110,7 +111,7 @@ static const Command commands[] = {
         { "network", NULL, NULL, "Manage networks", .children = network_commands },
         { "operation", NULL, NULL, "Manage jobs of the service",
           .children = operation_commands },
-        { "pause", NULL, "<container>...", "Freeze containers", start_options, "c", 0, -1,
+        { "pause", NULL, "<container>...", "Freeze containers", pause_options, "c", 0, -1,
           .run = run_pause },
         { "profile", NULL, NULL, "Manage profiles", .children = profile_commands },
         { "publish", NULL, "<container>[/<snapshot>] [<key>=<value>...]",
@@ -135,7 +136,6 @@ static const Command commands[] = {
           .run = run_version },
         REFUSED("alias"),
         REFUSED("cluster"),
-        REFUSED("console"),
         REFUSED("export"),
         REFUSED("import"),
         REFUSED("project"),

@@ -2,12 +2,15 @@
 #include "client/relay.h"
 
 #include <limits.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "service/util/cleanup.h"
 
 #define RELAY_BUFFER_SIZE (64 * 1024)
+#define ESCAPE_KEY '\001' /* ctrl-a */
+#define DETACH_KEY 'q'
 
 typedef struct Channel {
         int from, to;
@@ -21,6 +24,8 @@ typedef struct Channel {
 
 struct Relay {
         Channel *channels[RELAY_CHANNELS_MAX];
+        Channel *keys;    /* where to look for the keys that detach, or NULL */
+        bool saw_escape;
         size_t n_channels;
         Channel *polled[RELAY_CHANNELS_MAX];
         int error;
@@ -71,6 +76,44 @@ void relay_add(Relay *r, int from, bool owns_from, int to, bool owns_to) {
         /* A pipe that is ready takes PIPE_BUF bytes at least; files always take everything. */
         c->write_max = fstat(to, &st) == 0 && S_ISREG(st.st_mode) ? RELAY_BUFFER_SIZE : PIPE_BUF;
         r->channels[r->n_channels++] = c;
+}
+
+void relay_set_detach_keys(Relay *r) {
+        r->keys = r->channels[0];
+}
+
+void relay_detach(Relay *r) {
+        for (size_t i = 0; i < r->n_channels; i++) {
+                channel_close_from(r->channels[i]);
+                channel_close_to(r->channels[i]);
+                r->channels[i]->start = r->channels[i]->end = 0;
+        }
+}
+
+/* Takes the keys that are meant for us out of what was read. */
+static void look_for_keys(Relay *r, Channel *c) {
+        char typed[RELAY_BUFFER_SIZE];
+        size_t n = c->end, out = 0;
+
+        memcpy(typed, c->buffer, n);
+        for (size_t i = 0; i < n; i++) {
+                bool escape = typed[i] == ESCAPE_KEY;
+
+                if (!r->saw_escape && escape) {
+                        r->saw_escape = true;
+                        continue;
+                }
+                if (r->saw_escape && typed[i] == DETACH_KEY) {
+                        relay_detach(r);
+                        return;
+                }
+                if (r->saw_escape && !escape && out < sizeof(c->buffer))
+                        c->buffer[out++] = ESCAPE_KEY;
+                r->saw_escape = false;
+                if (out < sizeof(c->buffer))
+                        c->buffer[out++] = typed[i];
+        }
+        c->end = out;
 }
 
 size_t relay_prepare(Relay *r, struct pollfd *fds) {
@@ -129,8 +172,11 @@ void relay_dispatch(Relay *r, const struct pollfd *fds, size_t n) {
                         continue;
                 if (c->start < c->end)
                         channel_write(r, c);
-                else
+                else {
                         channel_read(c);
+                        if (c == r->keys && c->end > 0)
+                                look_for_keys(r, c);
+                }
         }
 }
 

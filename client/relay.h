@@ -22,6 +22,11 @@ Relay *relay_free(Relay *r);
 /* Copies what `from` gives to `to` until one of them has come to its end. An fd that is `owned` is
  * closed then, so that whoever is at its other end notices. */
 void relay_add(Relay *r, int from, bool owns_from, int to, bool owns_to);
+/* The channel that was added first is for keys: ctrl-a q in it closes all channels, ctrl-a twice is
+ * one ctrl-a. */
+void relay_set_detach_keys(Relay *r);
+/* Closes all channels. */
+void relay_detach(Relay *r);
 /* Fills up to RELAY_CHANNELS_MAX entries and returns their number. */
 size_t relay_prepare(Relay *r, struct pollfd *fds);
 /* Moves data for the entries of the last relay_prepare() that are ready. */

@@ -94,6 +94,7 @@ static int parse_arguments(int argc, char *argv[], Arguments *ret) {
 
 static int make_directories(const Arguments *args, Error *ret_error) {
         static const char *const state[] = { "logs", "leases", "mounts", "disks", "archives" };
+        g_autofree char *consoles = g_build_filename(args->run_dir, "consoles", NULL);
         int r;
 
         /* Searchable, because dnsmasq reads its hosts below it and is not root; everything else
@@ -104,6 +105,9 @@ static int make_directories(const Arguments *args, Error *ret_error) {
         if (chmod(args->run_dir, 0711) < 0)
                 return error_set_errno(ret_error, errno, "Cannot change the mode of %s",
                                        args->run_dir);
+        r = path_make_dirs(consoles, 0700);
+        if (r < 0)
+                return error_set_errno(ret_error, -r, "Cannot make %s", consoles);
         for (size_t i = 0; i < ELEMENTSOF(state); i++) {
                 g_autofree char *path = g_build_filename(args->state_dir, state[i], NULL);
 

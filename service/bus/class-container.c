@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/bus/call.h"
+#include "service/bus/class-container-console.h"
 #include "service/bus/class-container-copy.h"
 #include "service/bus/class-container-exec.h"
 #include "service/bus/class-container-files.h"
@@ -467,6 +468,16 @@ static const BusMethod methods[] = {
           SD_BUS_PARAM(path) SD_BUS_PARAM(options) SD_BUS_PARAM(job),
           BUS_OWNER, "use", "enter", "change $(path) in the container $(container)",
           bus_delete_path_options, bus_files_prepare, bus_delete_path },
+        { "GetConsole", "a{sv}", "oh",
+          SD_BUS_PARAM(options) SD_BUS_PARAM(job) SD_BUS_PARAM(terminal),
+          BUS_OWNER, "use", "enter", "attach to the console of the container $(container)",
+          bus_get_console_options, NULL, bus_get_console },
+        { "GetConsoleLog", "a{sv}", "h", SD_BUS_PARAM(options) SD_BUS_PARAM(log),
+          BUS_OWNER, NULL, "enter", "read what the console of the container $(container) showed",
+          NULL, NULL, bus_get_console_log },
+        { "GetLog", "a{sv}", "h", SD_BUS_PARAM(options) SD_BUS_PARAM(log),
+          BUS_OWNER, NULL, "enter", "read the log of the container $(container)",
+          NULL, NULL, bus_get_log },
         { "GetConfig", "a{sv}", "a{ss}", SD_BUS_PARAM(options) SD_BUS_PARAM(config),
           BUS_OWNER, NULL, "enter", "read the configuration of the container $(container)",
           get_options, NULL, get_config },

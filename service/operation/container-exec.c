@@ -98,7 +98,8 @@ static int exec_told(Job *job, Error *ret_error) {
         /* For one that was not executed, or ended before it could say so. */
         if (job->warnings->len > 0)
                 (void) error_set(&error,
-                                 job->exit_status == 127 ? ERROR_NO_SUCH_FILE : ERROR_FAILED, "%s",
+                                 job->exit_status == 127 ? ERROR_NO_SUCH_FILE
+                                                         : ERROR_WRONG_FILE_TYPE, "%s",
                                  (const char *) g_ptr_array_index(job->warnings, 0));
         exec_started(job, &none, error.message ? &error : NULL);
         return JOB_STEP_DONE;
@@ -217,7 +218,8 @@ static int exec_send(Job *job, const char *kind, GVariant *content, Error *ret_e
         g_autoptr(GVariant) owned = g_variant_ref_sink(content);
         int r;
 
-        if (!g_str_equal(job->operation, "container-exec"))
+        if (!g_str_equal(job->operation, "container-exec") &&
+            (!g_str_equal(job->operation, "container-console") || !g_str_equal(kind, "resize")))
                 return error_set(ret_error, ERROR_NOT_SUPPORTED, "Job %s (%s) runs no program",
                                  job->object.name, job->operation);
         if (!job->worker)

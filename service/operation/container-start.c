@@ -6,6 +6,7 @@
 #include "service/model/config-key.h"
 #include "service/model/config.h"
 #include "service/model/device.h"
+#include "service/operation/container-console.h"
 #include "service/operation/container-nic.h"
 #include "service/operation/container-run.h"
 #include "service/operation/container-templates.h"
@@ -167,9 +168,10 @@ static int start_args(Job *job, GVariant **ret, Error *ret_error) {
         ContainerJob *data = job->data;
         Container *c = data->container;
         g_autofree char *rootfs = container_get_rootfs(job->manager, c);
-        g_autofree char *log = g_build_filename(job->manager->state_dir, "logs", NULL);
-        g_autofree char *log_name = g_strconcat(c->object.name, ".log", NULL);
-        g_autofree char *log_file = g_build_filename(log, log_name, NULL);
+        g_autofree char *log = container_log_path(job->manager, c->object.name,
+                                                  CONTAINER_LOG_LIBLXC);
+        g_autofree char *console_log = container_log_path(job->manager, c->object.name,
+                                                          CONTAINER_LOG_CONSOLE);
         g_autoptr(GVariant) config = NULL, devices = NULL;
         GVariantBuilder nics, idmap;
         GVariantDict args;
@@ -203,7 +205,8 @@ static int start_args(Job *job, GVariant **ret, Error *ret_error) {
         g_variant_dict_insert_value(&args, "environment", environment_of(config));
         g_variant_dict_insert_value(&args, "config", config);
         g_variant_dict_insert(&args, "cpus", "s", c->facts.cpus ?: "");
-        g_variant_dict_insert(&args, "log-file", "s", log_file);
+        g_variant_dict_insert(&args, "log-file", "s", log);
+        g_variant_dict_insert(&args, "console-log", "s", console_log);
         g_variant_dict_insert(&args, "architecture", "s", c->architecture);
         *ret = g_variant_dict_end(&args);
         return 0;

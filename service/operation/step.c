@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/operation/step.h"
 
+#include "service/operation/container-console.h"
 #include "service/operation/network.h"
 #include "service/util/cleanup.h"
-#include "service/util/path.h"
 #include "service/worker/operations.h"
 
 ContainerJob *container_job_new(Container *c) {
@@ -76,17 +76,7 @@ int step_run_clean(Job *job, Container *c, Error *ret_error) {
         return job_run_worker(job, OPERATION_CLEAN, step_clean_args(c), NULL, 0, NULL, ret_error);
 }
 
-static void remove_file(const char *root, const char *directory, const char *name) {
-        g_autofree char *path = g_build_filename(root, directory, NULL);
-        _cleanup_close_ int fd = path_open_dir(path);
-
-        if (fd >= 0)
-                (void) path_remove_file(fd, name);
-}
-
 void container_forget_files(Manager *m, const Container *c) {
-        g_autofree char *log = g_strconcat(c->object.name, ".log", NULL);
-
-        remove_file(m->state_dir, "logs", log);
+        container_remove_logs(m, c->object.name);
         network_remove_hosts(m, c->object.name);
 }

@@ -110,12 +110,13 @@
  * (kind "u" or "g", first id inside, first id on the host, count); "owner" u (uid, with whose
  * rights disks of the host are opened), "devices" a{sa{ss}} (expanded; those that are files are
  * made ready); "nics" aa{ss} ("nictype", "name" inside,
- * "host_name", "hwaddr", "parent" bridge, "mtu"); "environment" a{ss}; "log-file" s;
- * "architecture" s; "config" a{ss} (the whole expanded configuration: its limits, rlimits, settings
- * of the kernel and raw lines are put into effect), "cpus" s (what limits.cpu has come to, "" for
- * all). Ends when init runs. Result: "init-pid" i, "monitor-pid" i, "warnings" as (limits that have
- * no effect on this host); result fds: pidfds of init and monitor. On failure nothing runs, and the
- * error has the cause from liblxc's log. */
+ * "host_name", "hwaddr", "parent" bridge, "mtu"); "environment" a{ss}; "log-file" s
+ * (liblxc's), "console-log" s (what the console showed; the older half of it is in a file of that
+ * name with ".1"); "architecture" s; "config" a{ss} (the whole expanded configuration: its limits,
+ * rlimits, settings of the kernel and raw lines are put into effect), "cpus" s (what limits.cpu has
+ * come to, "" for all). Ends when init runs. Result: "init-pid" i, "monitor-pid" i, "warnings" as
+ * (limits that have no effect on this host); result fds: pidfds of init and monitor. On failure
+ * nothing runs, and the error has the cause from liblxc's log. */
 #define OPERATION_START "runtime.start"
 /* Freezes and thaws: "name" s, "lxc-path" s, "init-pid" i. fds: pidfd of init. */
 #define OPERATION_FREEZE "runtime.freeze"
@@ -144,6 +145,18 @@
  * Result: "exit-status" i (0-255; 128 + N; 126; 127). Cancel: SIGHUP, then SIGKILL to its
  * session. */
 #define OPERATION_EXEC "runtime.exec"
+
+/* --- console: berth-worker-console -------------------------------------------------------- */
+
+/* Attaches to the console of a container. "name" s, "lxc-path" s, "console-log" s as in START;
+ * "width" u, "height" u (of the client's window), "history" b (first what the console has shown
+ * already). fds: pidfd of the monitor. Sends the event {"started": b true} with the master side of
+ * a terminal, and lasts until that is closed or the container ends. Obeys "resize", and TIOCSWINSZ
+ * on the master side. Cancel: detaches. */
+#define OPERATION_CONSOLE "console.attach"
+
+/* What is kept of a console, in two files of half of it. */
+#define CONSOLE_LOG_MAX (128U << 10)
 
 /* --- files: berth-worker-files and, for trees, berth-worker-tree -------------------------- */
 

@@ -648,6 +648,22 @@ static int exec(Worker *worker, GVariantDict *result, Error *ret_error) {
         return pidfd < 0 || (!with_terminal && err < 0) ? -EBADF : 0;
 }
 
+/* As exec() on a terminal; one attaches for no time unless it is to serve. */
+static int console(Worker *worker, GVariantDict *result, Error *ret_error) {
+        _cleanup_close_ int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+        GVariantDict event;
+        int r;
+
+        if (setting("silent"))
+                return 0;
+        g_variant_dict_init(&event, NULL);
+        g_variant_dict_insert(&event, "started", "b", TRUE);
+        r = worker_send_event(worker, g_variant_dict_end(&event), &terminal, 1);
+        if (r >= 0 && setting("serve"))
+                (void) serve();
+        return r;
+}
+
 /* set warning TEXT: what the result warns of. */
 static int limits(Worker *worker, GVariantDict *result, Error *ret_error) {
         const char *const warnings[] = { setting("warning"), NULL };
@@ -734,6 +750,7 @@ static int file_list(Worker *worker, GVariantDict *result, Error *ret_error) {
         _(DEVICES, nothing) \
         _(CLEAN, clean) \
         _(EXEC, exec) \
+        _(CONSOLE, console) \
         _(FILE_PULL, file_pull) \
         _(FILE_PUSH, file_push) \
         _(FILE_STAT, file_stat) \

@@ -201,7 +201,7 @@ void harness_kill_service(Harness *h) {
 
 static void install_workers(Harness *h) {
         static const char *const rooms[] = { "storage", "image", "network", "runtime",
-                                             "files", "tree" };
+                                             "console", "files", "tree" };
         g_autofree char *plans = g_build_filename(h->libexec_dir, "plan", NULL);
 
         g_assert_cmpint(mkdir(h->libexec_dir, 0700), ==, 0);

@@ -555,11 +555,22 @@ static void container_exec_terminal(FakeCall *call) {
         g_autoptr(GVariant) options = fake_options(call);
         g_autoptr(GVariant) argv = g_variant_get_child_value(call->body, 0);
         struct winsize size = { .ws_col = 80, .ws_row = 24 };
+        const char *program;
         guint32 number;
         FakeJob *job;
         int master;
         pid_t pid;
 
+        g_variant_get_child(argv, 0, "&s", &program);
+        if (g_str_equal(program, "no-such-program")) {
+                fake_fail(call, error_code_to_name(ERROR_NO_SUCH_FILE), "There is no %s", program);
+                return;
+        }
+        if (g_str_equal(program, "no-program")) {
+                fake_fail(call, error_code_to_name(ERROR_WRONG_FILE_TYPE), "%s can't be executed",
+                          program);
+                return;
+        }
         if (g_variant_lookup(options, "width", "u", &number))
                 size.ws_col = number;
         if (g_variant_lookup(options, "height", "u", &number))
@@ -571,6 +582,32 @@ static void container_exec_terminal(FakeCall *call) {
         job = fake_job_new(call->fake, "container-exec", call->object->path);
         fake_job_watch_child(job, pid);
         call->reply->body = g_variant_new("(oh)", fake_job_path(job), master);
+}
+
+/* Prints, then echoes what is typed as a terminal does that is in raw mode on our side. */
+static void container_get_console(FakeCall *call) {
+        struct winsize size = { .ws_col = 80, .ws_row = 24 };
+        FakeJob *job;
+        int master;
+        pid_t pid = forkpty(&master, NULL, NULL, &size);
+
+        g_assert_cmpint(pid, >=, 0);
+        if (pid == 0) {
+                execlp("sh", "sh", "-c",
+                       "trap 'stty size' WINCH; echo login:; "
+                       "while :; do read -r line && echo \"got $line\" | cat -v; "
+                       "[ \"$line\" = bye ] && exit; [ -t 0 ] || exit; done", NULL);
+                _exit(127);
+        }
+        job = fake_job_new(call->fake, "container-console", call->object->path);
+        fake_job_watch_child(job, pid);
+        call->reply->body = g_variant_new("(oh)", fake_job_path(job), master);
+}
+
+static void container_get_log(FakeCall *call, const char *text) {
+        g_autoptr(GBytes) bytes = g_bytes_new_static(text, strlen(text));
+
+        call->reply->body = g_variant_new("(h)", fd_new_memfd("log", bytes));
 }
 
 static void container_call(FakeCall *call) {
@@ -592,6 +629,12 @@ static void container_call(FakeCall *call) {
                 container_exec(call);
         else if (g_str_equal(call->member, "ExecTerminal"))
                 container_exec_terminal(call);
+        else if (g_str_equal(call->member, "GetConsole"))
+                container_get_console(call);
+        else if (g_str_equal(call->member, "GetConsoleLog"))
+                container_get_log(call, "first line\r\n\033[2Jsecond line\r\n");
+        else if (g_str_equal(call->member, "GetLog"))
+                container_get_log(call, "what liblxc said\n");
         else if (g_str_equal(call->member, "GetState"))
                 get_state(call);
         else

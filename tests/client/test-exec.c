@@ -177,6 +177,65 @@ TEST(keys_go_to_the_program_not_to_us) {
         g_assert_cmpint(tty_wait(t), ==, 5);
 }
 
+TEST(a_console_is_left_by_its_keys) {
+        g_autoptr(Fixture) f = fixture_new();
+        g_autoptr(Tty) t = tty_new(f, "console", "c1", NULL);
+
+        tty_expect(t, "press: <ctrl>+a q");
+        tty_expect(t, "login:");
+        /* Of two the second is typed; of one before another key both. */
+        tty_send(t, "a\001\001b\r");
+        tty_expect(t, "got a^Ab");
+        tty_send(t, "c\001dq\r");
+        tty_expect(t, "got c^Adq");
+        tty_resize(t, 77, 33);
+        tty_expect(t, "33 77");
+        tty_send(t, "\001");
+        tty_send(t, "q");
+        g_assert_cmpint(tty_wait(t), ==, 0);
+        fixture_expect_log(f, "c1 GetConsole ({'width': <uint32 100>, 'height': <uint32 40>},)");
+}
+
+TEST(a_console_ends_with_what_is_on_it) {
+        g_autoptr(Fixture) f = fixture_new();
+        g_autoptr(Tty) t = tty_new(f, "start", "--console", "c2", NULL);
+
+        tty_expect(t, "login:");
+        tty_send(t, "bye\r");
+        tty_expect(t, "got bye");
+        g_assert_cmpint(tty_wait(t), ==, 0);
+        fixture_expect_log(f, "c2 GetConsole");
+        fixture_expect_log(f, "'history': <true>");
+}
+
+TEST(logs_are_printed) {
+        g_autoptr(Fixture) f = fixture_new();
+        g_autoptr(Run) r = RUN(f, 0, "console", "c1", "--show-log");
+        g_autoptr(Run) info = RUN(f, 0, "info", "c1", "--show-log");
+        g_autoptr(Run) vga = RUN(f, 1, "console", "c1", "--type", "vga");
+        g_autoptr(Tty) t = NULL;
+
+        /* As it is into a pipe, harmless on a terminal. */
+        g_assert_cmpstr(r->out, ==, "first line\r\n\033[2Jsecond line\r\n");
+        EXPECT_OUT(info, "\nLog:\n\nwhat liblxc said\n");
+        EXPECT_ERR(vga, "no console of type 'vga'");
+        t = tty_new(f, "console", "c1", "--show-log", NULL);
+        tty_expect(t, "\\x1b[2Jsecond line");
+        g_assert_cmpint(tty_wait(t), ==, 0);
+}
+
+TEST(a_missing_program_is_127_on_a_terminal_too) {
+        g_autoptr(Fixture) f = fixture_new();
+        g_autoptr(Tty) missing = tty_new(f, "exec", "c1", "--", "no-such-program", NULL);
+        g_autoptr(Tty) wrong = NULL;
+
+        tty_expect(missing, "no-such-program");
+        g_assert_cmpint(tty_wait(missing), ==, 127);
+        wrong = tty_new(f, "exec", "c1", "--", "no-program", NULL);
+        tty_expect(wrong, "can't be executed");
+        g_assert_cmpint(tty_wait(wrong), ==, 126);
+}
+
 /* The line discipline of the terminal is as it was, however the client ends. */
 static void expect_cooked(Tty *t) {
         struct termios state;

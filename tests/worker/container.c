@@ -106,6 +106,7 @@ Container *container_new(void) {
                 .name = g_strdup_printf("test-%d-%u", getpid(), ++count),
                 .rootfs = g_build_filename(directory, "pool", "rootfs", NULL),
                 .log_file = g_build_filename(directory, "log", NULL),
+                .console_log = g_build_filename(directory, "console", NULL),
                 .init_pidfd = -EBADF,
                 .monitor_pidfd = -EBADF,
         };
@@ -141,6 +142,7 @@ Container *container_free(Container *c) {
         g_free(c->rootfs);
         g_free(c->lxc_path);
         g_free(c->log_file);
+        g_free(c->console_log);
         g_free(c);
         return NULL;
 }
@@ -168,6 +170,7 @@ GVariantDict *container_start_args(Container *c) {
         g_variant_dict_insert_value(args, "config", g_variant_new("a{ss}", NULL));
         g_variant_dict_insert(args, "cpus", "s", "");
         g_variant_dict_insert(args, "log-file", "s", c->log_file);
+        g_variant_dict_insert(args, "console-log", "s", c->console_log);
         g_variant_dict_insert(args, "architecture", "s", "x86_64");
         return args;
 }

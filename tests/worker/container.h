@@ -20,7 +20,7 @@ typedef struct Container {
         char *directory; /* the temporary directory */
         char *rootfs;
         char *lxc_path;  /* of the present start */
-        char *log_file;
+        char *log_file, *console_log;
         pid_t init, monitor;
         int init_pidfd, monitor_pidfd; /* -EBADF while it does not run */
 } Container;

@@ -550,7 +550,7 @@ TEST(names_never_reach_the_configuration) {
                 "a\nlxc.hook.pre-start = /bin/touch /tmp/berth-test-owned", "a\r", "a\tb", "a b",
                 "a\"", "\x1b[2J", "a\x7f", "../a", "a/b", ".", "", "-a", "a=b", "a#", "\xc3\xa4",
         };
-        static const char *const paths[] = { "rootfs", "log-file", "lxc-path" };
+        static const char *const paths[] = { "rootfs", "log-file", "console-log", "lxc-path" };
         g_autoptr(Container) c = container_new();
 
         if (!c)

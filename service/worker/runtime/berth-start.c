@@ -5,7 +5,7 @@
  * that stays as long as the container. Every page of it is there once for each running container,
  * so this program links nothing else.
  *
- *   berth-start LXC-PATH NAME
+ *   berth-start LXC-PATH NAME LOG
  *       starts; the exit status tells whether init runs
  *   berth-start --stopped LXC-PATH ...
  *       liblxc's hook when the container has ended: leaves the reason in LXC-PATH, and fails unless
@@ -53,10 +53,21 @@ static int stopped(const char *lxc_path) {
         return strcmp(target, "stop") == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-static int start(const char *lxc_path, const char *name) {
-        struct lxc_container *container = lxc_container_new(name, lxc_path);
+static int start(const char *lxc_path, const char *name, const char *log_file) {
+        struct lxc_log log = {
+                .name = name,
+                .lxcpath = lxc_path,
+                .file = log_file,
+                .level = "ERROR",
+                .prefix = "lxc",
+                .quiet = true,
+        };
+        struct lxc_container *container;
         bool started;
 
+        /* The configuration names the log; this is for what is wrong with the configuration. */
+        (void) lxc_log_init(&log);
+        container = lxc_container_new(name, lxc_path);
         if (!container)
                 return EXIT_FAILURE;
         started = container->is_defined(container) &&
@@ -70,9 +81,9 @@ static int start(const char *lxc_path, const char *name) {
 int main(int argc, char *argv[]) {
         if (argc >= 3 && strcmp(argv[1], "--stopped") == 0)
                 return stopped(argv[2]);
-        if (argc != 3 || argv[1][0] != '/') {
+        if (argc != 4 || argv[1][0] != '/') {
                 (void) fputs("This program is run by berthd, not by hand.\n", stderr);
                 return EXIT_FAILURE;
         }
-        return start(argv[1], argv[2]);
+        return start(argv[1], argv[2], argv[3]);
 }

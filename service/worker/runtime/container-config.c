@@ -5,10 +5,10 @@
 
 #include "service/util/cleanup.h"
 #include "service/util/path.h"
+#include "service/worker/operations.h"
 #include "service/worker/runtime/cgroup.h"
 
 #define CONTAINER_NAME_MAX 63
-#define CONSOLE_LOG_MAX "131072"
 
 bool container_name_is_valid(const char *name) {
         size_t n = strlen(name);
@@ -86,7 +86,6 @@ static int add_fixed(GString *text, const ContainerConfig *config, Error *ret_er
                 { "lxc.cap.drop", "mac_admin mac_override sys_module sys_rawio sys_time" },
                 /* The container outlives its monitor. */
                 { "lxc.monitor.signal.pdeath", "0" },
-                { "lxc.console.size", CONSOLE_LOG_MAX },
                 { "lxc.console.rotate", "1" },
                 { "lxc.log.level", "ERROR" },
         };
@@ -130,6 +129,7 @@ static int add_paths(GString *text, const ContainerConfig *config, Error *ret_er
                 { "lxc.rootfs.path", config->rootfs },
                 { "lxc.seccomp.profile", config->seccomp_file },
                 { "lxc.log.file", config->log_file },
+                { "lxc.console.logfile", config->console_log },
         };
         int r;
 
@@ -150,7 +150,7 @@ static int add_paths(GString *text, const ContainerConfig *config, Error *ret_er
                 if (r < 0)
                         return r;
         }
-        r = addf(text, "lxc.console.logfile", "%s/console.log", ret_error, config->directory);
+        r = addf(text, "lxc.console.size", "%u", ret_error, CONSOLE_LOG_MAX / 2);
         if (r < 0)
                 return r;
         return add(text, "lxc.hook.post-stop", config->stopped_hook, ret_error);

@@ -25,9 +25,10 @@ typedef struct ContainerConfig {
         GVariant *config;      /* a{ss}, the expanded configuration */
         GPtrArray *limits;     /* pairs of key and value, see limits.h */
 
-        const char *directory;     /* absolute path: where console log and profile are */
+        const char *directory;     /* absolute path: where the profile is */
         const char *seccomp_file;  /* absolute path */
         const char *log_file;      /* absolute path */
+        const char *console_log;   /* absolute path */
         const char *stopped_hook;  /* command line to run when it has ended */
         bool apparmor;             /* the host has AppArmor on */
         bool pure_unified_cgroups; /* the host mounts cgroups version 2 alone */

@@ -64,6 +64,15 @@ static char *clean(char *text) {
         return valid;
 }
 
+char *failure_cause_from_console(const char *text) {
+        g_auto(GStrv) lines = g_strsplit_set(text, "\r\n", -1);
+        guint n = g_strv_length(lines);
+
+        while (n > 0 && *g_strstrip(lines[n - 1]) == '\0')
+                n--;
+        return n > 0 ? clean(g_strdup(lines[n - 1])) : NULL;
+}
+
 char *failure_cause_from_log(const char *log) {
         g_auto(GStrv) lines = g_strsplit(log, "\n", -1);
 

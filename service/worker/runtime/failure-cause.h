@@ -9,3 +9,5 @@
 /* The first error is the cause, those after it are its consequences. NULL when there is none in
  * the log. */
 char *failure_cause_from_log(const char *log);
+/* The last line that a console showed, without control characters, or NULL. */
+char *failure_cause_from_console(const char *text);

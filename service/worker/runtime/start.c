@@ -15,6 +15,7 @@
 #include "service/util/fd.h"
 #include "service/util/log.h"
 #include "service/util/path.h"
+#include "service/util/tail.h"
 #include "service/worker/operations.h"
 #include "service/worker/runtime/apparmor.h"
 #include "service/worker/runtime/cgroup-control.h"
@@ -31,6 +32,7 @@
 #include "service/worker/runtime/wait.h"
 
 #define LOG_CAUSE_MAX (1U << 20)
+#define LAST_WORDS_MAX 4096
 #define STARTER "berth-start"
 
 /* berth-start finds no newuidmap with either of these, so liblxc writes the id maps itself: berthd
@@ -51,7 +53,7 @@ typedef struct Start {
         GVariant *environment;
         GVariant *config;
         const char *cpus;
-        const char *log_file;
+        const char *log_file, *console_log;
         const char *architecture;
 
         CgroupHost *host;
@@ -108,6 +110,7 @@ static int read_args(Worker *worker, Start *start, Error *ret_error) {
                 { "name", &start->name },         { "lxc-path", &start->lxc_path },
                 { "rootfs", &start->rootfs },     { "log-file", &start->log_file },
                 { "architecture", &start->architecture }, { "cpus", &start->cpus },
+                { "console-log", &start->console_log },
         };
         int r = 0;
 
@@ -134,7 +137,8 @@ static int read_args(Worker *worker, Start *start, Error *ret_error) {
                 return error_set(ret_error, ERROR_INVALID_NAME,
                                  "\"%s\" is not a name for a container", start->name);
         if (!container_path_is_plain(start->lxc_path) || !container_path_is_plain(start->rootfs) ||
-            !container_path_is_plain(start->log_file))
+            !container_path_is_plain(start->log_file) ||
+            !container_path_is_plain(start->console_log))
                 return error_set(ret_error, ERROR_INVALID_ARGS,
                                  "A path of container \"%s\" is not absolute and plain",
                                  start->name);
@@ -248,6 +252,7 @@ static int write_files(const Start *start, Error *ret_error) {
                 .directory = directory,
                 .seccomp_file = seccomp_file,
                 .log_file = start->log_file,
+                .console_log = start->console_log,
                 .stopped_hook = hook,
                 .apparmor = start->apparmor,
                 .pure_unified_cgroups = cgroup_host_is_pure_unified(start->host),
@@ -282,8 +287,15 @@ static int write_files(const Start *start, Error *ret_error) {
         return 0;
 }
 
-/* The log tells of this start only, and is liblxc's to append to. */
+/* The logs tell of this start only, and are liblxc's to append to. */
 static int open_log(Start *start, Error *ret_error) {
+        g_autofree char *older = g_strconcat(start->console_log, ".1", NULL);
+
+        if ((unlink(start->console_log) < 0 && errno != ENOENT) ||
+            (unlink(older) < 0 && errno != ENOENT))
+                return error_set_errno(ret_error, errno,
+                                       "Cannot remove the old log of the console of container "
+                                       "\"%s\"", start->name);
         start->log_fd = open(start->log_file,
                              O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (start->log_fd < 0)
@@ -293,7 +305,8 @@ static int open_log(Start *start, Error *ret_error) {
 }
 
 G_GNUC_NORETURN static void execute_starter(const Start *start) {
-        const char *const argv[] = { start->starter, start->lxc_path, start->name, NULL };
+        const char *const argv[] = { start->starter, start->lxc_path, start->name,
+                                     start->log_file, NULL };
         const char *const envp[] = { start->apparmor ? PATH_APPARMOR : PATH_PLAIN, NULL };
         _cleanup_close_ int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -336,12 +349,39 @@ static int run_starter(const Start *start, Error *ret_error) {
         return status == 0 ? 0 : -EREMOTEIO;
 }
 
-static int describe_failure(const Start *start, Error *ret_error) {
-        g_autofree char *log = NULL, *cause = NULL;
+static char *read_cause(const Start *start) {
+        g_autofree char *log = NULL;
 
-        if (lseek(start->log_fd, 0, SEEK_SET) >= 0 &&
-            fd_read_text(start->log_fd, LOG_CAUSE_MAX, &log) >= 0)
-                cause = failure_cause_from_log(log);
+        if (lseek(start->log_fd, 0, SEEK_SET) < 0 ||
+            fd_read_text(start->log_fd, LOG_CAUSE_MAX, &log) < 0)
+                return NULL;
+        return failure_cause_from_log(log);
+}
+
+static char *read_last_words(const Start *start) {
+        g_autoptr(GBytes) bytes = NULL;
+        g_autofree char *text = NULL;
+
+        if (tail_read(start->console_log, LAST_WORDS_MAX, &bytes) < 0)
+                return NULL;
+        text = g_strndup(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
+        return failure_cause_from_console(text);
+}
+
+/* It ran, and does not any more. */
+static int describe_end(const Start *start, Error *ret_error) {
+        g_autofree char *cause = read_cause(start), *words = read_last_words(start);
+
+        return error_set(ret_error, ERROR_BACKEND_FAILED,
+                         "Container \"%s\" stopped as soon as it had started: %s%s%s", start->name,
+                         cause ?: (words ? "" : "its init ended without a word"),
+                         !cause && words ? "the last words on its console are: " : "",
+                         !cause && words ? words : "");
+}
+
+static int describe_failure(const Start *start, Error *ret_error) {
+        g_autofree char *cause = read_cause(start);
+
         return error_set(ret_error, ERROR_BACKEND_FAILED, "Container \"%s\" did not start: %s",
                          start->name, cause ?: "liblxc gives no reason in its log");
 }
@@ -457,8 +497,7 @@ static int report(const Start *start, Worker *worker, GVariantDict *result, Erro
         if (r >= 0)
                 r = find_init(start, &monitor, &init);
         if (r == -ESRCH)
-                return error_set(ret_error, ERROR_FAILED,
-                                 "Container \"%s\" stopped as soon as it had started", start->name);
+                return describe_end(start, ret_error);
         if (r >= 0)
                 r = check_idmap(start, &init, "u", "uid_map");
         if (r >= 0)
