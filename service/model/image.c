@@ -22,7 +22,6 @@ Image *image_new(const char *fingerprint, uid_t owner) {
         image->architecture = g_strdup("");
         image->filename = g_strdup("");
         image->rootfs_filename = g_strdup("");
-        image->source = g_strdup("");
         image->properties = config_empty();
         image->templates = g_variant_ref_sink(
                 g_variant_new_array(G_VARIANT_TYPE("(ssasa{ss}b)"), NULL, 0));
@@ -39,7 +38,6 @@ Image *image_free(Image *image) {
         g_free(image->architecture);
         g_free(image->filename);
         g_free(image->rootfs_filename);
-        g_free(image->source);
         g_variant_unref(image->properties);
         g_variant_unref(image->templates);
         g_strfreev(image->aliases);
@@ -60,10 +58,6 @@ GVariant *image_to_record(const Image *image) {
         g_variant_dict_insert(&dict, "split", "b", image->split);
         g_variant_dict_insert(&dict, "rootfs-filename", "s", image->rootfs_filename);
         g_variant_dict_insert(&dict, "public", "b", image->public);
-        g_variant_dict_insert(&dict, "source", "s", image->source);
-        g_variant_dict_insert(&dict, "auto-update", "b", image->auto_update);
-        g_variant_dict_insert(&dict, "cached", "b", image->cached);
-        g_variant_dict_insert(&dict, "checked", "t", image->checked);
         g_variant_dict_insert(&dict, "created", "t", image->created);
         g_variant_dict_insert(&dict, "uploaded", "t", image->uploaded);
         g_variant_dict_insert(&dict, "expires", "t", image->expires);
@@ -75,16 +69,12 @@ GVariant *image_to_record(const Image *image) {
         return g_variant_ref_sink(g_variant_dict_end(&dict));
 }
 
-/* An older service knew only images in one archive, from its callers. */
+/* An older service knew only images in one archive. */
 static int later_fields_from_record(GVariant *record, Image *image) {
         if (!g_variant_lookup(record, "split", "b", NULL))
                 return 0;
         if (record_get_boolean(record, "split", &image->split) < 0 ||
-            record_get_string(record, "rootfs-filename", &image->rootfs_filename) < 0 ||
-            record_get_string(record, "source", &image->source) < 0 ||
-            record_get_boolean(record, "auto-update", &image->auto_update) < 0 ||
-            record_get_boolean(record, "cached", &image->cached) < 0 ||
-            record_get_uint64(record, "checked", &image->checked) < 0)
+            record_get_string(record, "rootfs-filename", &image->rootfs_filename) < 0)
                 return -EBADMSG;
         return 0;
 }

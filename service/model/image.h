@@ -23,10 +23,6 @@ typedef struct Image {
         bool split;           /* the root filesystem is in an archive of its own, */
         char *rootfs_filename; /* which had this name */
         bool public;
-        char *source;         /* REMOTE:NAME that it was fetched from, else "" */
-        bool auto_update;     /* follow what the server has under that name */
-        bool cached;          /* fetched for the sake of a container; goes when it is of no use */
-        uint64_t checked;     /* when the server was asked last, µs since 1970 */
         uint64_t created, uploaded, expires, last_used; /* µs since 1970, 0 never */
         GVariant *properties; /* a{ss} */
         GVariant *templates;  /* IMAGE_TEMPLATES_TYPE */

@@ -130,15 +130,10 @@ int image_step_import(Job *job, Error *ret_error) {
         g_variant_dict_insert(&args, "spool", "s", spool);
         if (data->split)
                 g_variant_dict_insert(&args, "rootfs-spool", "s", rootfs);
-        if (data->spooled)
-                g_variant_dict_insert(&args, "spooled", "b", TRUE);
-        if (data->fingerprint)
-                g_variant_dict_insert(&args, "fingerprint", "s", data->fingerprint);
         if (pool)
                 step_put_pool(&args, m, pool);
         return job_run_worker(job, OPERATION_IMAGE_IMPORT, g_variant_dict_end(&args), fds,
-                              data->spooled ? 0 : data->split ? 2 : 1, image_step_imported,
-                              ret_error);
+                              data->split ? 2 : 1, image_step_imported, ret_error);
 }
 
 /* The worker cleans up after itself, but it may have been killed. */

@@ -23,7 +23,6 @@ typedef struct ImageJob {
         Image *image;         /* locked by the job, or NULL: not there yet, or not any more */
         char *spool;          /* name in archives/ */
         bool split;           /* there is the root filesystem's spool too */
-        bool spooled;         /* they are complete, nothing is to come through fds */
         char *pool;           /* where it is unpacked while it is imported, or NULL */
         int fd, rootfs_fd;    /* archives or destination, -EBADF once handed on */
         char **aliases;

@@ -127,7 +127,6 @@ typedef struct Import {
         Incoming archive, rootfs;
         Digest *digest;
         uint64_t size;
-        bool spooled;
 } Import;
 
 static void import_done(Import *import) {
@@ -143,12 +142,14 @@ static void import_done(Import *import) {
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Import, import_done)
 
-/* Brings what comes from a client to our own file. */
-static int spool_in(Import *import, Incoming *part, size_t i, uint64_t *ret_size,
-                    Error *ret_error) {
+/* Brings what comes from a client to our own file, and opens that. */
+static int take_part(Import *import, Incoming *part, size_t i, Error *ret_error) {
         _cleanup_close_ int from = -EBADF, to = -EBADF;
+        uint64_t size = 0;
         int r;
 
+        if (!part->spool)
+                return 0;
         from = transfer_open(worker_take_fd(import->worker, i), TRANSFER_READ, ret_error);
         if (from < 0)
                 return from;
@@ -156,26 +157,11 @@ static int spool_in(Import *import, Incoming *part, size_t i, uint64_t *ret_size
         if (r < 0)
                 return r;
         part->made = true;
-        r = transfer_in(import->worker, from, to, import->digest, ret_size, ret_error);
-        return r < 0 ? r : archive_file_sync_name(part->spool, ret_error);
-}
-
-static int take_part(Import *import, Incoming *part, size_t i, Error *ret_error) {
-        uint64_t size = 0;
-        int r = 0;
-
-        if (!part->spool)
-                return 0;
-        part->made = import->spooled;
-        if (!import->spooled)
-                r = spool_in(import, part, i, &size, ret_error);
+        r = transfer_in(import->worker, from, to, import->digest, &size, ret_error);
+        if (r >= 0)
+                r = archive_file_sync_name(part->spool, ret_error);
         if (r >= 0)
                 r = archive_file_open(part->spool, &part->fd, ret_error);
-        if (r >= 0 && import->spooled) {
-                r = transfer_hash(import->worker, part->fd, import->digest, &size, ret_error);
-                if (r >= 0 && lseek(part->fd, 0, SEEK_SET) < 0)
-                        r = -errno;
-        }
         if (r < 0)
                 return r;
         import->size += size;
@@ -204,7 +190,6 @@ static int read_parts(Import *import, const char *fingerprint, GVariantDict *res
 
 static int import_parts(Import *import, GVariantDict *result, Error *ret_error) {
         char fingerprint[FINGERPRINT_SIZE + 1];
-        const char *expected;
         int r;
 
         r = digest_new(&import->digest, ret_error);
@@ -215,11 +200,6 @@ static int import_parts(Import *import, GVariantDict *result, Error *ret_error) 
         if (r < 0)
                 return r;
         digest_print(import->digest, fingerprint);
-        if (g_variant_lookup(import->worker->args, "fingerprint", "&s", &expected) &&
-            !g_str_equal(expected, fingerprint))
-                return error_set(ret_error, ERROR_INVALID_IMAGE,
-                                 "The image is not the one that was asked for: its fingerprint is "
-                                 "%.12s, not %.12s", fingerprint, expected);
         r = read_parts(import, fingerprint, result, ret_error);
         if (r < 0)
                 return r;
@@ -235,11 +215,8 @@ int image_import(Worker *worker, GVariantDict *result, Error *ret_error) {
                 .archive.fd = -EBADF,
                 .rootfs.fd = -EBADF,
         };
-        gboolean spooled = FALSE;
         int r;
 
-        (void) g_variant_lookup(worker->args, "spooled", "b", &spooled);
-        import.spooled = spooled;
         r = archive_file_find(worker, "spool", &import.archive.spool, ret_error);
         if (r >= 0 && rootfs)
                 r = archive_file_find(worker, "rootfs-spool", &import.rootfs.spool, ret_error);
