@@ -245,6 +245,8 @@ static const ConfigKey table[] = {
           .help = "size of the loop file (not set: a fifth of the free space, 5 to 30 GiB)" },
         { "source", CONFIG_SCOPE_POOL, CONFIG_CLASS_USE, "path", config_check_source,
           .help = "directory that holds the pool" },
+        { "volume.size", CONFIG_SCOPE_POOL, CONFIG_CLASS_USE, "size", config_check_size,
+          .help = "how much a root disk in it may hold that has no size of its own" },
         { NULL },
 };
 

@@ -168,10 +168,6 @@ static int check_disk(GVariant *options, Error *ret_error) {
         if (!root && config_get(options, "size"))
                 return error_set(ret_error, ERROR_INVALID_DEVICE,
                                  "\"size\" is for the root disk; a directory of the host has none");
-        /* Taken and not kept to would be worse than refused. */
-        if (config_get(options, "size"))
-                return error_set(ret_error, ERROR_NOT_SUPPORTED,
-                                 "this version of berth cannot limit the size of root disks");
         return check_limits(options, "limits.read", "limits.write", ret_error);
 }
 
@@ -248,7 +244,7 @@ static Privilege privilege_of_none(GVariant *options) {
 static const DeviceOption disk_options[] = {
         { "path", "path", check_path, true, "where it is inside; / for the root disk" },
         { "pool", "name", check_pool, .help = "storage pool of the root disk" },
-        { "size", "size", check_disk_size, .help = "how much the root disk may hold" },
+        { "size", "size", check_disk_size, .help = "how much the root disk may hold (default the pool's volume.size)" },
         { "source", "path", check_source,
           .help = "file or directory of the host, opened as the container's owner and with his "
                   "rights" },

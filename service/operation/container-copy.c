@@ -7,6 +7,7 @@
 #include "service/model/config.h"
 #include "service/model/device.h"
 #include "service/model/name.h"
+#include "service/operation/volume-size.h"
 #include "service/util/cleanup.h"
 #include "service/worker/operations.h"
 
@@ -37,6 +38,14 @@ static void copy_job_free(void *p) {
         container_job_free(p);
 }
 
+/* Of its root disk on that pool, where it may be about to be moved. */
+static uint64_t size_on(Manager *m, const Container *c, const char *pool) {
+        g_autoptr(GVariant) config = NULL, devices = NULL;
+
+        container_expand(m, c, &config, &devices);
+        return root_size_of(m, devices, pool);
+}
+
 void step_put_copy(GVariantDict *args, Manager *m, StoragePool *from, StoragePool *to,
                    const Container *source, const char *snapshot, const Container *target) {
         g_autofree char *path = pool_get_path(m, from->object.name);
@@ -49,6 +58,7 @@ void step_put_copy(GVariantDict *args, Manager *m, StoragePool *from, StoragePoo
         g_variant_dict_insert(args, "snapshot", "s", snapshot);
         g_variant_dict_insert(args, "name", "s", target->object.name);
         g_variant_dict_insert(args, "idmap-base", "u", target->idmap.base);
+        g_variant_dict_insert(args, "size", "t", size_on(m, target, to->object.name));
 }
 
 static GVariant *names_of(const GPtrArray *snapshots) {

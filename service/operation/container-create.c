@@ -7,6 +7,7 @@
 #include "service/operation/container.h"
 #include "service/operation/image.h"
 #include "service/operation/step.h"
+#include "service/operation/volume-size.h"
 #include "service/util/cleanup.h"
 #include "service/worker/operations.h"
 
@@ -77,6 +78,7 @@ static int create_volume(Job *job, Error *ret_error) {
         g_variant_dict_insert(&args, "container", "s", c->object.name);
         g_variant_dict_insert(&args, "image", "s", c->image);
         g_variant_dict_insert(&args, "idmap-base", "u", c->idmap.base);
+        g_variant_dict_insert(&args, "size", "t", container_get_size(job->manager, c));
         return job_run_worker(job, OPERATION_CONTAINER_CREATE, g_variant_dict_end(&args), NULL, 0,
                               create_volume_done, ret_error);
 }
@@ -184,26 +186,31 @@ int container_choose_name(Manager *m, const char *wanted, char **ret, Error *ret
 
 GVariant *devices_with_pool(Manager *m, const char *const *profiles, GVariant *devices,
                             const char *pool) {
-        g_autoptr(GVariant) config = config_empty(), all_config = NULL, all = NULL;
-        GVariantBuilder over;
+        g_autoptr(GVariant) config = config_empty(), all_config = NULL, all = NULL, old = NULL;
+        g_autoptr(GVariant) options = NULL, over = NULL;
+        GVariantBuilder builder, set;
         const char *root = "root", *unused;
 
         profiles_expand(m, profiles, config, devices, &all_config, &all);
         (void) devices_find_root(all, &root, &unused, NULL);
-        g_variant_builder_init(&over, DEVICES_TYPE);
-        g_variant_builder_open(&over, G_VARIANT_TYPE("{sa{ss}}"));
-        g_variant_builder_add(&over, "s", root);
-        g_variant_builder_open(&over, CONFIG_TYPE);
-        g_variant_builder_add(&over, "{ss}", "type", "disk");
-        g_variant_builder_add(&over, "{ss}", "path", "/");
-        g_variant_builder_add(&over, "{ss}", "pool", pool);
-        g_variant_builder_close(&over);
-        g_variant_builder_close(&over);
-        {
-                g_autoptr(GVariant) value = g_variant_ref_sink(g_variant_builder_end(&over));
-
-                return devices_merge(devices, value);
+        old = devices_get(all, root);
+        if (!old || g_strcmp0(config_get(old, "path"), "/") != 0) {
+                g_clear_pointer(&old, g_variant_unref);
+                old = config_empty();
         }
+        g_variant_builder_init(&set, CONFIG_TYPE);
+        g_variant_builder_add(&set, "{ss}", "type", "disk");
+        g_variant_builder_add(&set, "{ss}", "path", "/");
+        g_variant_builder_add(&set, "{ss}", "pool", pool);
+        {
+                g_autoptr(GVariant) value = g_variant_ref_sink(g_variant_builder_end(&set));
+
+                options = config_merge(old, value, NULL);
+        }
+        g_variant_builder_init(&builder, DEVICES_TYPE);
+        g_variant_builder_add(&builder, "{s@a{ss}}", root, options);
+        over = g_variant_ref_sink(g_variant_builder_end(&builder));
+        return devices_merge(devices, over);
 }
 
 /* The container's own configuration at birth: what was given, and its image's properties. */

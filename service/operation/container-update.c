@@ -5,6 +5,7 @@
 #include "service/operation/device-plan.h"
 #include "service/operation/limits.h"
 #include "service/operation/step.h"
+#include "service/operation/volume-size.h"
 #include "service/util/cleanup.h"
 
 /*
@@ -89,6 +90,7 @@ typedef struct UpdateJob {
         bool ephemeral;
         Privilege granted;    /* by the caller, for this change */
         LimitsPlan *plan;
+        SizePlan *size_plan;
         DevicePlan *devices_plan;
 } UpdateJob;
 
@@ -100,6 +102,7 @@ static void update_job_free(void *p) {
         new_values_clear(&data->new);
         g_free(data->description);
         (void) limits_plan_free(data->plan);
+        (void) size_plan_free(data->size_plan);
         (void) device_plan_free(data->devices_plan);
         g_free(data);
 }
@@ -157,6 +160,18 @@ static int step_limits_undo(Job *job, Error *ret_error) {
         return limits_plan_run(data->plan, job, true, ret_error);
 }
 
+static int step_sizes(Job *job, Error *ret_error) {
+        UpdateJob *data = job->data;
+
+        return size_plan_run(data->size_plan, job, false, ret_error);
+}
+
+static int step_sizes_undo(Job *job, Error *ret_error) {
+        UpdateJob *data = job->data;
+
+        return size_plan_run(data->size_plan, job, true, ret_error);
+}
+
 static int step_devices(Job *job, Error *ret_error) {
         UpdateJob *data = job->data;
 
@@ -182,7 +197,8 @@ static int update_job_new(Manager *m, Caller caller, UpdateJob *owned, Job **ret
                           Error *ret_error) {
         static const JobStep steps[] = {
                 { "Changing limits", step_limits, step_limits_undo },
-                { "Changing devices", step_devices, NULL },
+                { "Changing sizes", step_sizes, NULL },
+                { "Changing devices", step_devices, step_sizes_undo },
                 { NULL, step_commit, step_devices_undo },
                 { NULL },
         };
@@ -235,8 +251,10 @@ int container_update(Manager *m, Caller caller, Container *c, const ContainerUpd
         data->granted = change.privilege;
 
         data->plan = limits_plan_new(m, NULL);
+        data->size_plan = size_plan_new(m);
         data->devices_plan = device_plan_new(m);
         update_swap(data);
+        size_plan_finish(data->size_plan);
         r = limits_plan_finish(data->plan, ret_error);
         if (r >= 0)
                 r = device_plan_finish(data->devices_plan, ret_error);
@@ -244,7 +262,8 @@ int container_update(Manager *m, Caller caller, Container *c, const ContainerUpd
         if (r < 0)
                 return r;
         *ret = NULL;
-        if (limits_plan_is_empty(data->plan) && device_plan_is_empty(data->devices_plan))
+        if (limits_plan_is_empty(data->plan) && size_plan_is_empty(data->size_plan) &&
+            device_plan_is_empty(data->devices_plan))
                 return update_commit(m, data, ret_error);
         return update_job_new(m, caller, TAKE_PTR(data), ret, ret_error);
 }

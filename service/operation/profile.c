@@ -8,6 +8,7 @@
 #include "service/operation/device-plan.h"
 #include "service/operation/limits.h"
 #include "service/operation/step.h"
+#include "service/operation/volume-size.h"
 #include "service/util/cleanup.h"
 
 static int check_devices(Manager *m, GVariant *devices, Error *ret_error) {
@@ -188,6 +189,7 @@ typedef struct UpdateJob {
         char *description;
         Privilege granted;
         LimitsPlan *plan;
+        SizePlan *size_plan;
         DevicePlan *devices_plan;
 } UpdateJob;
 
@@ -200,6 +202,7 @@ static void update_job_free(void *p) {
         g_clear_pointer(&data->devices, g_variant_unref);
         g_free(data->description);
         (void) limits_plan_free(data->plan);
+        (void) size_plan_free(data->size_plan);
         (void) device_plan_free(data->devices_plan);
         g_free(data);
 }
@@ -250,6 +253,18 @@ static int step_limits_undo(Job *job, Error *ret_error) {
         return limits_plan_run(data->plan, job, true, ret_error);
 }
 
+static int step_sizes(Job *job, Error *ret_error) {
+        UpdateJob *data = job->data;
+
+        return size_plan_run(data->size_plan, job, false, ret_error);
+}
+
+static int step_sizes_undo(Job *job, Error *ret_error) {
+        UpdateJob *data = job->data;
+
+        return size_plan_run(data->size_plan, job, true, ret_error);
+}
+
 static int step_devices(Job *job, Error *ret_error) {
         UpdateJob *data = job->data;
 
@@ -277,7 +292,8 @@ static int update_job_new(Manager *m, Caller caller, UpdateJob *owned, Job **ret
                           Error *ret_error) {
         static const JobStep steps[] = {
                 { "Changing limits", step_limits, step_limits_undo },
-                { "Changing devices", step_devices, NULL },
+                { "Changing sizes", step_sizes, NULL },
+                { "Changing devices", step_devices, step_sizes_undo },
                 { NULL, step_commit, step_devices_undo },
                 { NULL },
         };
@@ -291,6 +307,8 @@ static int update_job_new(Manager *m, Caller caller, UpdateJob *owned, Job **ret
                 r = job_lock(job, &profile->object, ret_error);
         if (r >= 0)
                 r = limits_plan_lock(owned->plan, job, ret_error);
+        if (r >= 0)
+                r = size_plan_lock(owned->size_plan, job, ret_error);
         if (r >= 0)
                 r = device_plan_lock(owned->devices_plan, job, ret_error);
         if (r < 0)
@@ -345,21 +363,26 @@ int profile_update(Manager *m, Caller caller, Profile *profile, const ProfileCha
                 return r;
 
         data->plan = limits_plan_new(m, NULL);
+        data->size_plan = size_plan_new(m);
         data->devices_plan = device_plan_new(m);
         update_swap(data);
+        size_plan_finish(data->size_plan);
         r = limits_plan_finish(data->plan, ret_error);
         if (r >= 0)
                 r = device_plan_finish(data->devices_plan, ret_error);
         update_swap(data);
         if (r < 0)
                 return r;
-        if (ret && !(limits_plan_is_empty(data->plan) && device_plan_is_empty(data->devices_plan)))
+        if (ret && !(limits_plan_is_empty(data->plan) && size_plan_is_empty(data->size_plan) &&
+                     device_plan_is_empty(data->devices_plan)))
                 return update_job_new(m, caller, TAKE_PTR(data), ret, ret_error);
         if (ret)
                 *ret = NULL;
         r = update_commit(m, data, ret_error);
-        if (r >= 0)
+        if (r >= 0) {
                 limits_plan_settle(TAKE_PTR(data->plan));
+                size_plan_settle(TAKE_PTR(data->size_plan));
+        }
         return r;
 }
 

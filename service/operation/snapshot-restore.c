@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/model/config.h"
 #include "service/operation/snapshot.h"
+#include "service/operation/volume-size.h"
 #include "service/util/cleanup.h"
 #include "service/util/log.h"
 #include "service/worker/operations.h"
@@ -56,6 +57,18 @@ static int restore_mark_undo(Job *job, Error *ret_error) {
         return manager_save(job->manager, &c->object, ret_error);
 }
 
+/* What the container may hold once it is as it was then. */
+static uint64_t restored_size(Manager *m, const Container *c, const char *name) {
+        const Snapshot *s = snapshots_find(c->snapshots, name);
+        g_autoptr(GVariant) config = NULL, devices = NULL;
+
+        if (!s)
+                return container_get_size(m, c);
+        profiles_expand(m, (const char *const *) s->profiles, s->config, s->devices, &config,
+                        &devices);
+        return root_size_of(m, devices, c->pool);
+}
+
 static int run_worker(Job *job, const char *operation, Error *ret_error) {
         RestoreJob *data = job->data;
         const Container *c = data->container.container;
@@ -70,6 +83,7 @@ static int run_worker(Job *job, const char *operation, Error *ret_error) {
         step_put_pool(&args, job->manager, pool);
         g_variant_dict_insert(&args, "container", "s", c->object.name);
         g_variant_dict_insert(&args, "snapshot", "s", data->snapshot);
+        g_variant_dict_insert(&args, "size", "t", restored_size(job->manager, c, data->snapshot));
         return job_run_worker(job, operation, g_variant_dict_end(&args), NULL, 0, NULL, ret_error);
 }
 

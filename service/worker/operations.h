@@ -31,7 +31,8 @@
 #define OPERATION_POOL_DELETE "storage.pool-delete"
 
 /* Makes volume containers/"container" s a copy of images/"image" s: a writable snapshot on btrfs,
- * a copy (reflinked where the filesystem can) on dir. Replaces an unfinished one. Result:
+ * a copy (reflinked where the filesystem can) on dir. Replaces an unfinished one. "size" t: what it
+ * may hold (0: no limit); ERROR_NO_SPACE where the image holds more. Result:
  * "idmapped" b: whether the pool's filesystem can be mounted idmapped; if not, the copy has been
  * shifted to "idmap-base" u (once, here). */
 #define OPERATION_CONTAINER_CREATE "storage.container-create"
@@ -39,8 +40,8 @@
  * "snapshot" s ("" for itself), and copies its snapshots "snapshots" as too. The source is in the
  * pool "from-pool", "from-driver", "from-path"; the pool of the other three arguments may be the
  * same, where copies share their data if it can. With "refresh" b the volume is there already and
- * replaced, as OPERATION_SNAPSHOT_RESTORE does, and its snapshots "delete" as go. "idmap-base" u
- * and result: as CONTAINER_CREATE. On failure the caller deletes what was made. */
+ * replaced, as OPERATION_SNAPSHOT_RESTORE does, and its snapshots "delete" as go. "idmap-base" u,
+ * "size" t and result: as CONTAINER_CREATE. On failure the caller deletes what was made. */
 #define OPERATION_CONTAINER_COPY "storage.container-copy"
 /* Deletes volume containers/"container" s and all its snapshots. */
 #define OPERATION_CONTAINER_DELETE "storage.container-delete"
@@ -53,13 +54,17 @@
 #define OPERATION_SNAPSHOT_DELETE "storage.snapshot-delete"
 #define OPERATION_SNAPSHOT_RENAME "storage.snapshot-rename"
 /* Puts a copy of volume snapshots/"container"/"snapshot" in the place of containers/"container",
- * which is kept beside it; puts the kept one back, where there is one; deletes the kept one (what
+ * which is kept beside it, and limits it to "size" t (0: no limit); puts the kept one back, where there is one; deletes the kept one (what
  * cannot be deleted is left to be swept). */
 #define OPERATION_SNAPSHOT_RESTORE "storage.snapshot-restore"
 #define OPERATION_SNAPSHOT_RESTORE_UNDO "storage.snapshot-restore-undo"
 #define OPERATION_SNAPSHOT_RESTORE_END "storage.snapshot-restore-end"
 /* Deletes volume images/"image" s. */
 #define OPERATION_IMAGE_DELETE "storage.image-delete"
+/* Limits what volumes may hold, in use or not: "volumes" a(sssssttb): pool, its driver and path,
+ * directory ("containers" or "custom"), name, size (0: no limit), the size before, whether it is an
+ * error (ERROR_NO_SPACE) when it holds more than that already. All or nothing. */
+#define OPERATION_VOLUME_RESIZE "storage.volume-resize"
 
 /* --- image: berth-worker-image ------------------------------------------------------------ */
 

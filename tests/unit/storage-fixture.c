@@ -131,6 +131,7 @@ WorkerClient *storage_fixture_run_volume(StorageFixture *fixture, const char *op
 
         add_pool(fixture, &dict, pool, driver);
         g_variant_dict_insert(&dict, "idmap-base", "u", 1000000);
+        g_variant_dict_insert(&dict, "size", "t", UINT64_C(0));
         va_start(ap, driver);
         while ((key = va_arg(ap, const char *)))
                 g_variant_dict_insert(&dict, key, "s", va_arg(ap, const char *));

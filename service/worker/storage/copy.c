@@ -18,6 +18,7 @@ typedef struct Copy {
         bool idmapped;     /* the copies are stored unshifted */
         uint32_t base;     /* else they are shifted to this */
         bool refresh;
+        uint64_t size;     /* of what is not a snapshot; 0: no limit */
         const char *container, *snapshot, *name;
         GVariant *snapshots, *delete;
 } Copy;
@@ -42,6 +43,8 @@ static int copy_read(Worker *worker, Copy *copy, Error *ret_error) {
                 r = worker_get_string(worker, "name", &copy->name, ret_error);
         if (r >= 0)
                 r = worker_get_boolean(worker, "refresh", &copy->refresh, ret_error);
+        if (r >= 0)
+                r = worker_get_uint64(worker, "size", &copy->size, ret_error);
         if (r >= 0)
                 r = worker_get_variant(worker, "idmap-base", "u", &base, ret_error);
         if (r >= 0)
@@ -182,6 +185,9 @@ int container_copy(Worker *worker, GVariantDict *result, Error *ret_error) {
         } else
                 r = copy_one(&copy, VOLUME_CONTAINER, copy.container, VOLUME_CONTAINER, copy.name,
                              copy.refresh, ret_error);
+        if (r >= 0)
+                r = volume_set_size(copy.to, VOLUME_CONTAINER, copy.name, copy.size, !copy.refresh,
+                                    ret_error);
         if (r < 0)
                 return r;
         g_variant_dict_insert(result, "idmapped", "b", copy.idmapped);

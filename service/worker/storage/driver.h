@@ -32,6 +32,10 @@ struct PoolDriver {
         /* Removes the volume in one step, or leaves it as it is. NULL, or -EOPNOTSUPP, where that
          * cannot be done. */
         int (*remove_at_once)(int dir_fd, const char *name);
+        /* Limits what the volume behind `fd` may hold (0: no limit), and says what it holds and may
+         * hold (-ENODATA while that is not counted). `pool_fd` is the pool's root. */
+        int (*set_size)(int pool_fd, int fd, uint64_t size, Error *ret_error);
+        int (*get_size)(int fd, uint64_t *ret_used, uint64_t *ret_size);
 };
 
 struct Pool {

@@ -5,6 +5,7 @@
 #include "service/worker/operations.h"
 #include "service/worker/storage/copy.h"
 #include "service/worker/storage/pool.h"
+#include "service/worker/storage/resize.h"
 #include "service/worker/storage/snapshot.h"
 #include "service/worker/storage/storage.h"
 #include "service/worker/storage/tree.h"
@@ -40,10 +41,13 @@ static int container_create(Worker *worker, GVariantDict *result, Error *ret_err
         g_autoptr(GVariant) base = NULL;
         g_autoptr(Pool) pool = NULL;
         const char *container, *image;
+        uint64_t size;
         bool idmapped;
         int r;
 
         r = worker_get_string(worker, "image", &image, ret_error);
+        if (r >= 0)
+                r = worker_get_uint64(worker, "size", &size, ret_error);
         if (r >= 0)
                 r = worker_get_variant(worker, "idmap-base", "u", &base, ret_error);
         if (r >= 0)
@@ -59,6 +63,11 @@ static int container_create(Worker *worker, GVariantDict *result, Error *ret_err
                 r = clone_shifted(pool, image, container, g_variant_get_uint32(base), ret_error);
         if (r < 0)
                 return r;
+        r = volume_set_size(pool, VOLUME_CONTAINER, container, size, true, ret_error);
+        if (r < 0) {
+                (void) volume_delete(pool, VOLUME_CONTAINER, container, NULL);
+                return r;
+        }
         g_variant_dict_insert(result, "idmapped", "b", idmapped);
         return 0;
 }
@@ -112,6 +121,7 @@ int main(void) {
                 { OPERATION_SNAPSHOT_RESTORE_UNDO, snapshot_restore_undo },
                 { OPERATION_SNAPSHOT_RESTORE_END, snapshot_restore_end },
                 { OPERATION_IMAGE_DELETE, image_delete },
+                { OPERATION_VOLUME_RESIZE, volume_resize },
                 { NULL },
         };
 

@@ -65,11 +65,19 @@ int snapshot_rename(Worker *worker, GVariantDict *result, Error *ret_error) {
 
 int snapshot_restore(Worker *worker, GVariantDict *result, Error *ret_error) {
         g_auto(Request) request = { 0 };
-        int r = request_read(worker, &request, ret_error);
+        uint64_t size;
+        int r;
 
+        r = worker_get_uint64(worker, "size", &size, ret_error);
+        if (r >= 0)
+                r = request_read(worker, &request, ret_error);
+        if (r >= 0)
+                r = volume_replace(request.pool, VOLUME_SNAPSHOT, request.snapshot,
+                                   VOLUME_CONTAINER, request.container, ret_error);
+        /* What it holds is what it held then: it may be more than it may hold now. */
         return r < 0 ? r
-                     : volume_replace(request.pool, VOLUME_SNAPSHOT, request.snapshot,
-                                      VOLUME_CONTAINER, request.container, ret_error);
+                     : volume_set_size(request.pool, VOLUME_CONTAINER, request.container, size,
+                                       false, ret_error);
 }
 
 int snapshot_restore_undo(Worker *worker, GVariantDict *result, Error *ret_error) {

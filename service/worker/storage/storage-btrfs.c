@@ -12,6 +12,7 @@
 
 #include "service/util/cleanup.h"
 #include "service/util/path.h"
+#include "service/worker/storage/quota-btrfs.h"
 #include "service/worker/storage/subvolume.h"
 
 /*
@@ -213,4 +214,6 @@ const PoolDriver pool_driver_btrfs = {
         .seal = btrfs_seal,
         .remove = btrfs_remove,
         .remove_at_once = btrfs_remove_at_once,
+        .set_size = quota_btrfs_set,
+        .get_size = quota_btrfs_get,
 };

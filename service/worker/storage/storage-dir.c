@@ -8,6 +8,7 @@
 
 #include "service/util/cleanup.h"
 #include "service/util/path.h"
+#include "service/worker/storage/quota-project.h"
 #include "service/worker/storage/tree.h"
 
 /* Volumes are plain directories: any filesystem will do. */
@@ -39,4 +40,6 @@ const PoolDriver pool_driver_dir = {
         .create = dir_create,
         .clone = dir_clone,
         .remove = path_remove_tree,
+        .set_size = quota_project_set,
+        .get_size = quota_project_get,
 };

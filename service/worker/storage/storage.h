@@ -40,6 +40,8 @@ bool volume_name_is_valid(const char *name);
 /* Opens the pool that the arguments of a worker name ("pool", "pool-driver", "pool-path"). As long
  * as any worker has it open, what is unfinished in it is not swept. */
 int pool_open(Worker *worker, Pool **ret, Error *ret_error);
+int pool_open_named(const char *name, const char *driver_name, const char *path, Pool **ret,
+                    Error *ret_error);
 /* The same of "from-pool", "from-driver", "from-path". */
 int pool_open_source(Worker *worker, Pool **ret, Error *ret_error);
 Pool *pool_free(Pool *pool);
@@ -85,6 +87,14 @@ int volume_rename(Pool *pool, VolumeKind kind, const char *name, const char *new
                   Error *ret_error);
 /* Directory fd of a volume; ERROR_NO_SUCH_VOLUME naming it where there is none. */
 int volume_open(Pool *pool, VolumeKind kind, const char *name, int *ret_fd, Error *ret_error);
+
+/* Limits what a volume may hold; 0: no limit. With `room` ERROR_NO_SPACE, and nothing changed, where
+ * it holds more than that already. */
+int volume_set_size(Pool *pool, VolumeKind kind, const char *name, uint64_t size, bool room,
+                    Error *ret_error);
+/* What it holds and what it may (0: no limit). -ENODATA, without a message, where nobody counts. */
+int volume_get_size(Pool *pool, VolumeKind kind, const char *name, uint64_t *ret_used,
+                    uint64_t *ret_size, Error *ret_error);
 
 /* Whether the pool's filesystem can be mounted idmapped. Tried once, then remembered. */
 bool pool_can_idmap(Pool *pool);
