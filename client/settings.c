@@ -416,11 +416,16 @@ static int edit_apply(Client *c, const char *text, void *userdata, Error *ret_er
                 "config", "description", "locations", "managed", "name", "status", "type",
                 "used_by", NULL,
         };
+        static const char *const pool_keys[] = {
+                "config", "description", "driver", "locations", "name", "source", "status",
+                "used_by", NULL,
+        };
         g_autoptr(GVariant) mapping = NULL, config = NULL, set = NULL, unset = NULL;
         g_autoptr(GVariant) options = NULL;
         Edit *edit = userdata;
         const char *const *keys = edit->kind == OBJECT_CONTAINER ? container_keys
                                   : edit->kind == OBJECT_NETWORK ? network_keys
+                                  : edit->kind == OBJECT_POOL    ? pool_keys
                                                                  : profile_keys;
         int r;
 
@@ -445,6 +450,12 @@ static int edit_apply(Client *c, const char *text, void *userdata, Error *ret_er
 }
 
 int settings_run_edit(Client *c, ObjectKind kind, Error *ret_error) {
+        static const char pool_header[] =
+                "### This is the storage pool in YAML.\n"
+                "### Lines that begin with '#' are ignored.\n"
+                "###\n"
+                "### config and description can be changed. A larger size makes a pool grow that\n"
+                "### is in a file of its own; volume.size limits root disks without a size.\n\n";
         static const char header[] =
                 "### This is the configuration in YAML.\n"
                 "### Lines that begin with '#' are ignored.\n"
@@ -474,7 +485,7 @@ int settings_run_edit(Client *c, ObjectKind kind, Error *ret_error) {
                 return r;
         record = g_variant_ref_sink(settings_to_record(s));
         yaml = yaml_from_variant(record);
-        text = g_strconcat(header, yaml, NULL);
+        text = g_strconcat(kind == OBJECT_POOL ? pool_header : header, yaml, NULL);
         edit = (Edit) { kind, s };
         return editor_run(c, s->object->name, text, edit_apply, &edit, ret_error);
 }

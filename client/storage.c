@@ -14,6 +14,18 @@ static int storage_get(Client *c, Error *ret_error) {
         return settings_run_get(c, OBJECT_POOL, ret_error);
 }
 
+static int storage_set(Client *c, Error *ret_error) {
+        return settings_run_set(c, OBJECT_POOL, ret_error);
+}
+
+static int storage_unset(Client *c, Error *ret_error) {
+        return settings_run_unset(c, OBJECT_POOL, ret_error);
+}
+
+static int storage_edit(Client *c, Error *ret_error) {
+        return settings_run_edit(c, OBJECT_POOL, ret_error);
+}
+
 static GVariant *pool_to_record(const Object *o) {
         GVariantBuilder b;
 
@@ -170,13 +182,18 @@ const Command storage_commands[] = {
           create_pool_options, "-", 2, -1, .run = storage_create },
         { "delete", "rm", "<pool>", "Delete a storage pool", NULL, "s-", 1, 1,
           .run = storage_delete },
+        { "edit", NULL, "<pool>", "Edit a storage pool as YAML", NULL, "s-", 1, 1,
+          .run = storage_edit },
         { "get", NULL, "<pool> <key>", "Print the value of a key", NULL, "s-", 2, 2,
           .run = storage_get },
         { "info", NULL, "<pool>", "Show how full a storage pool is", info_pool_options, "s-", 1, 1,
           .run = storage_info },
         { "list", "ls", "", "List storage pools", client_list_options, "-", 0, 1,
           .run = storage_list },
+        { "set", NULL, "<pool> <key>=<value>...", "Set keys; a larger size makes it grow", NULL,
+          "s-", 2, -1, .run = storage_set },
         { "show", NULL, "<pool>", "Show a storage pool as YAML", client_show_options, "s-", 1, 1,
           .run = storage_show },
+        { "unset", NULL, "<pool> <key>", "Unset a key", NULL, "s-", 2, 2, .run = storage_unset },
         { NULL },
 };

@@ -26,6 +26,25 @@ static int get_space(BusCall *call, Error *ret_error) {
         return 0;
 }
 
+static int update(BusCall *call, Error *ret_error) {
+        g_autoptr(GVariant) set = NULL, unset = NULL;
+        uint64_t revision = option_get_uint64(call->options, "if-revision", 0);
+        PoolChange change;
+        Job *job;
+        int r;
+
+        g_variant_get(call->args, "(@a{ss}@asa{sv})", &set, &unset, NULL);
+        change = (PoolChange) {
+                .set = set,
+                .unset = unset,
+                .description = option_get_string(call->options, "description", NULL),
+                .if_revision = revision > 0 ? &revision : NULL,
+        };
+        r = pool_update(call->manager, bus_call_caller(call), pool_of(call), &change, &job,
+                        ret_error);
+        return r < 0 || !job ? r : bus_call_wait_for_job(call, job);
+}
+
 static int delete(BusCall *call, Error *ret_error) {
         Job *job;
         int r = pool_delete(call->manager, bus_call_caller(call), pool_of(call), &job, ret_error);
@@ -67,12 +86,22 @@ static GVariant *property_used_by(Bus *bus, Object *o) {
 
 /* --- tables --- */
 
+static const Option update_options[] = {
+        { "if-revision", "t" },
+        { "description", "s" },
+        { NULL },
+};
+
 static const BusMethod methods[] = {
         { "GetConfig", "a{sv}", "a{ss}", SD_BUS_PARAM(options) SD_BUS_PARAM(config),
           BUS_PUBLIC, .act = get_config },
         { "GetSpace", "a{sv}", "tt",
           SD_BUS_PARAM(options) SD_BUS_PARAM(total) SD_BUS_PARAM(used),
           BUS_PUBLIC, .act = get_space },
+        { "Update", "a{ss}asa{sv}", "",
+          SD_BUS_PARAM(set) SD_BUS_PARAM(unset) SD_BUS_PARAM(options),
+          BUS_ACTION, NULL, "manage-storage", "change the storage pool $(pool)",
+          update_options, NULL, update },
         { "Delete", "a{sv}", "o", SD_BUS_PARAM(options) SD_BUS_PARAM(job),
           BUS_ACTION, NULL, "manage-storage", "delete the storage pool $(pool)",
           NULL, NULL, delete },

@@ -244,7 +244,8 @@ static Privilege privilege_of_none(GVariant *options) {
 static const DeviceOption disk_options[] = {
         { "path", "path", check_path, true, "where it is inside; / for the root disk" },
         { "pool", "name", check_pool, .help = "storage pool of the root disk" },
-        { "size", "size", check_disk_size, .help = "how much the root disk may hold (default the pool's volume.size)" },
+        { "size", "size", check_disk_size,
+          .help = "how much the root disk may hold (default the pool's volume.size)" },
         { "source", "path", check_source,
           .help = "file or directory of the host, opened as the container's owner and with his "
                   "rights" },

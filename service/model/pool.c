@@ -35,6 +35,7 @@ StoragePool *storage_pool_free(StoragePool *pool) {
         g_free(pool->description);
         g_free(pool->driver);
         g_free(pool->source);
+        g_free(pool->problem);
         g_variant_unref(pool->config);
         g_free(pool);
         return NULL;
@@ -70,6 +71,15 @@ int storage_pool_from_record(const char *name, GVariant *record, StoragePool **r
         pool->state = (PoolState) state;
         *ret = g_steal_pointer(&pool);
         return 0;
+}
+
+int storage_pool_unavailable(const StoragePool *pool, Error *ret_error) {
+        if (pool->state == POOL_UNAVAILABLE && pool->problem)
+                return error_set(ret_error, ERROR_BACKEND_FAILED,
+                                 "Storage pool \"%s\" is not available: %s", pool->object.name,
+                                 pool->problem);
+        return error_set(ret_error, ERROR_BACKEND_FAILED, "Storage pool \"%s\" (%s) is %s",
+                         pool->object.name, pool->source, states[pool->state]);
 }
 
 int storage_pool_check_driver(const char *driver, Error *ret_error) {

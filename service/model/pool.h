@@ -19,8 +19,11 @@ typedef struct StoragePool {
         PoolState state; /* only creating and deleting are recorded */
         char *description;
         char *driver;    /* "dir" or "btrfs" */
-        char *source;    /* directory or loop file */
+        char *source;    /* directory, loop file or block device */
         GVariant *config; /* a{ss} */
+        /* Not recorded: why it could not be mounted, and when that was tried (µs since 1970). */
+        char *problem;
+        uint64_t tried;
 } StoragePool;
 
 StoragePool *storage_pool_new(const char *name, uid_t owner);
@@ -30,6 +33,8 @@ GVariant *storage_pool_to_record(const StoragePool *pool);
 int storage_pool_from_record(const char *name, GVariant *record, StoragePool **ret);
 
 const char *storage_pool_state_to_string(PoolState state);
+/* ERROR_BACKEND_FAILED that says why the pool cannot be used. */
+int storage_pool_unavailable(const StoragePool *pool, Error *ret_error);
 int storage_pool_check_driver(const char *driver, Error *ret_error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(StoragePool, storage_pool_free)

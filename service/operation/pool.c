@@ -36,11 +36,18 @@ static void pool_job_free(void *p) {
         g_free(data);
 }
 
+void pool_put_source(GVariantDict *args, Manager *m, StoragePool *pool, uint64_t size) {
+        step_put_pool(args, m, pool);
+        g_variant_dict_insert(args, "source", "s", pool->source);
+        g_variant_dict_insert(args, "uuid", "s", config_get(pool->config, "volatile.uuid") ?: "");
+        g_variant_dict_insert(args, "size", "t", size);
+        g_variant_dict_insert(args, "state-dir", "s", m->state_dir);
+}
+
 static int run_pool_worker(Job *job, const char *operation,
                            int (*done)(Job *, GVariant *, int *, size_t, Error *),
                            Error *ret_error) {
         PoolJob *data = job->data;
-        Manager *m = job->manager;
         const char *size = config_get(data->pool->config, "size");
         uint64_t bytes = 0;
         GVariantDict args;
@@ -50,10 +57,7 @@ static int run_pool_worker(Job *job, const char *operation,
         if (r < 0)
                 return r;
         g_variant_dict_init(&args, NULL);
-        step_put_pool(&args, m, data->pool);
-        g_variant_dict_insert(&args, "source", "s", data->pool->source);
-        g_variant_dict_insert(&args, "size", "t", bytes);
-        g_variant_dict_insert(&args, "state-dir", "s", m->state_dir);
+        pool_put_source(&args, job->manager, data->pool, bytes);
         return job_run_worker(job, operation, g_variant_dict_end(&args), NULL, 0, done, ret_error);
 }
 
@@ -79,13 +83,22 @@ static int create_record_undo(Job *job, Error *ret_error) {
 
 static int create_done(Job *job, GVariant *result, int *fds, size_t n_fds, Error *ret_error) {
         PoolJob *data = job->data;
-        const char *source;
+        g_autoptr(GVariant) set = NULL;
+        const char *source, *uuid;
+        GVariant *config;
 
-        if (!g_variant_lookup(result, "source", "&s", &source))
+        if (!g_variant_lookup(result, "source", "&s", &source) ||
+            !g_variant_lookup(result, "uuid", "&s", &uuid))
                 return error_set(ret_error, ERROR_FAILED,
                                  "The storage worker's result is incomplete");
         g_free(data->pool->source);
         data->pool->source = g_strdup(source);
+        if (!*uuid)
+                return 0;
+        set = g_variant_ref_sink(g_variant_new_parsed("{'volatile.uuid': %s}", uuid));
+        config = config_merge(data->pool->config, set, NULL);
+        g_variant_unref(data->pool->config);
+        data->pool->config = config;
         return 0;
 }
 
@@ -328,6 +341,9 @@ static int mount_failed(Job *job, Error *ret_error) {
         PoolJob *data = job->data;
 
         data->pool->state = POOL_UNAVAILABLE;
+        data->pool->tried = (uint64_t) g_get_real_time();
+        g_free(data->pool->problem);
+        data->pool->problem = g_strdup(job->error.message);
         manager_changed(job->manager, &data->pool->object);
         log_error("Storage pool \"%s\" cannot be used: %s", data->pool->object.name,
                   job->error.message);
@@ -360,8 +376,7 @@ int pool_get_space(Manager *m, StoragePool *pool, uint64_t *ret_total, uint64_t 
         struct statvfs st;
 
         if (pool->state != POOL_AVAILABLE)
-                return error_set(ret_error, ERROR_BACKEND_FAILED, "Storage pool \"%s\" is %s",
-                                 pool->object.name, storage_pool_state_to_string(pool->state));
+                return storage_pool_unavailable(pool, ret_error);
         if (statvfs(path, &st) < 0)
                 return error_set_errno(ret_error, errno, "Cannot look at %s", path);
         *ret_total = (uint64_t) st.f_blocks * st.f_frsize;

@@ -12,7 +12,19 @@ typedef struct PoolCreate {
 } PoolCreate;
 
 int pool_create(Manager *m, Caller caller, const PoolCreate *args, Job **ret, Error *ret_error);
+/* The arguments of the operations on a pool as a whole. */
+void pool_put_source(GVariantDict *args, Manager *m, StoragePool *pool, uint64_t size);
 int pool_delete(Manager *m, Caller caller, StoragePool *pool, Job **ret, Error *ret_error);
+typedef struct PoolChange {
+        GVariant *set;           /* a{ss}, may be NULL as all of these */
+        GVariant *unset;         /* as */
+        const char *description;
+        const uint64_t *if_revision;
+} PoolChange;
+
+/* Changes the configuration, all of it or nothing; *ret is NULL where that needs no job. */
+int pool_update(Manager *m, Caller caller, StoragePool *pool, const PoolChange *change, Job **ret,
+                Error *ret_error);
 /* Mounts what is recorded, and deletes images that no record owns. */
 int pool_mount(Manager *m, StoragePool *pool, Job **ret, Error *ret_error);
 /* Bytes of the filesystem that it is on. */

@@ -3,6 +3,7 @@
 
 #include "service/operation/container-console.h"
 #include "service/operation/network.h"
+#include "service/operation/pool.h"
 #include "service/util/cleanup.h"
 #include "service/worker/operations.h"
 
@@ -53,11 +54,15 @@ int step_wait_for_pool(Job *job, const char *name, StoragePool **ret, Error *ret
                 return JOB_STEP_DONE;
         }
         other = manager_get_lock(m, &pool->object);
-        if (other)
-                return job_wait_for(job, other);
-        return error_set(ret_error, ERROR_BACKEND_FAILED,
-                         "Storage pool \"%s\" (%s) is %s; see the service's log for the reason",
-                         name, pool->source, storage_pool_state_to_string(pool->state));
+        if (!other && pool->state == POOL_UNAVAILABLE && pool->tried < job->started) {
+                /* Its disk may have come since. */
+                r = pool_mount(m, pool, &other, ret_error);
+                if (r < 0)
+                        return r;
+                job_start(other);
+        }
+        return other && other != job ? job_wait_for(job, other)
+                                     : storage_pool_unavailable(pool, ret_error);
 }
 
 GVariant *step_clean_args(const Container *c) {

@@ -22,11 +22,16 @@
  * own), "size" t (of the loop file, 0 for the default: a fifth of the free space, 5 to 30 GiB),
  * "state-dir" s. pool-path is the mount point or directory to be: STATE/mounts/NAME; a btrfs loop
  * file is STATE/disks/NAME.img and is mounted there (nosuid,nodev,noatime, user_subvol_rm_allowed
- * not), an existing btrfs directory or plain directory is bind-mounted there, so that a pool is
- * always at its path. Result: "source" s, "size" t. Undoes itself on failure. */
+ * not), as is a btrfs on a block device ("source" begins with /dev/); an existing btrfs directory
+ * or plain directory is bind-mounted there, so that a pool is always at its path. "uuid" s: "".
+ * Result: "source" s, "uuid" s (of the btrfs on a device), "size" t. Undoes itself on failure. */
 #define OPERATION_POOL_CREATE "storage.pool-create"
-/* Mounts a pool that exists. Same arguments as POOL_CREATE, "source" as its result gave it. */
+/* Mounts a pool that exists. Same arguments as POOL_CREATE, "source" and "uuid" as its result gave
+ * them. */
 #define OPERATION_POOL_MOUNT "storage.pool-mount"
+/* Makes a pool in a loop file "size" t large; it is mounted. Same arguments. ERROR_INVALID_CONFIG
+ * where it is larger. */
+#define OPERATION_POOL_GROW "storage.pool-grow"
 /* Deletes all volumes and the pool, unmounts it and removes the loop file. Same arguments. */
 #define OPERATION_POOL_DELETE "storage.pool-delete"
 
@@ -54,8 +59,8 @@
 #define OPERATION_SNAPSHOT_DELETE "storage.snapshot-delete"
 #define OPERATION_SNAPSHOT_RENAME "storage.snapshot-rename"
 /* Puts a copy of volume snapshots/"container"/"snapshot" in the place of containers/"container",
- * which is kept beside it, and limits it to "size" t (0: no limit); puts the kept one back, where there is one; deletes the kept one (what
- * cannot be deleted is left to be swept). */
+ * which is kept beside it, and limits it to "size" t (0: no limit); puts the kept one back, where
+ * there is one; deletes the kept one (what cannot be deleted is left to be swept). */
 #define OPERATION_SNAPSHOT_RESTORE "storage.snapshot-restore"
 #define OPERATION_SNAPSHOT_RESTORE_UNDO "storage.snapshot-restore-undo"
 #define OPERATION_SNAPSHOT_RESTORE_END "storage.snapshot-restore-end"

@@ -104,6 +104,7 @@ static const struct {
         { "Network.Delete", "/org/berth1/network/net0", "(@a{sv} {},)" },
         { "StoragePool.GetConfig", PATH_POOL, "(@a{sv} {},)" },
         { "StoragePool.GetSpace", PATH_POOL, "(@a{sv} {},)" },
+        { "StoragePool.Update", PATH_POOL, "(@a{ss} {}, @as [], @a{sv} {})" },
         { "Manager.Shutdown", PATH_ROOT, "(@a{sv} {},)" },
         { "StoragePool.Delete", PATH_POOL, "(@a{sv} {},)" },
 };

@@ -255,6 +255,7 @@ static int pool_create(Worker *worker, GVariantDict *result, Error *ret_error) {
                 r = make_dir_below(worker, "images", NULL, ret_error);
         g_variant_dict_insert(result, "source", "s",
                               setting("source") ?: *source ? source : "/made/up");
+        g_variant_dict_insert(result, "uuid", "s", "");
         g_variant_dict_insert(result, "size", "t", UINT64_C(0));
         return r;
 }
@@ -723,6 +724,7 @@ static int file_list(Worker *worker, GVariantDict *result, Error *ret_error) {
 #define OPERATIONS(_) \
         _(POOL_CREATE, pool_create) \
         _(POOL_MOUNT, pool_create) \
+        _(POOL_GROW, nothing) \
         _(POOL_DELETE, nothing) \
         _(CONTAINER_CREATE, container_create) \
         _(CONTAINER_COPY, container_copy) \
@@ -735,6 +737,7 @@ static int file_list(Worker *worker, GVariantDict *result, Error *ret_error) {
         _(SNAPSHOT_RESTORE_UNDO, nothing) \
         _(SNAPSHOT_RESTORE_END, nothing) \
         _(IMAGE_DELETE, image_delete) \
+        _(VOLUME_RESIZE, nothing) \
         _(IMAGE_IMPORT, image_import) \
         _(IMAGE_PUBLISH, image_publish) \
         _(IMAGE_UNPACK, image_unpack) \

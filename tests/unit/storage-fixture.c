@@ -108,6 +108,7 @@ GVariant *storage_fixture_pool_args(StorageFixture *fixture, const char *pool, c
 
         add_pool(fixture, &dict, pool, driver);
         g_variant_dict_insert(&dict, "source", "s", source);
+        g_variant_dict_insert(&dict, "uuid", "s", "");
         g_variant_dict_insert(&dict, "size", "t", size);
         g_variant_dict_insert(&dict, "state-dir", "s", fixture->state_dir);
         return g_variant_dict_end(&dict);

@@ -2,30 +2,19 @@
 #include "service/worker/storage/pool-source.h"
 
 #include <dirent.h>
-#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/btrfs.h>
-#include <linux/fs.h>
 #include <linux/openat2.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "service/util/cleanup.h"
 #include "service/util/path.h"
-#include "service/worker/storage/loop.h"
 #include "service/worker/storage/mount.h"
-#include "service/worker/storage/program.h"
-
-/* Where a btrfs keeps its id and its mark: part of its format on disk. */
-#define BTRFS_FSID_POSITION (65536 + 32)
-#define BTRFS_MAGIC_POSITION (65536 + 64)
-#define BTRFS_MAGIC "_BHRfS_M"
+#include "service/worker/storage/pool-disk.h"
 
 /* --- Arguments --------------------------------------------------------------------------- */
 
@@ -39,6 +28,9 @@ static void source_identify(PoolSource *source, const char *path, const char *gi
             (g_str_equal(given, "") || g_str_equal(given, loop_path))) {
                 source->kind = POOL_SOURCE_LOOP;
                 source->path = g_steal_pointer(&loop_path);
+        } else if (source->driver == &pool_driver_btrfs && g_str_has_prefix(given, "/dev/")) {
+                source->kind = POOL_SOURCE_DEVICE;
+                source->path = g_strdup(given);
         } else if (g_str_equal(given, "") || g_str_equal(given, path)) {
                 source->kind = POOL_SOURCE_OWN;
                 source->path = g_strdup(path);
@@ -70,6 +62,7 @@ static int source_open_state(PoolSource *source, const char *state_dir, Error *r
 
 int pool_source_read(Worker *worker, PoolSource *ret, Error *ret_error) {
         const char *name = NULL, *driver = NULL, *path = NULL, *given = NULL, *state_dir = NULL;
+        const char *uuid = NULL;
         g_auto(PoolSource) source = POOL_SOURCE_INIT;
         g_autofree char *expected = NULL;
         const struct {
@@ -77,7 +70,7 @@ int pool_source_read(Worker *worker, PoolSource *ret, Error *ret_error) {
                 const char **value;
         } strings[] = {
                 { "pool", &name },   { "pool-driver", &driver },  { "pool-path", &path },
-                { "source", &given }, { "state-dir", &state_dir },
+                { "source", &given }, { "state-dir", &state_dir }, { "uuid", &uuid },
         };
         int r;
 
@@ -104,6 +97,7 @@ int pool_source_read(Worker *worker, PoolSource *ret, Error *ret_error) {
                                  "Storage pool \"%s\" must be at \"%s\", not at \"%s\"", name,
                                  expected, path);
         source.pool = g_strdup(name);
+        source.uuid = g_strdup(uuid);
         source_identify(&source, path, given, state_dir);
         r = source_open_state(&source, state_dir, ret_error);
         if (r < 0)
@@ -120,6 +114,7 @@ void pool_source_done(PoolSource *source) {
         g_clear_pointer(&source->pool, g_free);
         g_clear_pointer(&source->path, g_free);
         g_clear_pointer(&source->image, g_free);
+        g_clear_pointer(&source->uuid, g_free);
 }
 
 /* --- A directory that was given ---------------------------------------------------------- */
@@ -228,7 +223,7 @@ static int missing_directory(const PoolSource *source, Error *ret_error) {
 int pool_source_open_directory(PoolSource *source, int *ret_fd, Error *ret_error) {
         int fd;
 
-        g_assert(source->kind != POOL_SOURCE_LOOP);
+        g_assert(!pool_source_is_disk(source));
         if (source->kind == POOL_SOURCE_DIRECTORY)
                 return open_given_directory(source, ret_fd, ret_error);
         /* Not through the path module: it would stop at the pool's own mount. */
@@ -265,12 +260,34 @@ static int directory_is_empty(int fd) {
         return !found;
 }
 
+/* A source that is not there yet, in a directory that is on a btrfs, becomes a subvolume. */
+static int make_subvolume(PoolSource *source, Error *ret_error) {
+        g_autofree char *parent = g_path_get_dirname(source->path);
+        g_autofree char *name = g_path_get_basename(source->path);
+        _cleanup_close_ int fd = open_without_links(parent);
+        int r;
+
+        if (fd < 0)
+                return missing_directory(source, ret_error);
+        r = check_directory(source, fd, ret_error);
+        if (r < 0)
+                return r;
+        r = source->driver->create(fd, name);
+        if (r < 0)
+                return error_set_errno(ret_error, -r, "Cannot make the subvolume \"%s\"",
+                                       source->path);
+        source->made = true;
+        return 0;
+}
+
 static int make_directory(PoolSource *source, Error *ret_error) {
         _cleanup_close_ int fd = -EBADF;
         struct stat st;
         int r;
 
         r = open_given_directory(source, &fd, ret_error);
+        if (r == -ENOENT && source->driver == &pool_driver_btrfs)
+                return make_subvolume(source, ret_error);
         if (r == -ENOENT)
                 return missing_directory(source, ret_error);
         if (r < 0)
@@ -289,147 +306,24 @@ static int make_directory(PoolSource *source, Error *ret_error) {
         return 0;
 }
 
+static int remove_subvolume(PoolSource *source) {
+        g_autofree char *parent = g_path_get_dirname(source->path);
+        g_autofree char *name = g_path_get_basename(source->path);
+        _cleanup_close_ int fd = open_without_links(parent);
+
+        return fd < 0 ? fd : source->driver->remove(fd, name);
+}
+
 static int unmake_directory(PoolSource *source) {
         _cleanup_close_ int fd = -EBADF;
         int r;
 
+        if (source->made)
+                return remove_subvolume(source);
         r = open_given_directory(source, &fd, NULL);
         if (r < 0)
                 return r;
         return fchmod(fd, source->old_mode) < 0 ? -errno : 0;
-}
-
-/* --- A loop file ------------------------------------------------------------------------- */
-
-static int choose_size(PoolSource *source, Error *ret_error) {
-        struct statvfs st;
-        uint64_t available;
-
-        if (fstatvfs(source->disks_fd, &st) < 0)
-                return -errno;
-        available = (uint64_t) st.f_bavail * st.f_frsize;
-        if (source->size == 0)
-                source->size = MIN(available, CLAMP(available / 5, POOL_LOOP_SIZE_DEFAULT_MIN,
-                                                    POOL_LOOP_SIZE_DEFAULT_MAX));
-        else if (source->size < POOL_LOOP_SIZE_MIN)
-                return error_set(ret_error, ERROR_INVALID_CONFIG,
-                                 "Storage pool \"%s\" cannot be that small: a btrfs pool has at "
-                                 "least %" G_GUINT64_FORMAT " MiB", source->pool,
-                                 POOL_LOOP_SIZE_MIN >> 20);
-        source->size -= source->size % 4096;
-        if (source->size > available || source->size < POOL_LOOP_SIZE_MIN)
-                return error_set(
-                        ret_error, ERROR_NO_SPACE,
-                        "There is no room for storage pool \"%s\": it wants %" G_GUINT64_FORMAT
-                        " MiB and \"%s\" has %" G_GUINT64_FORMAT " MiB to spare",
-                        source->pool, MAX(source->size, POOL_LOOP_SIZE_MIN) >> 20, source->path,
-                        available >> 20);
-        return 0;
-}
-
-static int format_image(const PoolSource *source, int fd, Error *ret_error) {
-        g_autofree char *label = g_strdup_printf("berth-%s", source->pool);
-        const char *argv[] = {
-                "mkfs.btrfs", "--quiet", "--nodiscard", "--label", label, PROGRAM_FD_PATH, NULL,
-        };
-        int flags = 0, r;
-
-        if (ftruncate(fd, (off_t) source->size) < 0)
-                return -errno;
-        /* Copying on write twice over would only cost time. Not all filesystems know of it. */
-        if (ioctl(fd, FS_IOC_GETFLAGS, &flags) >= 0) {
-                flags |= FS_NOCOW_FL;
-                (void) ioctl(fd, FS_IOC_SETFLAGS, &flags);
-        }
-        r = program_run(argv, fd, ret_error);
-        if (r < 0)
-                return r;
-        return fsync(fd) < 0 || fsync(source->disks_fd) < 0 ? -errno : 0;
-}
-
-static int make_loop(PoolSource *source, Error *ret_error) {
-        _cleanup_close_ int fd = -EBADF;
-        int r;
-
-        r = choose_size(source, ret_error);
-        if (r < 0)
-                return r;
-        fd = path_open_beneath(source->disks_fd, source->image, O_RDWR | O_CREAT | O_EXCL, 0600);
-        if (fd == -EEXIST)
-                return error_set(ret_error, ERROR_EXISTS,
-                                 "Cannot make storage pool \"%s\": the file \"%s\" is there "
-                                 "already; move it away if nothing needs it", source->pool,
-                                 source->path);
-        if (fd < 0)
-                return error_set_errno(ret_error, -fd, "Cannot make the loop file \"%s\"",
-                                       source->path);
-        r = format_image(source, fd, ret_error);
-        if (r < 0) {
-                (void) path_remove_file(source->disks_fd, source->image);
-                if (r != -ECANCELED)
-                        (void) error_set_errno(ret_error, -r, "Cannot fill the loop file \"%s\"",
-                                               source->path);
-        }
-        return r;
-}
-
-static int open_loop_file(const PoolSource *source, int *ret_fd, Error *ret_error) {
-        _cleanup_close_ int fd = -EBADF;
-        struct stat st;
-
-        fd = path_open_beneath(source->disks_fd, source->image, O_RDWR | O_NOFOLLOW | O_NONBLOCK,
-                               0);
-        if (fd < 0)
-                return error_set_errno(ret_error, -fd,
-                                       "Cannot open the loop file \"%s\" of storage pool \"%s\"",
-                                       source->path, source->pool);
-        if (fstat(fd, &st) < 0)
-                return -errno;
-        if (!S_ISREG(st.st_mode) || st.st_uid != 0 || st.st_nlink != 1 || (st.st_mode & 0077))
-                return error_set(ret_error, ERROR_BACKEND_FAILED,
-                                 "The loop file \"%s\" of storage pool \"%s\" is not a file of "
-                                 "root's alone", source->path, source->pool);
-        *ret_fd = TAKE_FD(fd);
-        return 0;
-}
-
-static int mount_loop(PoolSource *source, int target_fd, Error *ret_error) {
-        _cleanup_close_ int image_fd = -EBADF, device_fd = -EBADF;
-        g_autofree char *device = NULL;
-        int r;
-
-        r = open_loop_file(source, &image_fd, ret_error);
-        if (r < 0)
-                return r;
-        r = loop_attach(image_fd, &device_fd, &device);
-        if (r < 0)
-                return error_set_errno(ret_error, -r, "Cannot attach \"%s\" to a loop device",
-                                       source->path);
-        r = mount_btrfs(device, target_fd);
-        if (r < 0)
-                return error_set_errno(ret_error, -r,
-                                       "Cannot mount storage pool \"%s\" from \"%s\"", source->pool,
-                                       source->path);
-        return 0;
-}
-
-/* Compares the filesystem's id with that in the file. */
-static int loop_is_mounted_at(const PoolSource *source, int fd, Error *ret_error) {
-        struct btrfs_ioctl_fs_info_args info = { 0 };
-        _cleanup_close_ int image_fd = -EBADF;
-        char id[BTRFS_FSID_SIZE], magic[sizeof(BTRFS_MAGIC) - 1];
-        int r;
-
-        r = open_loop_file(source, &image_fd, ret_error);
-        if (r < 0)
-                return r;
-        if (pread(image_fd, id, sizeof(id), BTRFS_FSID_POSITION) != sizeof(id) ||
-            pread(image_fd, magic, sizeof(magic), BTRFS_MAGIC_POSITION) != sizeof(magic) ||
-            memcmp(magic, BTRFS_MAGIC, sizeof(magic)) != 0)
-                return 0;
-        if (pool_driver_btrfs.check(fd) < 0 || ioctl(fd, BTRFS_IOC_FS_INFO, &info) < 0)
-                return 0;
-        return memcmp(id, info.fsid, sizeof(id)) == 0;
 }
 
 /* --- Any of them ------------------------------------------------------------------------- */
@@ -441,7 +335,9 @@ int pool_source_make(PoolSource *source, Error *ret_error) {
         case POOL_SOURCE_DIRECTORY:
                 return make_directory(source, ret_error);
         case POOL_SOURCE_LOOP:
-                return make_loop(source, ret_error);
+                return pool_disk_make_file(source, ret_error);
+        case POOL_SOURCE_DEVICE:
+                return pool_disk_make_device(source, ret_error);
         }
         g_assert_not_reached();
 }
@@ -454,6 +350,8 @@ int pool_source_unmake(PoolSource *source) {
                 return unmake_directory(source);
         case POOL_SOURCE_LOOP:
                 return path_remove_file(source->disks_fd, source->image);
+        case POOL_SOURCE_DEVICE:
+                return pool_disk_wipe_device(source);
         }
         g_assert_not_reached();
 }
@@ -462,8 +360,8 @@ int pool_source_mount(PoolSource *source, int target_fd, Error *ret_error) {
         _cleanup_close_ int fd = -EBADF;
         int r;
 
-        if (source->kind == POOL_SOURCE_LOOP)
-                return mount_loop(source, target_fd, ret_error);
+        if (pool_source_is_disk(source))
+                return pool_disk_mount(source, target_fd, ret_error);
         r = pool_source_open_directory(source, &fd, ret_error);
         if (r == -ENOENT)
                 return missing_directory(source, ret_error);
@@ -482,8 +380,8 @@ int pool_source_is_mounted_at(PoolSource *source, int fd, Error *ret_error) {
         struct stat here, there;
         int r;
 
-        if (source->kind == POOL_SOURCE_LOOP)
-                return loop_is_mounted_at(source, fd, ret_error);
+        if (pool_source_is_disk(source))
+                return pool_disk_is_mounted_at(source, fd, ret_error);
         /* Over one of our own nothing but itself is mounted. */
         if (source->kind == POOL_SOURCE_OWN)
                 return 1;

@@ -3,14 +3,15 @@
 
 /*
  * Where a pool's data is: in a directory of our own (STATE/mounts/NAME itself), in a directory that
- * an administrator gave, or in a loop file (STATE/disks/NAME.img). Whichever it is, it gets mounted
- * at STATE/mounts/NAME, which makes pools alike for everything else, keeps setuid programs and
- * device nodes of containers dead on the host, and tells an available pool from an empty directory
- * whose disk is not there.
+ * an administrator gave, in a loop file (STATE/disks/NAME.img), or on a block device. Whichever
+ * it is, it gets mounted at STATE/mounts/NAME, which makes pools alike for everything else, keeps
+ * setuid programs and device nodes of containers dead on the host, and tells an available pool from
+ * an empty directory whose disk is not there.
  *
  * The name of the kind is not stored: "source", as creation returned it, says it.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -20,20 +21,27 @@ typedef enum PoolSourceKind {
         POOL_SOURCE_OWN,
         POOL_SOURCE_DIRECTORY,
         POOL_SOURCE_LOOP,
+        POOL_SOURCE_DEVICE,
 } PoolSourceKind;
 
 typedef struct PoolSource {
         const PoolDriver *driver;
         PoolSourceKind kind;
         char *pool;
-        char *path;       /* of the directory or the loop file */
+        char *path;       /* of the directory, the loop file or the device */
+        char *uuid;       /* of the filesystem on a device, "" before there is one */
         char *image;      /* name of the loop file in disks_fd */
         uint64_t size;    /* of the loop file */
         int state_fd;
         int pools_fd;     /* STATE/mounts */
         int disks_fd;     /* STATE/disks, where there is a loop file */
+        bool made;        /* the directory was not there */
         mode_t old_mode;  /* of a directory that was given, before it became the pool's */
 } PoolSource;
+
+static inline bool pool_source_is_disk(const PoolSource *source) {
+        return source->kind == POOL_SOURCE_LOOP || source->kind == POOL_SOURCE_DEVICE;
+}
 
 /* A btrfs wants 109 MiB for itself; with less than this nothing of use fits. */
 #define POOL_LOOP_SIZE_MIN (UINT64_C(256) << 20)
@@ -57,7 +65,8 @@ int pool_source_mount(PoolSource *source, int target_fd, Error *ret_error);
 /* Whether it is what is mounted at `fd`: positive if so. */
 int pool_source_is_mounted_at(PoolSource *source, int fd, Error *ret_error);
 /* The directory with the data, not by way of the mount. -ENOENT, without a message, where it is not
- * there. Not for loop files. */
+ * there. Not for what has a
+ * filesystem of its own. */
 int pool_source_open_directory(PoolSource *source, int *ret_fd, Error *ret_error);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PoolSource, pool_source_done)

@@ -10,6 +10,7 @@
 #include "service/util/log.h"
 #include "service/util/path.h"
 #include "service/worker/storage/mount.h"
+#include "service/worker/storage/pool-disk.h"
 #include "service/worker/storage/pool-source.h"
 #include "service/worker/storage/sweep.h"
 
@@ -152,7 +153,7 @@ static int create(Worker *worker, Creation *creation, Error *ret_error) {
         r = make_mount_point(creation, ret_error);
         if (r < 0)
                 return r;
-        if (source->kind == POOL_SOURCE_LOOP)
+        if (pool_source_is_disk(source))
                 worker_progress(worker, "Making the filesystem", -1);
         r = pool_source_make(source, ret_error);
         if (r < 0)
@@ -189,6 +190,7 @@ int pool_create(Worker *worker, GVariantDict *result, Error *ret_error) {
         }
         creation.source = NULL;
         g_variant_dict_insert(result, "source", "s", source.path);
+        g_variant_dict_insert(result, "uuid", "s", source.uuid);
         g_variant_dict_insert(result, "size", "t",
                               source.kind == POOL_SOURCE_LOOP ? source.size : UINT64_C(0));
         return 0;
@@ -267,6 +269,31 @@ int pool_mount(Worker *worker, GVariantDict *result, Error *ret_error) {
         return 0;
 }
 
+/* --- Growing ----------------------------------------------------------------------------- */
+
+int pool_grow(Worker *worker, GVariantDict *result, Error *ret_error) {
+        g_auto(PoolSource) source = POOL_SOURCE_INIT;
+        _cleanup_close_ int fd = -EBADF;
+        int r;
+
+        r = pool_source_read(worker, &source, ret_error);
+        if (r < 0)
+                return r;
+        if (source.kind != POOL_SOURCE_LOOP)
+                return error_set(ret_error, ERROR_NOT_SUPPORTED,
+                                 "Storage pool \"%s\" is in no loop file: it has the size of "
+                                 "\"%s\"", source.pool, source.path);
+        r = check_mount(&source, &fd, ret_error);
+        if (r == 0)
+                return error_set(ret_error, ERROR_BACKEND_FAILED,
+                                 "Storage pool \"%s\" is not mounted", source.pool);
+        if (r >= 0)
+                r = pool_disk_grow_file(&source, fd, ret_error);
+        return r < 0 ? error_set_errno(ret_error, -r, "Cannot make storage pool \"%s\" larger",
+                                       source.pool)
+                     : 0;
+}
+
 /* --- Deleting ---------------------------------------------------------------------------- */
 
 static int delete_source(PoolSource *source, Error *ret_error) {
@@ -277,6 +304,8 @@ static int delete_source(PoolSource *source, Error *ret_error) {
                 r = path_remove_file(source->disks_fd, source->image);
                 return r == -ENOENT ? 0 : r;
         }
+        if (source->kind == POOL_SOURCE_DEVICE)
+                return pool_source_unmake(source);
         r = pool_source_open_directory(source, &fd, ret_error);
         if (r == -ENOENT)
                 return 0;

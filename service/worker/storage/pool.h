@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * The life of a pool: the operations POOL_CREATE, POOL_MOUNT and POOL_DELETE of
+ * The life of a pool: the operations POOL_CREATE, POOL_MOUNT, POOL_GROW and POOL_DELETE of
  * service/worker/operations.h, which describes them.
  */
 
@@ -10,4 +10,5 @@
 
 int pool_create(Worker *worker, GVariantDict *result, Error *ret_error);
 int pool_mount(Worker *worker, GVariantDict *result, Error *ret_error);
+int pool_grow(Worker *worker, GVariantDict *result, Error *ret_error);
 int pool_delete(Worker *worker, GVariantDict *result, Error *ret_error);

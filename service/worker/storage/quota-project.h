@@ -14,8 +14,8 @@
 
 #include "service/util/error.h"
 
-/* 0: no limit. The first limit of a directory marks every file in it. ERROR_NOT_SUPPORTED, with what
- * to do, where the filesystem does not count. */
+/* 0: no limit. The first limit of a directory marks every file in it. ERROR_NOT_SUPPORTED, with
+ * what to do, where the filesystem does not count. */
 int quota_project_set(int pool_fd, int fd, uint64_t size, Error *ret_error);
 /* What it holds, and what it may (0: no limit). -ENODATA while nothing is counted. */
 int quota_project_get(int fd, uint64_t *ret_used, uint64_t *ret_size);

@@ -88,8 +88,8 @@ int volume_rename(Pool *pool, VolumeKind kind, const char *name, const char *new
 /* Directory fd of a volume; ERROR_NO_SUCH_VOLUME naming it where there is none. */
 int volume_open(Pool *pool, VolumeKind kind, const char *name, int *ret_fd, Error *ret_error);
 
-/* Limits what a volume may hold; 0: no limit. With `room` ERROR_NO_SPACE, and nothing changed, where
- * it holds more than that already. */
+/* Limits what a volume may hold; 0: no limit. With `room` ERROR_NO_SPACE, and nothing changed,
+ * where it holds more than that already. */
 int volume_set_size(Pool *pool, VolumeKind kind, const char *name, uint64_t size, bool room,
                     Error *ret_error);
 /* What it holds and what it may (0: no limit). -ENODATA, without a message, where nobody counts. */
