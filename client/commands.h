@@ -21,6 +21,8 @@ extern const Option copy_options[];
 extern const Option create_options[];
 extern const Option delete_options[];
 extern const Option exec_options[];
+extern const Option container_export_options[];
+extern const Option container_import_options[];
 extern const Option info_options[];
 extern const Option list_options[];
 extern const Option monitor_options[];
@@ -36,6 +38,8 @@ extern const Option stop_options[];
 
 int run_console(Client *c, Error *ret_error);
 int run_copy(Client *c, Error *ret_error);
+int run_export(Client *c, Error *ret_error);
+int run_import(Client *c, Error *ret_error);
 int run_move(Client *c, Error *ret_error);
 int run_publish(Client *c, Error *ret_error);
 int run_init(Client *c, Error *ret_error);

@@ -34,6 +34,7 @@ BusCall *bus_call_free(BusCall *call) {
         g_free(call->asked_action);
         g_free(call->cancellation_id);
         g_free(call->waits_for);
+        g_free(call->asks_for);
         g_free(call);
         return NULL;
 }
@@ -309,6 +310,15 @@ void bus_sender_free(void *p) {
                 if (call->polkit_slot && !call->on_verdict)
                         decision_record(call, DECISION_WITHDRAWN, call->asked_action,
                                         "the caller has left");
+                if (call->on_answer && call->polkit_slot) {
+                        g_auto(Error) left = ERROR_INIT;
+
+                        bus_call_withdraw(call);
+                        (void) error_set(&left, ERROR_ACCESS_DENIED,
+                                         "Who asked has left the bus before the answer");
+                        call->on_answer(call, &left);
+                        continue;
+                }
                 if (call->polkit_slot || call->waits_for || !sender->known)
                         (void) bus_call_free(call);
         }

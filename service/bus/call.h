@@ -61,6 +61,10 @@ struct BusCall {
         ObjectKind waits_for_kind;
         char *waits_for;     /* name of the job */
         void (*on_verdict)(BusCall *call, const char *answer); /* CheckAccess */
+        /* Instead of running the call again: granted where there is no refusal. Whoever sets it
+         * ends the call. Also called when the sender has left. */
+        void (*on_answer)(BusCall *call, const Error *refusal);
+        char *asks_for;      /* name of the job that waits for the answer */
 };
 
 int bus_call_dispatch(sd_bus_message *message, void *userdata, sd_bus_error *error);

@@ -4,6 +4,7 @@
 #include "service/bus/class-container-copy.h"
 #include "service/bus/class-container-exec.h"
 #include "service/bus/class-container-files.h"
+#include "service/bus/container-archive.h"
 #include "service/bus/path.h"
 #include "service/model/config.h"
 #include "service/operation/container-state.h"
@@ -413,6 +414,14 @@ static const BusMethod methods[] = {
         { "Publish", "a{sv}", "o", SD_BUS_PARAM(options) SD_BUS_PARAM(job),
           BUS_OWNER, "use", "enter", "make an image of the container $(container)",
           bus_publish_options, bus_publish_prepare, bus_publish },
+        { "Export", "ha{sv}", "o",
+          SD_BUS_PARAM(archive) SD_BUS_PARAM(options) SD_BUS_PARAM(job),
+          BUS_OWNER, "use", "enter", "export the container $(container)",
+          bus_container_export_options, NULL, bus_container_export },
+        { "OpenExport", "a{sv}", "oh",
+          SD_BUS_PARAM(options) SD_BUS_PARAM(job) SD_BUS_PARAM(archive),
+          BUS_OWNER, "use", "enter", "export the container $(container)",
+          bus_container_export_options, NULL, bus_container_open_export },
         { "CreateSnapshot", "sa{sv}", "o",
           SD_BUS_PARAM(name) SD_BUS_PARAM(options) SD_BUS_PARAM(job),
           BUS_OWNER, "use", "manage", "take the snapshot $(snapshot) of the container $(container)",

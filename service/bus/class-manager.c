@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "service/bus/call.h"
+#include "service/bus/container-archive.h"
 #include "service/bus/path.h"
 #include "service/model/config-key.h"
 #include "service/model/device.h"
@@ -510,6 +511,16 @@ static const BusMethod methods[] = {
           SD_BUS_PARAM(options) SD_BUS_PARAM(job) SD_BUS_PARAM(archive),
           BUS_ACTION, NULL, "use", "import an image", open_import_options, import_prepare,
           open_image_import },
+        { "ImportContainer", "hsa{sv}", "oo",
+          SD_BUS_PARAM(archive) SD_BUS_PARAM(name) SD_BUS_PARAM(options) SD_BUS_PARAM(job)
+          SD_BUS_PARAM(container),
+          BUS_ACTION, NULL, "use", "import the container $(container)",
+          bus_container_import_options, bus_container_import_prepare, bus_container_import },
+        { "OpenContainerImport", "sa{sv}", "oh",
+          SD_BUS_PARAM(name) SD_BUS_PARAM(options) SD_BUS_PARAM(job) SD_BUS_PARAM(archive),
+          BUS_ACTION, NULL, "use", "import the container $(container)",
+          bus_container_import_options, bus_container_import_prepare,
+          bus_container_open_import },
         { "CreateProfile", "sa{sv}", "o",
           SD_BUS_PARAM(name) SD_BUS_PARAM(options) SD_BUS_PARAM(profile),
           BUS_ACTION, NULL, "manage-profiles", "create the profile $(profile)", profile_options,

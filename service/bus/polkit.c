@@ -41,7 +41,12 @@ static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *ret_er
         }
         if (authorized) {
                 call->granted = true;
-                bus_call_run(call);
+                if (!call->on_answer) {
+                        bus_call_run(call);
+                        return 0;
+                }
+                decision_record(call, DECISION_GRANTED, call->asked_action, NULL);
+                call->on_answer(call, NULL);
                 return 0;
         }
         if (challenge)
@@ -53,7 +58,10 @@ static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *ret_er
                                  "%s.%s", BUS_NAME, call->asked_action);
         decision_record(call, challenge ? DECISION_CHALLENGE : DECISION_DENIED, call->asked_action,
                         error.message);
-        bus_call_fail(call, &error);
+        if (call->on_answer)
+                call->on_answer(call, &error);
+        else
+                bus_call_fail(call, &error);
         return 0;
 }
 
@@ -80,6 +88,7 @@ int bus_call_ask(BusCall *call, const char *action, GVariant *details, Error *re
                            sd_bus_message_get_allow_interactive_authorization(call->message) > 0;
         int r;
 
+        g_free(call->cancellation_id);
         call->cancellation_id = g_strdup_printf("berth%" G_GUINT64_FORMAT, ++last_id);
         r = sd_bus_message_new_method_call(call->bus->bus, &m, POLKIT_NAME, POLKIT_PATH,
                                            POLKIT_INTERFACE, "CheckAuthorization");

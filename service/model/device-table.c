@@ -68,6 +68,10 @@ static int check_hwaddr(const char *value, Error *ret_error) {
         return 0;
 }
 
+bool device_hwaddr_is_valid(const char *hwaddr) {
+        return check_hwaddr(hwaddr, NULL) >= 0;
+}
+
 static int check_number(const char *value, uint64_t min, uint64_t max, Error *ret_error) {
         uint64_t unused;
 

@@ -45,6 +45,8 @@ const char *device_get_network(GVariant *options);
 const char *device_get_type(GVariant *options);
 /* "bridged", "p2p", "macvlan", "ipvlan", "physical"; NULL for what is no nic. */
 const char *device_get_nictype(GVariant *options);
+/* "00:16:3e:…": an address that a nic may have. */
+bool device_hwaddr_is_valid(const char *hwaddr);
 /* A disk with a source on the host; a node of a Unix device. */
 bool device_is_host_disk(GVariant *options);
 /* The root disk, or another. */

@@ -7,6 +7,7 @@
 #include "service/model/config.h"
 #include "service/model/device.h"
 #include "service/model/name.h"
+#include "service/operation/container-templates.h"
 #include "service/operation/volume-size.h"
 #include "service/util/cleanup.h"
 #include "service/worker/operations.h"
@@ -100,15 +101,6 @@ static int copy_wait(Job *job, Error *ret_error) {
                                   : step_wait_for_pool(job, data->target->pool, &pool, ret_error);
 }
 
-static bool must_hold(Job *job) {
-        CopyJob *data = job->data;
-        const Container *c = data->source.container;
-        const StoragePool *pool = manager_find_pool(job->manager, c->pool);
-
-        return !*data->snapshot && container_is_up(c) && !c->facts.frozen &&
-               !g_str_equal(pool->driver, "btrfs");
-}
-
 /* Here so that its undo comes after that of the next step. */
 static int copy_begin(Job *job, Error *ret_error) {
         return JOB_STEP_DONE;
@@ -116,31 +108,8 @@ static int copy_begin(Job *job, Error *ret_error) {
 
 static int copy_hold(Job *job, Error *ret_error) {
         CopyJob *data = job->data;
-        Container *c = data->source.container;
-        int r;
 
-        if (!must_hold(job))
-                return JOB_STEP_DONE;
-        c->held = true;
-        r = manager_save(job->manager, &c->object, ret_error);
-        return r < 0 ? r : step_freeze(job, ret_error);
-}
-
-static int copy_release(Job *job, Error *ret_error) {
-        CopyJob *data = job->data;
-        Container *c = data->source.container;
-
-        return c->held && container_is_up(c) ? step_unfreeze(job, ret_error) : JOB_STEP_DONE;
-}
-
-static int copy_released(Job *job, Error *ret_error) {
-        CopyJob *data = job->data;
-        Container *c = data->source.container;
-
-        if (!c->held)
-                return JOB_STEP_DONE;
-        c->held = false;
-        return manager_save(job->manager, &c->object, ret_error);
+        return *data->snapshot ? JOB_STEP_DONE : step_hold(job, ret_error);
 }
 
 static int copy_volume_done(Job *job, GVariant *result, int *fds, size_t n_fds, Error *ret_error) {
@@ -213,11 +182,11 @@ static int copy_commit(Job *job, Error *ret_error) {
 static const JobStep copy_steps[] = {
         { NULL, copy_record, copy_record_undo },
         { "Waiting for storage", copy_wait, NULL },
-        { NULL, copy_begin, copy_released },
-        { "Freezing the container", copy_hold, copy_release },
+        { NULL, copy_begin, step_released },
+        { "Freezing the container", copy_hold, step_release },
         { "Copying the container", copy_volume, copy_volume_undo },
-        { "Thawing the container", copy_release, NULL },
-        { NULL, copy_released, NULL },
+        { "Thawing the container", step_release, NULL },
+        { NULL, step_released, NULL },
         { NULL, copy_commit, NULL },
         { NULL },
 };
@@ -310,11 +279,11 @@ static int refresh_tidy(Job *job, Error *ret_error) {
 static const JobStep refresh_steps[] = {
         { "Waiting for storage", copy_wait, NULL },
         { NULL, refresh_mark, refresh_mark_undo },
-        { NULL, copy_begin, copy_released },
-        { "Freezing the container", copy_hold, copy_release },
+        { NULL, copy_begin, step_released },
+        { "Freezing the container", copy_hold, step_release },
         { "Copying the container", copy_volume, refresh_volume_undo },
-        { "Thawing the container", copy_release, NULL },
-        { NULL, copy_released, NULL },
+        { "Thawing the container", step_release, NULL },
+        { NULL, step_released, NULL },
         { NULL, refresh_commit, NULL },
         { "Deleting the old files", refresh_tidy, NULL },
         { NULL },
@@ -494,6 +463,9 @@ static int make_target(Manager *m, Caller caller, const ContainerCopy *args, Val
         c->config = TAKE_PTR(v->config);
         g_variant_unref(c->devices);
         c->devices = TAKE_PTR(v->devices);
+        g_variant_unref(c->templates);
+        c->templates = g_variant_ref(source->templates);
+        container_set_template_trigger(c, "copy");
         *ret = TAKE_PTR(c);
         return 0;
 }

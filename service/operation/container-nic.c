@@ -97,3 +97,34 @@ GVariant *container_nic_describe(Manager *m, const Container *c, const char *dev
                         g_variant_builder_add(&nic, "{ss}", values[i].key, values[i].value);
         return g_variant_builder_end(&nic);
 }
+
+static bool has_hwaddr(Manager *m, const Container *c, const char *hwaddr) {
+        g_autoptr(GVariant) config = NULL, devices = NULL;
+        const char *device;
+        GVariant *options;
+        GVariantIter iter;
+        bool found = false;
+
+        container_expand(m, c, &config, &devices);
+        g_variant_iter_init(&iter, devices);
+        while (g_variant_iter_next(&iter, "{&s@a{ss}}", &device, &options)) {
+                const char *own = config_get(options, "hwaddr");
+
+                if (device_get_nictype(options) && !own)
+                        own = container_get_volatile(c, device, "hwaddr");
+                found |= own && g_ascii_strcasecmp(own, hwaddr) == 0;
+                g_variant_unref(options);
+        }
+        return found;
+}
+
+const Container *container_nic_find_hwaddr(Manager *m, const char *hwaddr) {
+        GHashTableIter iter;
+        Container *c;
+
+        g_hash_table_iter_init(&iter, m->objects[OBJECT_CONTAINER]);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &c))
+                if (has_hwaddr(m, c, hwaddr))
+                        return c;
+        return NULL;
+}

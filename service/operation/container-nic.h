@@ -10,6 +10,8 @@
  * `devices`: all that the container has, expanded. */
 int container_nic_prepare(Manager *m, Container *c, GVariant *devices, const char *device,
                           GVariant *options, Error *ret_error);
+/* The container that has a nic with this address, or NULL. */
+const Container *container_nic_find_hwaddr(Manager *m, const char *hwaddr);
 /* The options (floating a{ss}) with what was chosen. The name of the host's end, where none is
  * given, is the same as long as the container runs, and another next time. */
 GVariant *container_nic_describe(Manager *m, const Container *c, const char *device,

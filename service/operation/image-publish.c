@@ -128,7 +128,6 @@ static int publish_check(const ImagePublish *args, Error *ret_error) {
 int image_publish(Manager *m, Caller caller, const ImagePublish *args, Job **ret,
                   Error *ret_error) {
         const Container *c = args->source;
-        const Image *base = manager_find_image(m, c->image);
         g_autoptr(Job) job = NULL;
         ImageJob *data;
         int r;
@@ -150,9 +149,7 @@ int image_publish(Manager *m, Caller caller, const ImagePublish *args, Job **ret
         data->compression = g_strdup(args->compression);
         data->architecture = g_strdup(c->architecture);
         data->expires = args->expires;
-        data->templates = base ? g_variant_ref(base->templates)
-                               : g_variant_ref_sink(g_variant_new_array(
-                                         g_variant_type_element(IMAGE_TEMPLATES_TYPE), NULL, 0));
+        data->templates = g_variant_ref(c->templates);
         r = job_new(m, "image-publish", caller.uid, publish_steps, data, image_job_free, &job,
                     ret_error);
         if (r >= 0)

@@ -51,6 +51,12 @@ int step_stop_thaw(Job *job, Error *ret_error);
 int step_freeze(Job *job, Error *ret_error);
 int step_unfreeze(Job *job, Error *ret_error);
 
+/* Reading the files of a container that may run: hold it still, let it go, forget that it was held.
+ * The last is also the undo of a step before the first, whose undo is the second. */
+int step_hold(Job *job, Error *ret_error);
+int step_release(Job *job, Error *ret_error);
+int step_released(Job *job, Error *ret_error);
+
 /* Deleting: mark, delete the volume, forget; nothing is undone, what is left is finished at the
  * next start. */
 int step_delete_mark(Job *job, Error *ret_error);

@@ -92,6 +92,19 @@
 #define OPERATION_IMAGE_PUBLISH "image.publish"
 /* Writes the archive "archive" s to (fds: destination), a file or pipe. */
 #define OPERATION_IMAGE_EXPORT "image.export"
+/* Writes the archive of volume containers/"container" s and its snapshots to (fds: destination), a
+ * file or pipe, as it goes: in LXD's layout (service/worker/image/container-index.h), with
+ * "compression" as for IMAGE_PUBLISH. "running" b: a picture of it is taken where the pool can.
+ * "index" a{sv} and "snapshots" aa{sv} are what is configured; "architecture", "created",
+ * "expires", "properties" and "templates" become its metadata. */
+#define OPERATION_CONTAINER_EXPORT "image.export-container"
+/* Unpacks such an archive from (fds: archive), a file or pipe, as it comes. First it sends the
+ * event {"index": b true} with a sealed memfd: an a{sv} of "container" a{sv} and "snapshots"
+ * aa{sv}, from a stranger. berthd answers ("accept", {...}) with pool arguments, "container" s, the
+ * name that it is to have, and "snapshots" as, the names of all of them; or ("refuse", {"name": s,
+ * "message": s}), which is then the error. Result: "templates" a(ssasa{ss}b). On failure the caller
+ * deletes what was made. */
+#define OPERATION_CONTAINER_IMPORT "image.import-container"
 
 /* --- network: berth-worker-network -------------------------------------------------------- */
 

@@ -80,7 +80,8 @@ TEST(a_copy_is_the_callers_own) {
 
                 g_variant_get_child(config, i, "{&s&s}", &key, NULL);
                 g_assert_true(!g_str_has_prefix(key, "volatile.") ||
-                              g_str_equal(key, "volatile.base_image"));
+                              g_str_equal(key, "volatile.base_image") ||
+                              g_str_equal(key, "volatile.apply_template"));
         }
 }
 

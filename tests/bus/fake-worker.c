@@ -39,6 +39,8 @@
 #include "service/worker/operations.h"
 #include "service/worker/protocol.h"
 #include "service/worker/worker.h"
+#include "tests/bus/fake-archive.h"
+#include "tests/bus/fake-pool.h"
 
 /* Exit status by which an init asks for a reboot. */
 #define STATUS_REBOOT 7
@@ -217,32 +219,6 @@ static int nothing(Worker *worker, GVariantDict *result, Error *ret_error) {
         return 0;
 }
 
-static int make_dir_below(Worker *worker, const char *parent, const char *name, Error *ret_error) {
-        g_autofree char *path = NULL;
-        const char *pool;
-        int r;
-
-        r = worker_get_string(worker, "pool-path", &pool, ret_error);
-        if (r < 0)
-                return r;
-        path = g_build_filename(pool, parent, name, NULL);
-        return path_make_dirs(path, 0700);
-}
-
-static int remove_below(Worker *worker, const char *parent, const char *name, Error *ret_error) {
-        g_autofree char *path = NULL;
-        _cleanup_close_ int fd = -EBADF;
-        const char *pool;
-        int r;
-
-        r = worker_get_string(worker, "pool-path", &pool, ret_error);
-        if (r < 0)
-                return r;
-        path = g_build_filename(pool, parent, NULL);
-        fd = path_open_dir(path);
-        return fd < 0 ? 0 : path_remove_tree(fd, name);
-}
-
 /* set source TEXT: what the result says. */
 static int pool_create(Worker *worker, GVariantDict *result, Error *ret_error) {
         const char *source;
@@ -282,9 +258,7 @@ static int container_delete(Worker *worker, GVariantDict *result, Error *ret_err
 
 static int container_copy(Worker *worker, GVariantDict *result, Error *ret_error) {
         g_autoptr(GVariant) snapshots = NULL;
-        g_autofree char *parent = NULL;
-        const char *name, *snapshot;
-        GVariantIter iter;
+        const char *name;
         int r;
 
         r = worker_get_string(worker, "name", &name, ret_error);
@@ -294,10 +268,7 @@ static int container_copy(Worker *worker, GVariantDict *result, Error *ret_error
                 r = make_dir_below(worker, "containers", name, ret_error);
         if (r < 0)
                 return r;
-        parent = g_strconcat("snapshots/", name, NULL);
-        g_variant_iter_init(&iter, snapshots);
-        while (r >= 0 && g_variant_iter_next(&iter, "&s", &snapshot))
-                r = make_dir_below(worker, parent, snapshot, ret_error);
+        r = make_snapshots(worker, name, snapshots, ret_error);
         g_variant_dict_insert(result, "idmapped", "b", TRUE);
         return r;
 }
@@ -459,6 +430,32 @@ static int image_export(Worker *worker, GVariantDict *result, Error *ret_error) 
                 return r;
         archive = open(path, O_RDONLY | O_CLOEXEC);
         return archive < 0 ? -errno : fd_copy(archive, destination, NULL);
+}
+
+static int container_import(Worker *worker, GVariantDict *result, Error *ret_error) {
+        g_autoptr(GVariant) snapshots = NULL;
+        const char *name;
+        int r;
+
+        r = fake_archive_send_index(worker, ret_error);
+        if (r >= 0)
+                r = fake_archive_await_verdict(worker, ret_error);
+        if (r >= 0)
+                r = worker_get_string(worker, "container", &name, ret_error);
+        if (r >= 0)
+                r = worker_get_variant(worker, "snapshots", "as", &snapshots, ret_error);
+        if (r >= 0)
+                r = make_dir_below(worker, "containers", name, ret_error);
+        if (r < 0)
+                return r;
+        r = make_snapshots(worker, name, snapshots, ret_error);
+        if (r >= 0 && setting("full"))
+                r = error_set(ret_error, ERROR_NO_SPACE, "Full");
+        if (r >= 0 && setting("hold"))
+                r = pass_gate(worker, OPERATION_CONTAINER_IMPORT, ret_error);
+        g_variant_dict_insert_value(result, "templates",
+                                    g_variant_new_parsed("@a(ssasa{ss}b) []"));
+        return r;
 }
 
 /* --- network --- */
@@ -742,6 +739,8 @@ static int file_list(Worker *worker, GVariantDict *result, Error *ret_error) {
         _(IMAGE_PUBLISH, image_publish) \
         _(IMAGE_UNPACK, image_unpack) \
         _(IMAGE_EXPORT, image_export) \
+        _(CONTAINER_EXPORT, fake_archive_write) \
+        _(CONTAINER_IMPORT, container_import) \
         _(NETWORK_PICK, network_pick) \
         _(NETWORK_UP, network_up) \
         _(NETWORK_DOWN, nothing) \

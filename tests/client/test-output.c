@@ -226,7 +226,7 @@ TEST(usage_errors_are_told) {
                 { { "info", "images:debian" }, 1, "works on this machine only" },
                 { { "info", "c1/snap0" }, 2, "names a snapshot" },
                 { { "info", "local:" }, 0, "" },
-                { { "export", "c1" }, 1, "cannot be exported yet" },
+                { { "export", "c1/s1" }, 2, "goes with its container" },
                 { { "remote", "list" }, 1, "works on this machine only" },
                 { { "info", "--project", "x" }, 1, "no projects" },
                 { { "info", "\377" }, 2, "not valid UTF-8" },

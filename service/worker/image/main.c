@@ -7,6 +7,7 @@
 
 #include <locale.h>
 
+#include "service/worker/image/container-archive.h"
 #include "service/worker/image/export.h"
 #include "service/worker/image/import.h"
 #include "service/worker/image/publish.h"
@@ -18,6 +19,8 @@ static const WorkerOperation operations[] = {
         { OPERATION_IMAGE_UNPACK, image_unpack },
         { OPERATION_IMAGE_EXPORT, image_export },
         { OPERATION_IMAGE_PUBLISH, image_publish },
+        { OPERATION_CONTAINER_EXPORT, container_export },
+        { OPERATION_CONTAINER_IMPORT, container_import },
         { NULL },
 };
 

@@ -2,19 +2,16 @@
 #include "service/worker/image/publish.h"
 
 #include <errno.h>
-#include <string.h>
 #include <unistd.h>
-
-#include <archive.h>
 
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
 #include "service/worker/image/archive-file.h"
+#include "service/worker/image/archive-writer.h"
 #include "service/worker/image/description.h"
 #include "service/worker/image/jail.h"
 #include "service/worker/image/metadata-writer.h"
 #include "service/worker/image/transfer.h"
-#include "service/worker/image/tree-writer.h"
 #include "service/worker/storage/storage.h"
 
 /* What goes into the archive beside the tree. */
@@ -26,81 +23,21 @@ typedef struct Content {
 
 /* --- Inside the jail --------------------------------------------------------------------- */
 
-typedef struct archive ArchiveWriter;
-
-static void archive_writer_free(ArchiveWriter *archive) {
-        (void) archive_write_free(archive);
-}
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(ArchiveWriter, archive_writer_free)
-
-static int add_filter(ArchiveWriter *archive, const char *compression, Error *ret_error) {
-        static const struct {
-                const char *name;
-                int (*add)(struct archive *);
-        } filters[] = {
-                { "none", archive_write_add_filter_none },
-                { "gzip", archive_write_add_filter_gzip },
-                { "bzip2", archive_write_add_filter_bzip2 },
-                { "xz", archive_write_add_filter_xz },
-                { "zstd", archive_write_add_filter_zstd },
-        };
-
-        for (size_t i = 0; i < ELEMENTSOF(filters); i++) {
-                if (!g_str_equal(filters[i].name, compression))
-                        continue;
-                /* A warning says that a program would be run for it. */
-                if (filters[i].add(archive) == ARCHIVE_OK)
-                        return 0;
-                break;
-        }
-        return error_set(ret_error, ERROR_NOT_SUPPORTED,
-                         "There is no compression \"%s\": gzip, bzip2, xz, zstd or none",
-                         compression);
-}
-
 static void on_progress(void *userdata, double fraction) {
         jail_report_progress(userdata, fraction);
 }
 
-static int write_templates(ArchiveWriter *archive, GVariant *templates, Error *ret_error) {
-        for (gsize i = 0; i < g_variant_n_children(templates); i++) {
-                g_autofree char *name = g_strdup_printf("templates/%s%zu.tpl",
-                                                        METADATA_TEMPLATE_PREFIX, (size_t) i);
-                const char *content;
-                int r;
-
-                g_variant_get_child(templates, i, "(&s&sasa{ss}b)", NULL, &content, NULL, NULL,
-                                    NULL);
-                r = tree_write_file(archive, name, content, strlen(content), ret_error);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
 static int write_in_jail(Jail *jail, GVariantDict *result, Error *ret_error) {
         const Content *content = jail->userdata;
-        g_autoptr(ArchiveWriter) archive = archive_write_new();
+        g_autoptr(ArchiveWriter) archive = NULL;
         int r;
 
-        if (!archive)
-                return -ENOMEM;
-        r = add_filter(archive, content->compression, ret_error);
-        if (r < 0)
-                return r;
-        if (archive_write_set_format_pax_restricted(archive) != ARCHIVE_OK ||
-            archive_write_open_fd(archive, jail->input_fd) != ARCHIVE_OK)
-                return tree_write_failed(archive, ret_error);
-        r = tree_write_file(archive, "metadata.yaml", g_bytes_get_data(content->metadata, NULL),
-                            g_bytes_get_size(content->metadata), ret_error);
+        r = archive_writer_open(jail->input_fd, content->compression, false, &archive,
+                                ret_error);
         if (r >= 0)
-                r = write_templates(archive, content->templates, ret_error);
-        if (r >= 0)
-                r = tree_write(archive, jail->root_fd, "rootfs", on_progress, jail, ret_error);
-        if (r >= 0 && archive_write_close(archive) != ARCHIVE_OK)
-                r = tree_write_failed(archive, ret_error);
-        return r;
+                r = archive_writer_put(archive, "", content->metadata, content->templates,
+                                       jail->root_fd, on_progress, jail, ret_error);
+        return r < 0 ? r : archive_writer_finish(archive, ret_error);
 }
 
 /* --- Outside ----------------------------------------------------------------------------- */

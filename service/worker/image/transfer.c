@@ -43,8 +43,7 @@ int transfer_open(int fd, TransferKind kind, Error *ret_error) {
         return r < 0 ? error_set_errno(ret_error, -r, "Cannot open the pipe of the archive") : r;
 }
 
-/* How many bytes are left in a regular file, 0 where that is not known. */
-static uint64_t bytes_left(int fd) {
+uint64_t transfer_bytes_left(int fd) {
         struct stat st;
         off_t position = lseek(fd, 0, SEEK_CUR);
 
@@ -125,7 +124,7 @@ static int write_failed(int r, Error *ret_error) {
 static int copy_in(Worker *worker, int from, int to, Digest *digest, uint64_t *ret_size,
                    Error *ret_error) {
         g_autofree void *buffer = g_malloc(BUFFER_SIZE);
-        uint64_t size = 0, total = bytes_left(from);
+        uint64_t size = 0, total = transfer_bytes_left(from);
 
         for (;;) {
                 ssize_t n;
@@ -203,7 +202,7 @@ static int export_failed(int r, Error *ret_error) {
 
 int transfer_out(Worker *worker, int from, int to, Error *ret_error) {
         g_autofree char *buffer = g_malloc(BUFFER_SIZE);
-        uint64_t size = 0, total = bytes_left(from);
+        uint64_t size = 0, total = transfer_bytes_left(from);
 
         for (;;) {
                 ssize_t n;

@@ -33,6 +33,8 @@ int digest_new(Digest **ret, Error *ret_error);
 void digest_free(Digest *digest);
 void digest_print(Digest *digest, char ret_fingerprint[FINGERPRINT_SIZE + 1]);
 
+/* How many bytes are left in a regular file, 0 where that is not known. */
+uint64_t transfer_bytes_left(int fd);
 /* Copies all of `from` to the new file `to`, which is then on disk. */
 int transfer_in(Worker *worker, int from, int to, Digest *digest, uint64_t *ret_size,
                 Error *ret_error);

@@ -6,11 +6,9 @@
 
 #include "service/util/cleanup.h"
 #include "service/worker/storage/driver.h"
+#include "service/worker/storage/still.h"
 #include "service/worker/storage/storage.h"
 #include "service/worker/storage/tree.h"
-
-/* A name that no snapshot can have, for the still picture of a container that runs. */
-#define STILL_NAME "0000000000000000000000000000000000000000000000000000000000000000"
 
 typedef struct Copy {
         Pool *from, *to;
@@ -94,12 +92,10 @@ static int copy_within(const Copy *copy, VolumeKind from_kind, const char *from,
  * picture is swept if we are killed. */
 static int copy_still(const Copy *copy, const char *from, VolumeKind to_kind, const char *to,
                       int *ret_fd, Error *ret_error) {
-        g_autofree char *still = g_strconcat(from, "/", STILL_NAME, NULL);
         _cleanup_close_ int still_fd = -EBADF, fd = -EBADF;
         int r;
 
-        r = volume_clone_begin(copy->from, VOLUME_CONTAINER, from, VOLUME_SNAPSHOT, still,
-                               &still_fd, ret_error);
+        r = still_take(copy->from, from, &still_fd, ret_error);
         if (r >= 0)
                 r = volume_begin(copy->to, to_kind, to, &fd, ret_error);
         if (r >= 0) {
@@ -107,7 +103,7 @@ static int copy_still(const Copy *copy, const char *from, VolumeKind to_kind, co
                 if (r < 0)
                         (void) volume_abort(copy->to, to_kind, to, NULL);
         }
-        (void) volume_delete(copy->from, VOLUME_SNAPSHOT, still, NULL);
+        still_drop(copy->from, from);
         if (r >= 0)
                 *ret_fd = TAKE_FD(fd);
         return r;
@@ -118,7 +114,7 @@ static int copy_between(const Copy *copy, VolumeKind from_kind, const char *from
         _cleanup_close_ int fd = -EBADF;
         int r;
 
-        if (from_kind == VOLUME_CONTAINER && copy->from->driver->clone_at_once)
+        if (from_kind == VOLUME_CONTAINER && still_is_possible(copy->from))
                 r = copy_still(copy, from, to_kind, to, &fd, ret_error);
         else
                 r = volume_copy_begin(copy->from, from_kind, from, copy->to, to_kind, to, &fd,
