@@ -128,6 +128,9 @@ Fixture *fixture_new_without_service(void) {
         g_assert_true(g_setenv("LC_ALL", "C.UTF-8", TRUE));
         g_assert_true(g_setenv("TZ", "UTC", TRUE));
         g_unsetenv("NO_COLOR");
+        /* A shell has its background jobs ignore them, and a script cannot trap what is ignored. */
+        g_assert_true(signal(SIGINT, SIG_DFL) != SIG_ERR);
+        g_assert_true(signal(SIGQUIT, SIG_DFL) != SIG_ERR);
         start_bus(f);
         return f;
 }

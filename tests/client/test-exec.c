@@ -125,7 +125,7 @@ TEST(signals_are_forwarded) {
                 g_autofree char *trap = NULL;
 
                 trap = g_strdup_printf("trap 'echo got %d; exit 9' %d; echo ready; "
-                                       "while :; do read -r line </dev/null; done",
+                                       "sleep 60 <&- >&- 2>&- & wait",
                                        signals[i], signals[i]);
                 t = tty_new(f, "exec", "-T", "-n", "c1", "--", "sh", "-c", trap, NULL);
                 tty_expect(t, "ready");
@@ -155,7 +155,7 @@ TEST(the_size_of_the_window_follows) {
         g_autoptr(Fixture) f = fixture_new();
         g_autoptr(Tty) t = tty_new(f, "exec", "c1", "--", "sh", "-c",
                                    "trap 'stty size; exit 0' WINCH; echo ready; "
-                                   "while :; do read -r line </dev/null; done", NULL);
+                                   "sleep 60 <&- >&- 2>&- & wait", NULL);
 
         tty_expect(t, "ready");
         tty_resize(t, 77, 33);
