@@ -285,7 +285,7 @@ TEST(a_failed_mount_leaves_nothing) {
         replace_mkfs("/bin/true"); /* and so there is no filesystem to mount */
         client = storage_fixture_run(f, OPERATION_POOL_CREATE, "p", "btrfs", "", 256 * MIB);
         restore_mkfs();
-        worker_client_assert_error(client, ERROR_FAILED, "Cannot mount");
+        worker_client_assert_error(client, ERROR_BACKEND_FAILED, "Cannot mount");
         assert_nothing_left(f);
 }
 

@@ -111,8 +111,8 @@ static int squashfs_failed(int code, Error *ret_error) {
                 why = "a block cannot be decompressed";
         else if (code == SQFS_ERROR_IO)
                 why = "it cannot be read";
-        return error_set(ret_error, ERROR_INVALID_IMAGE, "The squashfs is damaged or cut off (%s)",
-                         why);
+        return error_set(ret_error, ERROR_INVALID_IMAGE,
+                         "The squashfs archive is damaged or cut off (%s)", why);
 }
 
 /* --- Opening ----------------------------------------------------------------------------- */
