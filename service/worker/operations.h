@@ -77,8 +77,8 @@
  * hashing it; then reads it in the jail: checks every entry, parses metadata, and if pool
  * arguments are given unpacks it into volume images/FINGERPRINT. With "rootfs-spool" s it is a
  * split image (fds: archive, rootfs), whose fingerprint is that of one archive followed by the
- * other. Result: "fingerprint" s, "size" t (of both), "architecture" s, "created" t (µs), "expires"
- * t (µs), "properties" a{ss}, "templates" a(ssasa{ss}b) (path, content, when, properties,
+ * other. Result: "fingerprint" s, "size" t (of both), "architecture" s, "created" t (µs),
+ * "expires" t, "properties" a{ss}, "templates" a(ssasa{ss}b) (path, content, when, properties,
  * create-only), "unpacked" b, "skipped-devices" u. On failure the spools and the volume are gone.
  * Cancel: likewise. */
 #define OPERATION_IMAGE_IMPORT "image.import"

@@ -188,7 +188,7 @@ TEST(exported) {
         g_autoptr(Client) alice = NULL;
         g_autoptr(Harness) h = new_harness(&alice);
         _cleanup_close_ int fd = memfd_create("out", MFD_CLOEXEC), read_only = -EBADF;
-        g_autofree char *name = NULL, *log = NULL, *path = NULL;
+        g_autofree char *log = NULL, *path = NULL;
         g_autoptr(Call) started = NULL, end = NULL, bad = NULL;
         char text[16] = "";
 

@@ -167,9 +167,9 @@ static int finish_volume(Import *import, Error *ret_error) {
 
 static int begin_volume(Import *import, const char *snapshot, const char **stage, int *ret_fd,
                         Error *ret_error) {
-        g_autofree char *old_stage = import->stage;
         int r;
 
+        g_free(import->stage);
         import->stage = *snapshot ? g_strdup_printf("unpacking snapshot %s", snapshot)
                                   : g_strdup("unpacking the container");
         *stage = import->stage;
