@@ -10,7 +10,6 @@
 
 #include "client/format.h"
 #include "client/job.h"
-#include "client/streams.h"
 #include "service/util/cleanup.h"
 
 int archive_open(const char *name, const char *what, int *ret, Error *ret_error) {
@@ -39,9 +38,9 @@ bool archive_is_passable(int fd) {
         return fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode));
 }
 
-static int pass(int fd, Relay *relay, int *ret, Error *ret_error) {
+int archive_pass(int fd, StreamDirection direction, Relay *relay, int *ret, Error *ret_error) {
         if (!archive_is_passable(fd))
-                return stream_open_pipe(fd, STREAM_OUTPUT, relay, ret, ret_error);
+                return stream_open_pipe(fd, direction, relay, ret, ret_error);
         *ret = fcntl(fd, F_DUPFD_CLOEXEC, 3);
         return *ret < 0 ? error_set_errno(ret_error, errno, "Cannot copy an fd") : 0;
 }
@@ -54,7 +53,7 @@ int archive_write_to_fd(Client *c, ObjectKind kind, const char *path, const char
         g_autoptr(Job) job = NULL;
         int r;
 
-        r = pass(fd, relay, &theirs, ret_error);
+        r = archive_pass(fd, STREAM_OUTPUT, relay, &theirs, ret_error);
         if (r < 0)
                 return r;
         r = job_start(c, kind, path, member, g_variant_new("(h@a{sv})", theirs, owned), &job,

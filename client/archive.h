@@ -8,11 +8,15 @@
 
 #include "client/client.h"
 #include "client/relay.h"
+#include "client/streams.h"
 
 /* Opens the archive of that name, "-" being standard input. `what` it is, such as "an image". */
 int archive_open(const char *name, const char *what, int *ret, Error *ret_error);
 /* Whether the service takes such an fd; if not, it has to be copied through a pipe. */
 bool archive_is_passable(int fd);
+/* An fd of it for the service, which the caller owns, through a pipe if need be; `fd` has to live
+ * as long as the relay. */
+int archive_pass(int fd, StreamDirection direction, Relay *relay, int *ret, Error *ret_error);
 
 /* Calls a method (ha{sv}) that writes an archive, and waits for its job. `options` a{sv}, floating
  * or not. */

@@ -5,11 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "client/archive.h"
 #include "client/commands.h"
 #include "client/format.h"
 #include "client/image.h"
 #include "client/job.h"
-#include "client/streams.h"
 #include "client/variant.h"
 #include "service/util/cleanup.h"
 
@@ -39,17 +39,6 @@ static int open_archive(const char *name, int *ret, Error *ret_error) {
                                  shown, shown);
         *ret = TAKE_FD(fd);
         return 0;
-}
-
-/* The service takes files and pipes; anything else is copied through a pipe. */
-static int pass_archive(int fd, Relay *relay, int *ret, Error *ret_error) {
-        struct stat st;
-
-        if (fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode))) {
-                *ret = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-                return *ret < 0 ? error_set_errno(ret_error, errno, "Cannot copy an fd") : 0;
-        }
-        return stream_open_pipe(fd, STREAM_INPUT, relay, ret, ret_error);
 }
 
 static int import_properties(Client *c, size_t first, GVariant **ret, Error *ret_error) {
@@ -117,17 +106,17 @@ static const char *rootfs_argument(Client *c) {
         return argument && !strchr(argument, '=') ? argument : NULL;
 }
 
-/* Opens the archive for being passed on. */
-static int pass_file(const char *name, Relay *relay, int *ret, Error *ret_error) {
-        _cleanup_close_ int fd = -EBADF;
+/* Opens the archive and an fd of it to be passed on, both the caller's. */
+static int pass_file(const char *name, Relay *relay, int *ret_archive, int *ret, Error *ret_error) {
         int r;
 
-        r = open_archive(name, &fd, ret_error);
-        return r < 0 ? r : pass_archive(fd, relay, ret, ret_error);
+        r = open_archive(name, ret_archive, ret_error);
+        return r < 0 ? r : archive_pass(*ret_archive, STREAM_INPUT, relay, ret, ret_error);
 }
 
 int run_image_import(Client *c, Error *ret_error) {
         g_autoptr(GVariant) properties = NULL, objects = NULL;
+        _cleanup_close_ int archive = -EBADF, rootfs_archive = -EBADF;
         _cleanup_close_ int fd = -EBADF, rootfs_fd = -EBADF;
         const char *name = client_argument(c, 0), *rootfs = rootfs_argument(c);
         g_autoptr(Relay) relay = relay_new();
@@ -137,9 +126,9 @@ int run_image_import(Client *c, Error *ret_error) {
 
         r = import_properties(c, rootfs ? 2 : 1, &properties, ret_error);
         if (r >= 0)
-                r = pass_file(name, relay, &fd, ret_error);
+                r = pass_file(name, relay, &archive, &fd, ret_error);
         if (r >= 0 && rootfs)
-                r = pass_file(rootfs, relay, &rootfs_fd, ret_error);
+                r = pass_file(rootfs, relay, &rootfs_archive, &rootfs_fd, ret_error);
         if (r < 0)
                 return r;
         r = job_start(c, OBJECT_MANAGER, BERTH_ROOT_PATH, "ImportImage",
@@ -211,73 +200,16 @@ static GVariant *part_options(const char *part) {
         return g_variant_dict_end(&options);
 }
 
-static int export_to_fd(Client *c, const char *image, const char *part, int fd, Relay *relay,
-                        Error *ret_error) {
-        _cleanup_close_ int theirs = -EBADF;
-        g_autoptr(Job) job = NULL;
-        struct stat st;
-        int r;
-
-        if (fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode)))
-                theirs = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-        else {
-                r = stream_open_pipe(fd, STREAM_OUTPUT, relay, &theirs, ret_error);
-                if (r < 0)
-                        return r;
-        }
-        if (theirs < 0)
-                return error_set_errno(ret_error, errno, "Cannot copy an fd");
-        r = job_start(c, OBJECT_IMAGE, image, "Export",
-                      g_variant_new("(h@a{sv})", theirs, part_options(part)), &job, ret_error);
-        theirs = fd_close(theirs);
-        if (r < 0)
-                return r;
-        job_set_relay(job, relay);
-        r = job_wait(job, ret_error);
-        if (r < 0)
-                return r;
-        relay_drain(relay);
-        if (relay_get_error(relay) < 0)
-                return error_set_errno(ret_error, -relay_get_error(relay),
-                                       "Cannot write the archive");
-        return 0;
-}
-
-/* The archive appears under its name only when it is complete. */
-static int export_to_file(Client *c, const char *image, const char *part, const char *path,
-                          Error *ret_error) {
-        g_autofree char *shown = format_printable(path);
-        g_autofree char *temporary = g_strconcat(path, ".part-XXXXXX", NULL);
-        g_autoptr(Relay) relay = relay_new();
-        _cleanup_close_ int fd = -EBADF;
-        mode_t mask;
-        int r;
-
-        fd = g_mkstemp_full(temporary, O_WRONLY | O_CLOEXEC, 0600);
-        if (fd < 0)
-                return error_set_errno(ret_error, errno, "Cannot create '%s'", shown);
-        r = export_to_fd(c, image, part, fd, relay, ret_error);
-        if (r >= 0) {
-                mask = umask(0);
-                (void) umask(mask);
-                if (fchmod(fd, 0666 & ~mask) < 0 || rename(temporary, path) < 0)
-                        r = error_set_errno(ret_error, errno, "Cannot put '%s' into place", shown);
-        }
-        if (r < 0)
-                (void) unlink(temporary);
-        return r;
-}
-
 static int export_part(Client *c, const Object *image, const char *part, Error *ret_error) {
         g_autofree char *path = export_path(client_argument(c, 1), image, part);
 
-        return export_to_file(c, image->path, part, path, ret_error);
+        return archive_write_to_file(c, OBJECT_IMAGE, image->path, "Export", part_options(part),
+                                     path, ret_error);
 }
 
 int run_image_export(Client *c, Error *ret_error) {
         g_autofree char *image = NULL;
         const char *target = client_argument(c, 1);
-        g_autoptr(Relay) relay = relay_new();
         g_autoptr(Object) o = NULL;
         bool split;
         int r;
@@ -295,7 +227,8 @@ int run_image_export(Client *c, Error *ret_error) {
                 if (split)
                         return client_usage_error(ret_error, "This image is in two archives; "
                                                   "name a directory or file for them");
-                return export_to_fd(c, image, "", STDOUT_FILENO, relay, ret_error);
+                return archive_write_to_fd(c, OBJECT_IMAGE, image, "Export", part_options(""),
+                                           STDOUT_FILENO, ret_error);
         }
         r = export_part(c, o, split ? "metadata" : "", ret_error);
         if (r >= 0 && split)
