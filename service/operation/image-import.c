@@ -3,12 +3,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "service/model/config.h"
 #include "service/model/device.h"
 #include "service/model/name.h"
+#include "service/operation/archive.h"
 #include "service/operation/image-job.h"
 #include "service/util/cleanup.h"
 #include "service/util/path.h"
@@ -277,21 +277,6 @@ char *image_usual_pool(Manager *m) {
         return pool && pool->state == POOL_AVAILABLE ? g_strdup(pool->object.name) : NULL;
 }
 
-int image_check_stream(int fd, int mode, const char *what, Error *ret_error) {
-        int flags = fcntl(fd, F_GETFL);
-        struct stat st;
-
-        if (flags < 0 || fstat(fd, &st) < 0)
-                return error_set_errno(ret_error, errno, "Cannot look at the fd of the archive");
-        if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode))
-                return error_set(ret_error, ERROR_INVALID_ARGS,
-                                 "The archive must be a regular file or a pipe");
-        if ((flags & O_PATH) || ((flags & O_ACCMODE) != mode && (flags & O_ACCMODE) != O_RDWR))
-                return error_set(ret_error, ERROR_INVALID_ARGS, "The archive is not open for %s",
-                                 what);
-        return 0;
-}
-
 static int check_filename(const char *name, Error *ret_error) {
         if (name && (strlen(name) > FILENAME_MAX_BYTES || strchr(name, '/')))
                 return error_set(ret_error, ERROR_INVALID_ARGS,
@@ -302,9 +287,9 @@ static int check_filename(const char *name, Error *ret_error) {
 static int import_check(const ImageImport *args, Error *ret_error) {
         int r;
 
-        r = image_check_stream(args->archive, O_RDONLY, "reading", ret_error);
+        r = archive_check_stream(args->archive, O_RDONLY, "reading", ret_error);
         if (r >= 0 && args->rootfs >= 0)
-                r = image_check_stream(args->rootfs, O_RDONLY, "reading", ret_error);
+                r = archive_check_stream(args->rootfs, O_RDONLY, "reading", ret_error);
         if (r >= 0)
                 r = image_check_aliases(args->aliases, ret_error);
         if (r >= 0 && args->properties)

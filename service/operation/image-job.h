@@ -43,8 +43,6 @@ char *image_archive_path(Manager *m, const char *name, const char *suffix);
 /* Removes both; what is not there is no error. */
 int image_remove_archives(Manager *m, const char *name, Error *ret_error);
 
-/* An fd of the caller's: a regular file or pipe, open for O_RDONLY or O_WRONLY. */
-int image_check_stream(int fd, int mode, const char *what, Error *ret_error);
 int image_check_aliases(const char *const *aliases, Error *ret_error);
 /* The pool of the default profile, else the only one: most launches will want it there. */
 char *image_usual_pool(Manager *m);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "service/model/config.h"
+#include "service/operation/archive.h"
 #include "service/operation/image-job.h"
 #include "service/util/cleanup.h"
 #include "service/util/log.h"
@@ -93,15 +94,6 @@ static GVariant *published_properties(GVariant *config, GVariant *given) {
         return config_merge(base, given, NULL);
 }
 
-static int check_compression(const char *name, Error *ret_error) {
-        static const char *const known[] = { "gzip", "bzip2", "xz", "zstd", "none", NULL };
-
-        if (g_strv_contains(known, name))
-                return 0;
-        return error_set(ret_error, ERROR_INVALID_ARGS,
-                         "There is no compression \"%.40s\": gzip, bzip2, xz, zstd or none", name);
-}
-
 static int publish_check(const ImagePublish *args, Error *ret_error) {
         const Container *c = args->source;
         int r;
@@ -110,7 +102,7 @@ static int publish_check(const ImagePublish *args, Error *ret_error) {
         if (r >= 0 && args->properties)
                 r = image_check_properties(args->properties, ret_error);
         if (r >= 0)
-                r = check_compression(args->compression, ret_error);
+                r = archive_check_compression(args->compression, ret_error);
         if (r < 0)
                 return r;
         if (c->incomplete || c->state == CONTAINER_DELETING ||

@@ -5,11 +5,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "service/model/config.h"
 #include "service/model/name.h"
+#include "service/operation/archive.h"
 #include "service/operation/image-job.h"
 #include "service/util/cleanup.h"
 #include "service/util/log.h"
@@ -154,7 +154,7 @@ int image_export(Manager *m, Caller caller, Image *image, int archive, const cha
         ImageJob *data;
         int r;
 
-        r = image_check_stream(archive, O_WRONLY, "writing", ret_error);
+        r = archive_check_stream(archive, O_WRONLY, "writing", ret_error);
         if (r >= 0)
                 r = export_check_part(image, part, ret_error);
         if (r < 0)
