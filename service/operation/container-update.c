@@ -2,10 +2,8 @@
 #include "service/model/config-key.h"
 #include "service/model/config.h"
 #include "service/operation/container.h"
-#include "service/operation/device-plan.h"
-#include "service/operation/limits.h"
 #include "service/operation/step.h"
-#include "service/operation/volume-size.h"
+#include "service/operation/update-plan.h"
 #include "service/util/cleanup.h"
 
 /*
@@ -84,14 +82,12 @@ int container_update_privilege(Manager *m, Container *c, const ContainerUpdate *
 
 /* All that an update exchanges, with what is needed to exchange it back. */
 typedef struct UpdateJob {
+        UpdatePlan plan; /* first: see UPDATE_PLAN_STEPS */
         Container *container; /* locked by the job */
         NewValues new;
         char *description;
         bool ephemeral;
         Privilege granted;    /* by the caller, for this change */
-        LimitsPlan *plan;
-        SizePlan *size_plan;
-        DevicePlan *devices_plan;
 } UpdateJob;
 
 static void update_job_free(void *p) {
@@ -101,9 +97,7 @@ static void update_job_free(void *p) {
                 return;
         new_values_clear(&data->new);
         g_free(data->description);
-        (void) limits_plan_free(data->plan);
-        (void) size_plan_free(data->size_plan);
-        (void) device_plan_free(data->devices_plan);
+        update_plan_done(&data->plan);
         g_free(data);
 }
 
@@ -148,59 +142,19 @@ static int update_commit(Manager *m, UpdateJob *data, Error *ret_error) {
 
 /* --- on containers that run --- */
 
-static int step_limits(Job *job, Error *ret_error) {
-        UpdateJob *data = job->data;
-
-        return limits_plan_run(data->plan, job, false, ret_error);
-}
-
-static int step_limits_undo(Job *job, Error *ret_error) {
-        UpdateJob *data = job->data;
-
-        return limits_plan_run(data->plan, job, true, ret_error);
-}
-
-static int step_sizes(Job *job, Error *ret_error) {
-        UpdateJob *data = job->data;
-
-        return size_plan_run(data->size_plan, job, false, ret_error);
-}
-
-static int step_sizes_undo(Job *job, Error *ret_error) {
-        UpdateJob *data = job->data;
-
-        return size_plan_run(data->size_plan, job, true, ret_error);
-}
-
-static int step_devices(Job *job, Error *ret_error) {
-        UpdateJob *data = job->data;
-
-        return device_plan_run(data->devices_plan, job, false, ret_error);
-}
-
-static int step_devices_undo(Job *job, Error *ret_error) {
-        UpdateJob *data = job->data;
-
-        return device_plan_run(data->devices_plan, job, true, ret_error);
-}
-
 static int step_commit(Job *job, Error *ret_error) {
         UpdateJob *data = job->data;
         int r = update_commit(job->manager, data, ret_error);
 
         if (r >= 0)
-                limits_plan_commit(data->plan);
+                limits_plan_commit(data->plan.limits);
         return r;
 }
 
 static int update_job_new(Manager *m, Caller caller, UpdateJob *owned, Job **ret,
                           Error *ret_error) {
         static const JobStep steps[] = {
-                { "Changing limits", step_limits, step_limits_undo },
-                { "Changing sizes", step_sizes, NULL },
-                { "Changing devices", step_devices, step_sizes_undo },
-                { NULL, step_commit, step_devices_undo },
-                { NULL },
+                UPDATE_PLAN_STEPS(step_commit),
         };
         Container *c = owned->container;
         g_autoptr(Job) job = NULL;
@@ -250,20 +204,14 @@ int container_update(Manager *m, Caller caller, Container *c, const ContainerUpd
                 return r;
         data->granted = change.privilege;
 
-        data->plan = limits_plan_new(m, NULL);
-        data->size_plan = size_plan_new(m);
-        data->devices_plan = device_plan_new(m);
+        update_plan_begin(&data->plan, m);
         update_swap(data);
-        size_plan_finish(data->size_plan);
-        r = limits_plan_finish(data->plan, ret_error);
-        if (r >= 0)
-                r = device_plan_finish(data->devices_plan, ret_error);
+        r = update_plan_finish(&data->plan, ret_error);
         update_swap(data);
         if (r < 0)
                 return r;
         *ret = NULL;
-        if (limits_plan_is_empty(data->plan) && size_plan_is_empty(data->size_plan) &&
-            device_plan_is_empty(data->devices_plan))
+        if (update_plan_is_empty(&data->plan))
                 return update_commit(m, data, ret_error);
         return update_job_new(m, caller, TAKE_PTR(data), ret, ret_error);
 }

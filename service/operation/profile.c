@@ -5,10 +5,8 @@
 #include "service/model/config.h"
 #include "service/model/device.h"
 #include "service/model/name.h"
-#include "service/operation/device-plan.h"
-#include "service/operation/limits.h"
 #include "service/operation/step.h"
-#include "service/operation/volume-size.h"
+#include "service/operation/update-plan.h"
 #include "service/util/cleanup.h"
 
 static int check_devices(Manager *m, GVariant *devices, Error *ret_error) {
@@ -184,13 +182,11 @@ static void users_changed(Manager *m, Profile *profile) {
 
 /* All that an update exchanges, with what is needed to exchange it back. */
 typedef struct UpdateJob {
+        UpdatePlan plan; /* first: see UPDATE_PLAN_STEPS */
         Profile *profile; /* locked by the job */
         GVariant *config, *devices;
         char *description;
         Privilege granted;
-        LimitsPlan *plan;
-        SizePlan *size_plan;
-        DevicePlan *devices_plan;
 } UpdateJob;
 
 static void update_job_free(void *p) {
@@ -201,9 +197,7 @@ static void update_job_free(void *p) {
         g_clear_pointer(&data->config, g_variant_unref);
         g_clear_pointer(&data->devices, g_variant_unref);
         g_free(data->description);
-        (void) limits_plan_free(data->plan);
-        (void) size_plan_free(data->size_plan);
-        (void) device_plan_free(data->devices_plan);
+        update_plan_done(&data->plan);
         g_free(data);
 }
 
@@ -241,49 +235,13 @@ static int update_commit(Manager *m, UpdateJob *data, Error *ret_error) {
         return 0;
 }
 
-static int step_limits(Job *job, Error *ret_error) {
-        UpdateJob *data = job->data;
-
-        return limits_plan_run(data->plan, job, false, ret_error);
-}
-
-static int step_limits_undo(Job *job, Error *ret_error) {
-        UpdateJob *data = job->data;
-
-        return limits_plan_run(data->plan, job, true, ret_error);
-}
-
-static int step_sizes(Job *job, Error *ret_error) {
-        UpdateJob *data = job->data;
-
-        return size_plan_run(data->size_plan, job, false, ret_error);
-}
-
-static int step_sizes_undo(Job *job, Error *ret_error) {
-        UpdateJob *data = job->data;
-
-        return size_plan_run(data->size_plan, job, true, ret_error);
-}
-
-static int step_devices(Job *job, Error *ret_error) {
-        UpdateJob *data = job->data;
-
-        return device_plan_run(data->devices_plan, job, false, ret_error);
-}
-
-static int step_devices_undo(Job *job, Error *ret_error) {
-        UpdateJob *data = job->data;
-
-        return device_plan_run(data->devices_plan, job, true, ret_error);
-}
-
 static int step_commit(Job *job, Error *ret_error) {
         UpdateJob *data = job->data;
         int r = update_commit(job->manager, data, ret_error);
 
         if (r >= 0) {
-                limits_plan_commit(data->plan);
-                device_plan_commit(data->devices_plan);
+                limits_plan_commit(data->plan.limits);
+                device_plan_commit(data->plan.devices);
         }
         return r;
 }
@@ -291,11 +249,7 @@ static int step_commit(Job *job, Error *ret_error) {
 static int update_job_new(Manager *m, Caller caller, UpdateJob *owned, Job **ret,
                           Error *ret_error) {
         static const JobStep steps[] = {
-                { "Changing limits", step_limits, step_limits_undo },
-                { "Changing sizes", step_sizes, NULL },
-                { "Changing devices", step_devices, step_sizes_undo },
-                { NULL, step_commit, step_devices_undo },
-                { NULL },
+                UPDATE_PLAN_STEPS(step_commit),
         };
         Profile *profile = owned->profile;
         g_autoptr(Job) job = NULL;
@@ -306,11 +260,7 @@ static int update_job_new(Manager *m, Caller caller, UpdateJob *owned, Job **ret
         if (r >= 0)
                 r = job_lock(job, &profile->object, ret_error);
         if (r >= 0)
-                r = limits_plan_lock(owned->plan, job, ret_error);
-        if (r >= 0)
-                r = size_plan_lock(owned->size_plan, job, ret_error);
-        if (r >= 0)
-                r = device_plan_lock(owned->devices_plan, job, ret_error);
+                r = update_plan_lock(&owned->plan, job, ret_error);
         if (r < 0)
                 return r;
         job->sender = g_strdup(caller.sender);
@@ -362,26 +312,20 @@ int profile_update(Manager *m, Caller caller, Profile *profile, const ProfileCha
         if (r < 0)
                 return r;
 
-        data->plan = limits_plan_new(m, NULL);
-        data->size_plan = size_plan_new(m);
-        data->devices_plan = device_plan_new(m);
+        update_plan_begin(&data->plan, m);
         update_swap(data);
-        size_plan_finish(data->size_plan);
-        r = limits_plan_finish(data->plan, ret_error);
-        if (r >= 0)
-                r = device_plan_finish(data->devices_plan, ret_error);
+        r = update_plan_finish(&data->plan, ret_error);
         update_swap(data);
         if (r < 0)
                 return r;
-        if (ret && !(limits_plan_is_empty(data->plan) && size_plan_is_empty(data->size_plan) &&
-                     device_plan_is_empty(data->devices_plan)))
+        if (ret && !update_plan_is_empty(&data->plan))
                 return update_job_new(m, caller, TAKE_PTR(data), ret, ret_error);
         if (ret)
                 *ret = NULL;
         r = update_commit(m, data, ret_error);
         if (r >= 0) {
-                limits_plan_settle(TAKE_PTR(data->plan));
-                size_plan_settle(TAKE_PTR(data->size_plan));
+                limits_plan_settle(TAKE_PTR(data->plan.limits));
+                size_plan_settle(TAKE_PTR(data->plan.sizes));
         }
         return r;
 }

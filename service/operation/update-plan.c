@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/operation/update-plan.h"
+
+void update_plan_begin(UpdatePlan *plan, Manager *m) {
+        plan->limits = limits_plan_new(m, NULL);
+        plan->sizes = size_plan_new(m);
+        plan->devices = device_plan_new(m);
+}
+
+int update_plan_finish(UpdatePlan *plan, Error *ret_error) {
+        int r;
+
+        size_plan_finish(plan->sizes);
+        r = limits_plan_finish(plan->limits, ret_error);
+        return r < 0 ? r : device_plan_finish(plan->devices, ret_error);
+}
+
+void update_plan_done(UpdatePlan *plan) {
+        plan->limits = limits_plan_free(plan->limits);
+        plan->sizes = size_plan_free(plan->sizes);
+        plan->devices = device_plan_free(plan->devices);
+}
+
+bool update_plan_is_empty(const UpdatePlan *plan) {
+        return limits_plan_is_empty(plan->limits) && size_plan_is_empty(plan->sizes) &&
+               device_plan_is_empty(plan->devices);
+}
+
+int update_plan_lock(const UpdatePlan *plan, Job *job, Error *ret_error) {
+        int r;
+
+        r = limits_plan_lock(plan->limits, job, ret_error);
+        if (r >= 0)
+                r = size_plan_lock(plan->sizes, job, ret_error);
+        return r < 0 ? r : device_plan_lock(plan->devices, job, ret_error);
+}
+
+int update_plan_limits(Job *job, Error *ret_error) {
+        UpdatePlan *plan = job->data;
+
+        return limits_plan_run(plan->limits, job, false, ret_error);
+}
+
+int update_plan_limits_undo(Job *job, Error *ret_error) {
+        UpdatePlan *plan = job->data;
+
+        return limits_plan_run(plan->limits, job, true, ret_error);
+}
+
+int update_plan_sizes(Job *job, Error *ret_error) {
+        UpdatePlan *plan = job->data;
+
+        return size_plan_run(plan->sizes, job, false, ret_error);
+}
+
+int update_plan_sizes_undo(Job *job, Error *ret_error) {
+        UpdatePlan *plan = job->data;
+
+        return size_plan_run(plan->sizes, job, true, ret_error);
+}
+
+int update_plan_devices(Job *job, Error *ret_error) {
+        UpdatePlan *plan = job->data;
+
+        return device_plan_run(plan->devices, job, false, ret_error);
+}
+
+int update_plan_devices_undo(Job *job, Error *ret_error) {
+        UpdatePlan *plan = job->data;
+
+        return device_plan_run(plan->devices, job, true, ret_error);
+}

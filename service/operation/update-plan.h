@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What a change of a container's or a profile's configuration does to the containers that have it:
+ * their limits, sizes and devices (see limits.h, volume-size.h, device-plan.h), planned, locked and
+ * carried out together. What is new there has its place here, and both kinds of change have it.
+ */
+
+#include "service/operation/device-plan.h"
+#include "service/operation/limits.h"
+#include "service/operation/volume-size.h"
+
+typedef struct UpdatePlan {
+        LimitsPlan *limits;
+        SizePlan *sizes;
+        DevicePlan *devices;
+} UpdatePlan;
+
+/* Takes note of what the containers have now. */
+void update_plan_begin(UpdatePlan *plan, Manager *m);
+/* To be called while the objects say what is to be: compares. Errors are those of the three. */
+int update_plan_finish(UpdatePlan *plan, Error *ret_error);
+void update_plan_done(UpdatePlan *plan);
+
+bool update_plan_is_empty(const UpdatePlan *plan);
+/* Keeps other jobs from the containers that it changes. */
+int update_plan_lock(const UpdatePlan *plan, Job *job, Error *ret_error);
+
+/* The steps of a job whose data begin with an UpdatePlan; `commit` is the last one. */
+#define UPDATE_PLAN_STEPS(commit)                                               \
+        { "Changing limits", update_plan_limits, update_plan_limits_undo },     \
+        { "Changing sizes", update_plan_sizes, NULL },                          \
+        { "Changing devices", update_plan_devices, update_plan_sizes_undo },    \
+        { NULL, commit, update_plan_devices_undo },                             \
+        { NULL }
+
+int update_plan_limits(Job *job, Error *ret_error);
+int update_plan_limits_undo(Job *job, Error *ret_error);
+int update_plan_sizes(Job *job, Error *ret_error);
+int update_plan_sizes_undo(Job *job, Error *ret_error);
+int update_plan_devices(Job *job, Error *ret_error);
+int update_plan_devices_undo(Job *job, Error *ret_error);
