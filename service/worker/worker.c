@@ -65,6 +65,23 @@ int worker_send_event(Worker *worker, GVariant *event, const int *fds, size_t n_
         return worker_send(worker, "event", event, fds, n_fds);
 }
 
+int worker_receive(Worker *worker, GVariant **ret) {
+        g_autofree char *buffer = g_malloc(PROTOCOL_MESSAGE_MAX);
+        g_autoptr(GVariant) message = NULL;
+        g_autoptr(GBytes) bytes = NULL;
+        ssize_t n;
+
+        n = fd_receive(worker->channel_fd, buffer, PROTOCOL_MESSAGE_MAX, NULL, NULL);
+        if (n <= 0)
+                return (int) n;
+        bytes = g_bytes_new(buffer, (gsize) n);
+        message = g_variant_ref_sink(g_variant_new_from_bytes(PROTOCOL_MESSAGE_TYPE, bytes, FALSE));
+        if (!g_variant_is_normal_form(message))
+                return -EBADMSG;
+        *ret = TAKE_PTR(message);
+        return 1;
+}
+
 void worker_add_result_fd(Worker *worker, int fd) {
         g_assert(worker->n_result_fds < ELEMENTSOF(worker->result_fds));
         worker->result_fds[worker->n_result_fds++] = fd;

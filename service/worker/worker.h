@@ -54,6 +54,9 @@ int worker_take_fd(Worker *worker, size_t i);
 void worker_progress(Worker *worker, const char *stage, double fraction);
 /* Sends an event with fds (which stay the caller's). Takes a floating `event`. */
 int worker_send_event(Worker *worker, GVariant *event, const int *fds, size_t n_fds);
+/* The next message of berthd's (PROTOCOL_MESSAGE_TYPE, in normal form). 1, or 0 at the end of the
+ * channel: berthd has gone. */
+int worker_receive(Worker *worker, GVariant **ret);
 /* Appends an fd to the result; takes it over. */
 void worker_add_result_fd(Worker *worker, int fd);
 /* True once SIGTERM has come; long loops look at it and return ERROR_CANCELLED. */

@@ -10,7 +10,6 @@
 #include "service/worker/image/interruptible.h"
 #include "service/worker/image/jail.h"
 #include "service/worker/image/transfer.h"
-#include "service/worker/protocol.h"
 #include "service/worker/storage/storage.h"
 
 /* Snapshots that one archive may have, and the sum of what is said of them. */
@@ -89,22 +88,17 @@ static int take_refusal(GVariant *content, Error *ret_error) {
 
 /* Whether the container may come in, and where to. */
 static int await_verdict(Worker *worker, Error *ret_error) {
-        g_autofree void *data = g_malloc(PROTOCOL_MESSAGE_MAX);
         g_autoptr(GVariant) message = NULL, content = NULL;
-        g_autoptr(GBytes) bytes = NULL;
         const char *kind;
-        ssize_t n;
         int r;
 
         r = interruptible_wait(worker->channel_fd, POLLIN, DEADLINE_NEVER);
         if (r == -ECANCELED)
                 return worker_cancelled(ret_error);
-        n = r < 0 ? r : fd_receive(worker->channel_fd, data, PROTOCOL_MESSAGE_MAX, NULL, NULL);
-        if (n <= 0)
-                return error_set_errno(ret_error, n < 0 ? (int) -n : EPIPE, "berthd is silent");
-        bytes = g_bytes_new(data, (gsize) n);
-        message = g_variant_ref_sink(
-                g_variant_new_from_bytes(PROTOCOL_MESSAGE_TYPE, bytes, FALSE));
+        if (r >= 0)
+                r = worker_receive(worker, &message);
+        if (r <= 0)
+                return error_set_errno(ret_error, r < 0 ? -r : EPIPE, "berthd is silent");
         g_variant_get(message, "(&s@a{sv})", &kind, &content);
         if (!g_str_equal(kind, "accept"))
                 return take_refusal(content, ret_error);

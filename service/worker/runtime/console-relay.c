@@ -9,7 +9,6 @@
 
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
-#include "service/worker/protocol.h"
 #include "service/worker/runtime/terminal.h"
 #include "service/worker/runtime/wait.h"
 
@@ -81,20 +80,14 @@ static void copy_window_size(const ConsoleRelay *relay) {
 }
 
 static int read_channel(Worker *worker, const ConsoleRelay *relay) {
-        g_autofree char *buffer = g_malloc(PROTOCOL_MESSAGE_MAX);
-        g_autoptr(GBytes) bytes = NULL;
         g_autoptr(GVariant) message = NULL, content = NULL;
         guint32 width, height;
         const char *kind;
-        ssize_t n;
+        int r;
 
-        n = fd_receive(worker->channel_fd, buffer, PROTOCOL_MESSAGE_MAX, NULL, NULL);
-        if (n <= 0)
-                return (int) n;
-        bytes = g_bytes_new(buffer, (gsize) n);
-        message = g_variant_ref_sink(g_variant_new_from_bytes(PROTOCOL_MESSAGE_TYPE, bytes, FALSE));
-        if (!g_variant_is_normal_form(message))
-                return -EBADMSG;
+        r = worker_receive(worker, &message);
+        if (r <= 0)
+                return r;
         g_variant_get(message, "(&s@a{sv})", &kind, &content);
         if (g_str_equal(kind, "resize") && g_variant_lookup(content, "width", "u", &width) &&
             g_variant_lookup(content, "height", "u", &height)) {

@@ -9,7 +9,6 @@
 
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
-#include "service/worker/protocol.h"
 #include "service/worker/runtime/process.h"
 #include "service/worker/runtime/terminal.h"
 #include "service/worker/runtime/wait.h"
@@ -98,19 +97,13 @@ static int on_message(const char *kind, GVariant *content, int child_pidfd, int 
 
 /* 0 at the end of the channel: berthd has gone, and the program goes on without it. */
 static int read_channel(Worker *worker, int child_pidfd, int slave) {
-        g_autofree char *buffer = g_malloc(PROTOCOL_MESSAGE_MAX);
-        g_autoptr(GBytes) bytes = NULL;
         g_autoptr(GVariant) message = NULL, content = NULL;
         const char *kind;
-        ssize_t n;
+        int r;
 
-        n = fd_receive(worker->channel_fd, buffer, PROTOCOL_MESSAGE_MAX, NULL, NULL);
-        if (n <= 0)
-                return (int) n;
-        bytes = g_bytes_new(buffer, (gsize) n);
-        message = g_variant_ref_sink(g_variant_new_from_bytes(PROTOCOL_MESSAGE_TYPE, bytes, FALSE));
-        if (!g_variant_is_normal_form(message))
-                return -EBADMSG;
+        r = worker_receive(worker, &message);
+        if (r <= 0)
+                return r;
         g_variant_get(message, "(&s@a{sv})", &kind, &content);
         /* What comes too late for the program, or does not fit it, is no reason to end it. */
         (void) on_message(kind, content, child_pidfd, slave);
