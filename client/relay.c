@@ -204,9 +204,10 @@ static void relay_run(Relay *r, bool wait) {
 }
 
 void relay_drain(Relay *r) {
-        /* Input of the ended program goes nowhere. */
+        /* Input of the ended program goes nowhere: what leads to a pipe of ours, or comes from our
+         * own input. What it wrote may be for any file. */
         for (size_t i = 0; i < r->n_channels; i++)
-                if (r->channels[i]->to > STDERR_FILENO) {
+                if (r->channels[i]->owns_to || r->channels[i]->from == STDIN_FILENO) {
                         channel_close_from(r->channels[i]);
                         channel_close_to(r->channels[i]);
                         r->channels[i]->start = r->channels[i]->end = 0;

@@ -115,6 +115,16 @@ TEST(programs_run_with_streams) {
         path = fixture_path(f, "out");
         g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
         g_assert_cmpstr(text, ==, "hello\n");
+        /* A pipe full: some of it is still there when the program has ended. */
+        for (int i = 0; i < 20; i++) {
+                g_autofree char *whole = NULL;
+                gsize size;
+
+                RUN_ONLY(f, 0, "berth-call", "container/c1", "Exec", "stdout=out", "--", "head",
+                         "-c", "65536", "/dev/zero");
+                g_assert_true(g_file_get_contents(path, &whole, &size, NULL));
+                g_assert_cmpuint(size, ==, 65536);
+        }
         RUN_ONLY(f, 127, "berth-call", "container/c1", "Exec", "no-such-program");
 }
 
