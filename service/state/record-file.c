@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "service/util/cleanup.h"
@@ -21,13 +22,18 @@ struct RecordDir {
 
 int record_dir_open(const char *root, const char *name, RecordDir **ret, Error *ret_error) {
         g_autoptr(RecordDir) dir = g_new0(RecordDir, 1);
+        _cleanup_close_ int root_fd = -EBADF;
         int r;
 
         dir->fd = -EBADF;
         dir->path = g_build_filename(root, name, NULL);
-        r = path_make_dirs(dir->path, 0700);
+        r = path_make_dirs(root, 0700);
         if (r >= 0)
-                r = dir->fd = path_open_dir(dir->path);
+                r = root_fd = path_open_dir(root);
+        if (r >= 0)
+                r = dir->fd = path_make_dir(root_fd, name, 0700);
+        if (r >= 0 && fsync(root_fd) < 0)
+                r = -errno;
         if (r < 0)
                 return error_set_errno(ret_error, -r, "Cannot open directory %s", dir->path);
         *ret = TAKE_PTR(dir);
@@ -59,6 +65,10 @@ int record_dir_write(RecordDir *dir, const char *name, GVariant *record, Error *
         g_autoptr(GVariant) value = to_file_order(native);
         int r;
 
+        if (g_variant_get_size(value) > RECORD_SIZE_MAX)
+                return error_set(ret_error, ERROR_LIMITS_EXCEEDED,
+                                 "Cannot write %s/%s: it is larger than %u bytes", dir->path, name,
+                                 RECORD_SIZE_MAX);
         r = path_replace_file(dir->fd, name, g_variant_get_data(value), g_variant_get_size(value),
                               0600);
         if (r < 0)
@@ -67,7 +77,10 @@ int record_dir_write(RecordDir *dir, const char *name, GVariant *record, Error *
 }
 
 bool record_dir_has(RecordDir *dir, const char *name) {
-        return faccessat(dir->fd, name, F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
+        struct stat st;
+
+        /* What cannot be looked at is there: who asks would take the name otherwise. */
+        return fstatat(dir->fd, name, &st, AT_SYMLINK_NOFOLLOW) >= 0 || errno != ENOENT;
 }
 
 int record_dir_remove(RecordDir *dir, const char *name, Error *ret_error) {
@@ -78,14 +91,24 @@ int record_dir_remove(RecordDir *dir, const char *name, Error *ret_error) {
         return 0;
 }
 
+/* Only files are read: a pipe would keep us waiting. */
+static int read_file(int dir_fd, const char *name, GBytes **ret) {
+        _cleanup_close_ int fd = path_open_beneath(dir_fd, name, O_RDONLY | O_NONBLOCK, 0);
+        struct stat st;
+
+        if (fd < 0)
+                return fd;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        return S_ISREG(st.st_mode) ? fd_read_all(fd, RECORD_SIZE_MAX, ret) : -EBADMSG;
+}
+
 static int record_file_read(RecordDir *dir, const char *name, GVariant **ret, Error *ret_error) {
-        _cleanup_close_ int fd = path_open_beneath(dir->fd, name, O_RDONLY, 0);
         g_autoptr(GBytes) bytes = NULL;
         g_autoptr(GVariant) raw = NULL, value = NULL;
         guint16 version;
-        int r;
+        int r = read_file(dir->fd, name, &bytes);
 
-        r = fd < 0 ? fd : fd_read_all(fd, RECORD_SIZE_MAX, &bytes);
         if (r < 0)
                 return error_set_errno(ret_error, -r, "Cannot read %s/%s", dir->path, name);
         raw = g_variant_ref_sink(g_variant_new_from_bytes(RECORD_TYPE, bytes, FALSE));
@@ -101,9 +124,21 @@ static int record_file_read(RecordDir *dir, const char *name, GVariant **ret, Er
         return 0;
 }
 
+/* Files with a dot before their name that no write of ours has left are somebody's. */
+static void remove_left_over(RecordDir *dir, const char *name) {
+        struct stat st;
+
+        if (path_is_temporary(name) &&
+            fstatat(dir->fd, name, &st, AT_SYMLINK_NOFOLLOW) >= 0 && S_ISREG(st.st_mode))
+                (void) unlinkat(dir->fd, name, 0);
+        else
+                log_warning("%s/%s is no record, and left alone.", dir->path, name);
+}
+
 int record_dir_load(RecordDir *dir, RecordFunc func, void *userdata, Error *ret_error) {
         _cleanup_close_ int fd = -EBADF;
         struct dirent *entry;
+        int r;
         DIR *d;
 
         fd = openat(dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -112,14 +147,14 @@ int record_dir_load(RecordDir *dir, RecordFunc func, void *userdata, Error *ret_
                 return error_set_errno(ret_error, errno, "Cannot list %s", dir->path);
         (void) TAKE_FD(fd);
 
-        while ((entry = readdir(d))) {
+        while ((errno = 0, entry = readdir(d))) {
                 g_autoptr(GVariant) record = NULL;
                 g_auto(Error) error = ERROR_INIT;
 
                 if (!path_is_component(entry->d_name))
                         continue;
                 if (entry->d_name[0] == '.') {
-                        (void) unlinkat(dir->fd, entry->d_name, 0);
+                        remove_left_over(dir, entry->d_name);
                         continue;
                 }
                 if (record_file_read(dir, entry->d_name, &record, &error) < 0)
@@ -127,6 +162,8 @@ int record_dir_load(RecordDir *dir, RecordFunc func, void *userdata, Error *ret_
                 else
                         func(entry->d_name, record, userdata);
         }
+        r = -errno;
         (void) closedir(d);
-        return 0;
+        /* Half of the records, taken for all, would have the files of the others swept. */
+        return r < 0 ? error_set_errno(ret_error, -r, "Cannot list %s", dir->path) : 0;
 }

@@ -189,8 +189,9 @@ static void fds_close(int *fds, size_t n) {
                 fds[i] = fd_close(fds[i]);
 }
 
-/* Moves the fds of a received message to `fds`; more of them than there is room for are closed. */
-static size_t fds_take(struct msghdr *message, int *fds, size_t max) {
+/* Moves the fds of a received message to `fds`; more of them than there is room for are closed, and
+ * *ret_surplus says so. */
+static size_t fds_take(struct msghdr *message, int *fds, size_t max, bool *ret_surplus) {
         size_t n = 0;
 
         for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
@@ -204,8 +205,10 @@ static size_t fds_take(struct msghdr *message, int *fds, size_t max) {
                 for (size_t i = 0; i < count; i++) {
                         if (n < max)
                                 fds[n++] = received[i];
-                        else
+                        else {
+                                *ret_surplus = true;
                                 (void) close(received[i]);
+                        }
                 }
         }
         return n;
@@ -223,6 +226,7 @@ ssize_t fd_receive(int socket, void *data, size_t size, int *fds, size_t *n_fds)
                 .msg_control = control.buffer,
                 .msg_controllen = sizeof(control.buffer),
         };
+        bool surplus = false;
         size_t n_received;
         ssize_t n;
 
@@ -232,8 +236,8 @@ ssize_t fd_receive(int socket, void *data, size_t size, int *fds, size_t *n_fds)
         if (n < 0)
                 return -errno;
 
-        n_received = fds_take(&message, fds, fds ? *n_fds : 0);
-        if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+        n_received = fds_take(&message, fds, fds ? *n_fds : 0, &surplus);
+        if (surplus || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
                 fds_close(fds, n_received);
                 return -EMSGSIZE;
         }

@@ -33,7 +33,8 @@ int fd_set_nonblock(int fd, bool nonblock);
 #define FD_PASS_MAX 16
 int fd_send(int socket, const void *data, size_t size, const int *fds, size_t n_fds);
 /* Receives one message of at most `size` bytes and *n_fds fds, all CLOEXEC. Returns the number of
- * bytes, 0 at end of file; -EMSGSIZE for one that does not fit (its fds are closed). */
+ * bytes, 0 at end of file; -EMSGSIZE for one that does not fit, or has more fds (they are closed).
+ * Without `fds` there may be none. */
 ssize_t fd_receive(int socket, void *data, size_t size, int *fds, size_t *n_fds);
 
 int fd_pidfd_open(pid_t pid);

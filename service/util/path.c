@@ -19,6 +19,9 @@
 #define PATH_RETRY_MAX 64
 /* How deep a tree is removed in one go; each level holds an fd. */
 #define PATH_DEPTH_MAX 256
+/* Around the name of a file that path_replace_file() is writing. */
+#define TEMPORARY_PREFIX "."
+#define TEMPORARY_SUFFIX ".new"
 
 bool path_is_component(const char *name) {
         size_t n = strlen(name);
@@ -86,10 +89,19 @@ int path_make_dir(int dir_fd, const char *component, mode_t mode) {
         return TAKE_FD(fd);
 }
 
+/* On disk with its name when it returns 0. */
 static int make_dir_exactly(const char *path, mode_t mode) {
+        g_autofree char *parent = g_path_get_dirname(path);
+        _cleanup_close_ int parent_fd = -EBADF;
+
         if (mkdir(path, mode) < 0)
                 return -errno;
-        return chmod(path, mode) < 0 ? -errno : 0;
+        if (chmod(path, mode) < 0)
+                return -errno;
+        parent_fd = path_open_dir(parent);
+        if (parent_fd < 0)
+                return parent_fd;
+        return fsync(parent_fd) < 0 ? -errno : 0;
 }
 
 int path_make_dirs(const char *path, mode_t mode) {
@@ -110,6 +122,13 @@ int path_make_dirs(const char *path, mode_t mode) {
         return r == -EEXIST ? 0 : r;
 }
 
+bool path_is_temporary(const char *name) {
+        size_t n = strlen(name), around = strlen(TEMPORARY_PREFIX) + strlen(TEMPORARY_SUFFIX);
+
+        return n > around && g_str_has_prefix(name, TEMPORARY_PREFIX) &&
+               g_str_has_suffix(name, TEMPORARY_SUFFIX);
+}
+
 int path_replace_file(int dir_fd, const char *component, const void *data, size_t size,
                       mode_t mode) {
         g_autofree char *temporary = NULL;
@@ -119,7 +138,7 @@ int path_replace_file(int dir_fd, const char *component, const void *data, size_
         if (!path_is_component(component))
                 return -EINVAL;
 
-        temporary = g_strdup_printf(".%s.new", component);
+        temporary = g_strconcat(TEMPORARY_PREFIX, component, TEMPORARY_SUFFIX, NULL);
         if (unlinkat(dir_fd, temporary, 0) < 0 && errno != ENOENT)
                 return -errno;
         fd = path_open_beneath(dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL, mode);

@@ -25,12 +25,15 @@ int path_open_beneath(int dir_fd, const char *name, int flags, mode_t mode);
 int path_open_dir(const char *path);
 /* Makes the directory if it is not there and opens it. Mode is set exactly, whatever the umask. */
 int path_make_dir(int dir_fd, const char *component, mode_t mode);
-/* Creates an absolute directory of our own with its parents, each new one with exactly `mode`. */
+/* Creates an absolute directory of our own with its parents, each new one with exactly `mode` and
+ * on disk. */
 int path_make_dirs(const char *path, mode_t mode);
 /* Replaces DIR/NAME by `data`: temporary in the same directory, fsync, rename, fsync of the
  * directory. When it returns 0 the content is on disk; on an error the old content stands. */
 int path_replace_file(int dir_fd, const char *component, const void *data, size_t size,
                       mode_t mode);
+/* Whether it is the name of such a temporary file. */
+bool path_is_temporary(const char *name);
 /* Removes a file and syncs the directory. -ENOENT where there is none. */
 int path_remove_file(int dir_fd, const char *component);
 /* Removes a whole tree, however deep, without following a link or leaving the filesystem (-EXDEV

@@ -6,8 +6,11 @@
  * there is one whole record, the old or the new one, and nothing beside it.
  */
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -31,6 +34,20 @@ static unsigned calls, fail_at;
 static int fail_with;
 static bool renamed;
 
+static bool readdir_fails;
+static unsigned fsyncs;
+
+/* What readdir() is called where offsets have 64 bits. */
+struct dirent *__real_readdir64(DIR *dir);
+struct dirent *__wrap_readdir64(DIR *dir);
+
+struct dirent *__wrap_readdir64(DIR *dir) {
+        if (!readdir_fails)
+                return __real_readdir64(dir);
+        errno = EIO;
+        return NULL;
+}
+
 static bool fails(void) {
         if (++calls != fail_at)
                 return false;
@@ -39,6 +56,7 @@ static bool fails(void) {
 }
 
 int __wrap_fsync(int fd) {
+        fsyncs++;
         return fails() ? -1 : __real_fsync(fd);
 }
 
@@ -186,6 +204,114 @@ TEST(each_call_of_a_removal_fails) {
                 g_assert_true(record_dir_has(dir, "c1") == (n == 1));
                 g_assert_cmpint(record_dir_remove(dir, "c1", NULL), ==, 0);
         }
+        remove_root(root);
+}
+
+static void count_record(const char *name, GVariant *record, void *userdata) {
+        ++*(unsigned *) userdata;
+}
+
+/* The end of a directory that cannot be read is not its end. */
+TEST(a_directory_that_cannot_be_read_is_no_empty_one) {
+        g_autofree char *root = g_dir_make_tmp("berth-records-XXXXXX", NULL);
+        g_autoptr(GVariant) record = record_of("word");
+        g_autoptr(RecordDir) dir = NULL;
+        g_auto(Error) error = ERROR_INIT;
+        unsigned n = 0;
+
+        g_assert_cmpint(record_dir_open(root, "containers", &dir, NULL), >=, 0);
+        g_assert_cmpint(record_dir_write(dir, "c1", record, NULL), >=, 0);
+        readdir_fails = true;
+        g_assert_cmpint(record_dir_load(dir, count_record, &n, &error), ==, -EIO);
+        readdir_fails = false;
+        g_assert_nonnull(strstr(error.message, "Cannot list"));
+        g_assert_cmpint(record_dir_load(dir, count_record, &n, NULL), ==, 0);
+        g_assert_cmpuint(n, ==, 1);
+        remove_root(root);
+}
+
+/* A name that cannot be looked at is taken. */
+TEST(an_unknown_name_is_not_free) {
+        g_autofree char *root = g_dir_make_tmp("berth-records-XXXXXX", NULL);
+        g_autofree char *too_long = g_strnfill(1000, 'a');
+        g_autoptr(RecordDir) dir = NULL;
+
+        g_assert_cmpint(record_dir_open(root, "containers", &dir, NULL), >=, 0);
+        g_assert_false(record_dir_has(dir, "c1"));
+        g_assert_true(record_dir_has(dir, too_long));
+        remove_root(root);
+}
+
+/* Each directory that was made is in its parent on disk: one fsync() for each. */
+TEST(new_directories_are_on_disk) {
+        g_autofree char *root = g_dir_make_tmp("berth-records-XXXXXX", NULL);
+        g_autofree char *deep = g_build_filename(root, "a", "b", NULL);
+        g_autoptr(RecordDir) dir = NULL;
+
+        fsyncs = 0;
+        g_assert_cmpint(path_make_dirs(deep, 0700), ==, 0);
+        g_assert_cmpuint(fsyncs, ==, 2);
+        fsyncs = 0;
+        g_assert_cmpint(record_dir_open(deep, "containers", &dir, NULL), >=, 0);
+        g_assert_cmpuint(fsyncs, ==, 1);
+        calls = 0;
+        fail_at = 1;
+        fail_with = EIO;
+        g_free(deep);
+        deep = g_build_filename(root, "c", NULL);
+        g_assert_cmpint(path_make_dirs(deep, 0700), ==, -EIO);
+        fail_at = 0;
+        remove_root(root);
+}
+
+/* Nothing is waited for, nothing followed, and what a write cannot have left stays. */
+TEST(what_else_lies_there) {
+        static const char *const staying[] = { "pipe", "link", "directory", ".hidden", ".d.new" };
+        g_autofree char *root = g_dir_make_tmp("berth-records-XXXXXX", NULL);
+        g_autoptr(GVariant) record = record_of("word");
+        g_autoptr(RecordDir) dir = NULL;
+        _cleanup_close_ int root_fd = path_open_dir(root), fd = -EBADF;
+        g_auto(Error) error = ERROR_INIT;
+        unsigned n = 0;
+
+        g_assert_cmpint(record_dir_open(root, "containers", &dir, NULL), >=, 0);
+        g_assert_cmpint(record_dir_write(dir, "c1", record, NULL), >=, 0);
+        fd = path_open_beneath(root_fd, "containers", O_RDONLY | O_DIRECTORY, 0);
+        g_assert_cmpint(fd, >=, 0);
+        g_assert_cmpint(mkfifoat(fd, "pipe", 0600), ==, 0);
+        g_assert_cmpint(symlinkat("c1", fd, "link"), ==, 0);
+        g_assert_cmpint(mkdirat(fd, "directory", 0700), ==, 0);
+        g_assert_cmpint(mkdirat(fd, ".d.new", 0700), ==, 0);
+        g_assert_cmpint(path_replace_file(fd, ".hidden", "x", 1, 0600), ==, 0);
+        g_assert_cmpint(path_replace_file(fd, ".c1.new", "x", 1, 0600), ==, 0);
+        g_assert_cmpint(record_dir_load(dir, count_record, &n, NULL), ==, 0);
+        g_assert_cmpuint(n, ==, 1);
+        for (size_t i = 0; i < ELEMENTSOF(staying); i++)
+                g_assert_true(record_dir_has(dir, staying[i]));
+        g_assert_false(record_dir_has(dir, ".c1.new"));
+
+        /* The directory itself is no link either. */
+        g_assert_cmpint(symlinkat("containers", root_fd, "images"), ==, 0);
+        dir = record_dir_close(dir);
+        g_assert_cmpint(record_dir_open(root, "images", &dir, &error), <, 0);
+        remove_root(root);
+}
+
+/* What could not be read again is not written. */
+TEST(a_record_too_large_is_refused) {
+        g_autofree char *root = g_dir_make_tmp("berth-records-XXXXXX", NULL);
+        g_autofree char *text = g_strnfill(5 << 20, 'a'), *fits = g_strnfill(3 << 20, 'a');
+        g_autoptr(GVariant) large = record_of(text), old = record_of(fits);
+        g_autofree char *word = NULL;
+        g_autoptr(RecordDir) dir = NULL;
+        g_auto(Error) error = ERROR_INIT;
+
+        g_assert_cmpint(record_dir_open(root, "containers", &dir, NULL), >=, 0);
+        g_assert_cmpint(record_dir_write(dir, "c1", old, NULL), >=, 0);
+        g_assert_cmpint(record_dir_write(dir, "c1", large, &error), <, 0);
+        g_assert_cmpint(error.code, ==, ERROR_LIMITS_EXCEEDED);
+        word = load(root);
+        g_assert_cmpstr(word, ==, fits);
         remove_root(root);
 }
 
