@@ -6,7 +6,7 @@
  * with LXD's names.
  */
 
-#include "client/object.h"
+#include "client/container-details.h"
 
 /* LXD's upper-case word, "RUNNING". */
 char *container_status(const Object *o);
@@ -16,5 +16,9 @@ const char *container_type(const Object *o);
 GPtrArray *container_addresses(const Object *o, const char *family);
 /* The name of the user who owns it, or his number. */
 char *container_owner(const Object *o);
-/* a{sv}, floating. */
-GVariant *container_to_record(const Object *o);
+/* Names of the interfaces that have counters or addresses, each once, sorted. */
+GPtrArray *container_interfaces(const ContainerDetails *d);
+/* Those of one (a{st}), or NULL. */
+GVariant *container_counters(const ContainerDetails *d, const char *interface);
+/* What is known of it, a{sv}, floating. `snapshots` is consumed when floating. */
+GVariant *container_to_record(const ContainerDetails *d, GVariant *snapshots);

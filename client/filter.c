@@ -8,13 +8,31 @@
 #include "service/util/cleanup.h"
 
 typedef enum FilterKind {
-        FILTER_NAME,         /* beginning or regular expression */
-        FILTER_STATUS,
-        FILTER_TYPE,
-        FILTER_ARCHITECTURE,
+        FILTER_NAME,     /* beginning or regular expression */
+        FILTER_PROPERTY, /* of the container */
+        FILTER_FIXED,    /* what is the same of all */
         FILTER_ADDRESS,
         FILTER_CONFIG,
 } FilterKind;
+
+typedef struct Shorthand {
+        const char *key;
+        FilterKind kind;
+        const char *name; /* of the property; or the text that all have */
+} Shorthand;
+
+static const Shorthand shorthands[] = {
+        { "architecture", FILTER_PROPERTY, "Architecture" },
+        { "description", FILTER_PROPERTY, "Description" },
+        { "ipv4", FILTER_ADDRESS, NULL },
+        { "ipv6", FILTER_ADDRESS, NULL },
+        { "location", FILTER_FIXED, "none" },
+        { "name", FILTER_NAME, NULL },
+        { "project", FILTER_FIXED, "default" },
+        { "state", FILTER_PROPERTY, "State" },
+        { "status", FILTER_PROPERTY, "State" },
+        { "type", FILTER_FIXED, "container" },
+};
 
 typedef struct Network {
         int family;
@@ -26,6 +44,7 @@ struct Filter {
         FilterKind kind;
         char *key;
         char *value;
+        const char *name; /* see Shorthand */
         GRegex *regex; /* NULL when the value is no valid one: compared as it is then */
         Network network;
 };
@@ -74,25 +93,30 @@ static int filter_set_address(Filter *f, int family, Error *ret_error) {
 }
 
 static int filter_set_key(Filter *f, Error *ret_error) {
-        if (g_str_equal(f->key, "status") || g_str_equal(f->key, "state"))
-                f->kind = FILTER_STATUS;
-        else if (g_str_equal(f->key, "type"))
-                f->kind = FILTER_TYPE;
-        else if (g_str_equal(f->key, "architecture"))
-                f->kind = FILTER_ARCHITECTURE;
-        else if (g_str_equal(f->key, "name"))
-                f->kind = FILTER_NAME;
-        else if (g_str_equal(f->key, "ipv4") || g_str_equal(f->key, "ipv6")) {
-                f->kind = FILTER_ADDRESS;
+        f->kind = FILTER_CONFIG;
+        for (size_t i = 0; i < ELEMENTSOF(shorthands); i++)
+                if (g_str_equal(shorthands[i].key, f->key)) {
+                        f->kind = shorthands[i].kind;
+                        f->name = shorthands[i].name;
+                }
+        if (f->kind == FILTER_ADDRESS)
                 return filter_set_address(f, f->key[3] == '4' ? AF_INET : AF_INET6, ret_error);
-        } else
-                f->kind = FILTER_CONFIG;
         return 0;
+}
+
+GRegex *filter_regex_new(const char *value, bool caseless) {
+        g_autofree char *whole = g_strdup_printf("^(?:%s)$", value);
+
+        return g_regex_new(strpbrk(value, "^$") ? value : whole,
+                           caseless ? G_REGEX_CASELESS : G_REGEX_DEFAULT, 0, NULL);
+}
+
+bool filter_regex_matches(const GRegex *regex, const char *wanted, const char *value) {
+        return regex ? g_regex_match(regex, value, 0, NULL) : g_str_equal(wanted, value);
 }
 
 int filter_new(const char *text, Filter **ret, Error *ret_error) {
         g_autoptr(Filter) f = g_new0(Filter, 1);
-        g_autofree char *anchored = NULL;
         int r;
 
         if (parse_assignment(text, &f->key, &f->value) < 0)
@@ -102,8 +126,7 @@ int filter_new(const char *text, Filter **ret, Error *ret_error) {
                 if (r < 0)
                         return r;
         }
-        anchored = g_strdup_printf("^(?:%s)$", f->value);
-        f->regex = g_regex_new(anchored, G_REGEX_CASELESS, 0, NULL);
+        f->regex = filter_regex_new(f->value, f->kind == FILTER_PROPERTY);
         *ret = TAKE_PTR(f);
         return 0;
 }
@@ -113,9 +136,7 @@ bool filter_needs_config(const Filter *f) {
 }
 
 static bool value_matches(const Filter *f, const char *value) {
-        if (g_ascii_strcasecmp(f->value, value) == 0)
-                return true;
-        return f->regex && g_regex_match(f->regex, value, 0, NULL);
+        return filter_regex_matches(f->regex, f->value, value);
 }
 
 /* "u.te" abbreviates "user.team": each part is a beginning of the key's part. */
@@ -139,6 +160,9 @@ static bool config_matches(const Filter *f, GVariant *config) {
                 return false;
         if (g_variant_lookup(config, f->key, "&s", &value))
                 return value_matches(f, value);
+        /* "user.team=": those that have none. */
+        if (!*f->value)
+                return true;
         g_variant_iter_init(&iter, config);
         while (g_variant_iter_next(&iter, "{&s&s}", &key, &value))
                 if (key_matches(f->key, key) && value_matches(f, value))
@@ -164,12 +188,10 @@ bool filter_matches(const Filter *f, const Object *container, GVariant *config) 
         case FILTER_NAME:
                 return g_str_has_prefix(container->name, f->value) ||
                        value_matches(f, container->name);
-        case FILTER_STATUS:
-                return value_matches(f, object_get_string(container, "State"));
-        case FILTER_TYPE:
-                return value_matches(f, "container");
-        case FILTER_ARCHITECTURE:
-                return value_matches(f, object_get_string(container, "Architecture"));
+        case FILTER_PROPERTY:
+                return value_matches(f, object_get_string(container, f->name));
+        case FILTER_FIXED:
+                return value_matches(f, f->name);
         case FILTER_ADDRESS:
                 return addresses_match(f, container);
         case FILTER_CONFIG:

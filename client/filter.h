@@ -3,9 +3,10 @@
 
 /*
  * The filters of `list`: a beginning of a name, a regular expression for the whole name,
- * KEY=VALUE of the expanded configuration (namespaces may be abbreviated: "u.team=web"), and the
- * shorthands status=, type=, architecture=, name=, ipv4= and ipv6= (address or network). All of
- * them must match.
+ * KEY=VALUE of the expanded configuration (namespaces may be abbreviated: "u.team=web"; no value:
+ * those that have none), and the shorthands status=, type=, architecture=, description=, name=,
+ * ipv4= and ipv6= (address or network). A value is a regular expression for the whole of it, or
+ * with "^" or "$" for a part. All of them must match.
  */
 
 #include <stdbool.h>
@@ -13,6 +14,10 @@
 #include "client/object.h"
 
 typedef struct Filter Filter;
+
+/* The expression that a value stands for, or NULL where it is none and compared as it is. */
+GRegex *filter_regex_new(const char *value, bool caseless);
+bool filter_regex_matches(const GRegex *regex, const char *wanted, const char *value);
 
 int filter_new(const char *text, Filter **ret, Error *ret_error);
 void filter_free(Filter *f);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "client/commands.h"
+#include "client/filter.h"
 #include "client/format.h"
 #include "client/image.h"
 #include "client/image-record.h"
@@ -96,18 +97,34 @@ static int columns_parse(const char *letters, GPtrArray *columns, Error *ret_err
         return 0;
 }
 
-/* A beginning of the fingerprint, a part of an alias, or PROPERTY=VALUE. */
+/* A property, or one of the facts that LXD filters by as well. */
+static char *value_of(const Object *o, const char *key) {
+        g_autofree char *value = image_property(o, key);
+
+        if (*value)
+                return g_steal_pointer(&value);
+        if (g_str_equal(key, "architecture"))
+                return make_architecture(o);
+        if (g_str_equal(key, "fingerprint"))
+                return make_full_fingerprint(o);
+        if (g_str_equal(key, "type"))
+                return g_strdup("container");
+        if (g_str_equal(key, "public"))
+                return g_strdup(object_get_boolean(o, "Public") ? "true" : "false");
+        return g_steal_pointer(&value);
+}
+
+/* A beginning of the fingerprint, a part of an alias, or PROPERTY=VALUE, the value a regular
+ * expression. */
 static bool image_matches(const Object *o, const char *filter) {
         g_autoptr(GPtrArray) aliases = NULL;
         g_autofree char *key = NULL, *wanted = NULL, *value = NULL;
 
         if (parse_assignment(filter, &key, &wanted) >= 0) {
-                value = image_property(o, key);
-                if (g_str_equal(key, "architecture") && !*value) {
-                        g_free(value);
-                        value = make_architecture(o);
-                }
-                return g_ascii_strcasecmp(value, wanted) == 0;
+                g_autoptr(GRegex) regex = filter_regex_new(wanted, false);
+
+                value = value_of(o, key);
+                return filter_regex_matches(regex, wanted, value);
         }
         if (g_str_has_prefix(o->name, filter))
                 return true;

@@ -3,6 +3,7 @@
 
 #include "client/commands.h"
 #include "client/console.h"
+#include "client/container-details.h"
 #include "client/container-record.h"
 #include "client/format.h"
 #include "client/snapshot.h"
@@ -29,16 +30,6 @@ static void print_time(const char *label, uint64_t usec) {
         g_autofree char *text = format_time(usec);
 
         print_field(label, text);
-}
-
-static void print_size(const char *label, GVariant *state, const char *key) {
-        g_autofree char *text = NULL;
-        guint64 bytes;
-
-        if (!g_variant_lookup(state, key, "t", &bytes))
-                return;
-        text = format_size_binary(bytes);
-        printf("    %s: %s\n", label, text);
 }
 
 static void print_head(const Object *o) {
@@ -114,68 +105,65 @@ static void print_counters(GVariant *counters) {
         }
 }
 
-/* Interfaces that have counters or addresses, each once, in the order of their names. */
-static GPtrArray *interfaces_of(const Object *o, GVariant *network) {
-        g_autoptr(GVariant) addresses = object_get_value(o, "Addresses", "a(sssus)");
-        GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+static void print_network(const ContainerDetails *d) {
+        g_autoptr(GPtrArray) interfaces = container_interfaces(d);
 
-        for (size_t i = 0; network && i < g_variant_n_children(network); i++) {
-                char *name;
-
-                g_variant_get_child(network, i, "{s@a{st}}", &name, NULL);
-                g_ptr_array_add(names, name);
-        }
-        for (size_t i = 0; addresses && i < g_variant_n_children(addresses); i++) {
-                char *name;
-
-                g_variant_get_child(addresses, i, "(sssus)", &name, NULL, NULL, NULL, NULL);
-                if (g_ptr_array_find_with_equal_func(names, name, g_str_equal, NULL))
-                        g_free(name);
-                else
-                        g_ptr_array_add(names, name);
-        }
-        format_sort(names);
-        return names;
-}
-
-static void print_network(const Object *o, GVariant *state) {
-        g_autoptr(GVariant) network = NULL;
-        g_autoptr(GPtrArray) interfaces = NULL;
-
-        network = g_variant_lookup_value(state, "network", G_VARIANT_TYPE("a{sa{st}}"));
-        interfaces = interfaces_of(o, network);
         if (interfaces->len > 0)
                 printf("  Network usage:\n");
         for (size_t i = 0; i < interfaces->len; i++) {
                 const char *name = g_ptr_array_index(interfaces, i);
+                g_autoptr(GVariant) counters = container_counters(d, name);
                 g_autofree char *shown = format_printable(name);
-                g_autoptr(GVariant) counters = NULL;
 
                 printf("    %s:\n", shown);
-                if (network)
-                        counters = g_variant_lookup_value(network, name, G_VARIANT_TYPE("a{st}"));
                 print_counters(counters);
-                print_addresses(o, name);
+                print_addresses(d->container, name);
         }
 }
 
-static void print_resources(const Object *o, GVariant *state) {
-        guint32 processes;
-        guint64 usec;
+static void print_disk(const ContainerDetails *d) {
+        g_autofree char *used = NULL, *size = NULL;
+        uint64_t bytes;
 
-        if (g_variant_n_children(state) == 0)
+        if (!container_details_number(d, DETAIL_DISK, "used", &bytes))
+                return;
+        used = format_size_binary(bytes);
+        if (container_details_number(d, DETAIL_DISK, "size", &bytes))
+                size = format_size_binary(bytes);
+        printf("  Disk usage:\n    root: %s%s%s\n", used, size ? " of " : "", size ?: "");
+}
+
+static void print_size(const char *label, const ContainerDetails *d, const char *key) {
+        g_autofree char *text = NULL;
+        uint64_t bytes;
+
+        if (!container_details_number(d, DETAIL_STATE, key, &bytes))
+                return;
+        text = format_size_binary(bytes);
+        printf("    %s: %s\n", label, text);
+}
+
+static void print_resources(const ContainerDetails *d) {
+        bool up = g_variant_n_children(d->answers[DETAIL_STATE]) > 0;
+        uint64_t n;
+
+        if (!up && !container_details_number(d, DETAIL_DISK, "used", &n))
                 return;
         printf("\nResources:\n");
-        if (g_variant_lookup(state, "processes", "u", &processes))
-                printf("  Processes: %u\n", processes);
-        if (g_variant_lookup(state, "cpu-usage", "t", &usec))
+        if (container_details_number(d, DETAIL_STATE, "processes", &n))
+                printf("  Processes: %" G_GUINT64_FORMAT "\n", n);
+        print_disk(d);
+        if (!up)
+                return;
+        if (container_details_number(d, DETAIL_STATE, "cpu-usage", &n))
                 printf("  CPU usage:\n    CPU usage (in seconds): %" G_GUINT64_FORMAT "\n",
-                       usec / G_USEC_PER_SEC);
+                       n / G_USEC_PER_SEC);
         printf("  Memory usage:\n");
-        print_size("Memory (current)", state, "memory-current");
-        print_size("Memory (peak)", state, "memory-peak");
-        print_size("Swap (current)", state, "swap-current");
-        print_network(o, state);
+        print_size("Memory (current)", d, "memory-current");
+        print_size("Memory (peak)", d, "memory-peak");
+        print_size("Memory (limit)", d, "memory-limit");
+        print_size("Swap (current)", d, "swap-current");
+        print_network(d);
 }
 
 static int info_service(Client *c, OutputFormat format, Error *ret_error) {
@@ -197,7 +185,8 @@ static int info_service(Client *c, OutputFormat format, Error *ret_error) {
         return record_print(g_variant_builder_end(&b), format, ret_error);
 }
 
-static int info_read(Client *c, const char *path, Object **ret_container, GVariant **ret_state,
+/* Properties and counters, which everybody may see, at the same time. */
+static int info_read(Client *c, const char *path, Object **ret_container, ContainerDetails *d,
                      Error *ret_error) {
         const char *interface = object_kind_to_interface(OBJECT_CONTAINER);
         g_autoptr(Object) o = g_new0(Object, 1);
@@ -225,11 +214,22 @@ static int info_read(Client *c, const char *path, Object **ret_container, GVaria
                 o->path = g_strdup(path);
                 o->properties = g_variant_get_child_value(calls[0].reply, 0);
                 (void) object_parse_path(path, NULL, &o->name);
-                *ret_state = g_variant_get_child_value(calls[1].reply, 0);
+                d->container = o;
+                d->answers[DETAIL_STATE] = g_variant_get_child_value(calls[1].reply, 0);
                 *ret_container = TAKE_PTR(o);
         }
         for (size_t i = 0; i < ELEMENTSOF(calls); i++)
                 call_done(&calls[i]);
+        return r;
+}
+
+/* What only the owner gets to see is asked for by itself: text needs less than a record. */
+static int info_ask(Client *c, GArray *one, bool all, Error *ret_error) {
+        int r = 0;
+
+        for (Detail detail = 0; r >= 0 && detail < _DETAIL_MAX; detail++)
+                if (detail == DETAIL_DISK || (all && detail != DETAIL_STATE))
+                        r = container_details_ask(c, one, detail, ret_error);
         return r;
 }
 
@@ -248,45 +248,46 @@ static int read_snapshots(Client *c, const Object *o, GPtrArray **ret, Error *re
         return r;
 }
 
+static int info_print(Client *c, const ContainerDetails *d, const GPtrArray *snapshots,
+                      Error *ret_error) {
+        int r = 0;
+
+        print_head(d->container);
+        print_resources(d);
+        if (snapshots->len > 0) {
+                printf("\nSnapshots:\n");
+                r = snapshots_print(snapshots, ret_error);
+        }
+        if (r < 0 || !client_flag(c, "show-log"))
+                return r;
+        printf("\nLog:\n\n");
+        return console_print_log(c, d->container->path, "GetLog", ret_error);
+}
+
 static int info_container(Client *c, OutputFormat format, Error *ret_error) {
-        g_autoptr(GVariant) state = NULL, record = NULL;
+        g_autoptr(GArray) one = g_array_new(FALSE, TRUE, sizeof(ContainerDetails));
         g_autoptr(GPtrArray) snapshots = NULL;
-        g_autoptr(Object) o = NULL;
         g_autofree char *path = NULL;
-        GVariantBuilder b;
+        g_autoptr(Object) o = NULL;
+        ContainerDetails *d;
         int r;
 
+        g_array_set_clear_func(one, container_details_clear);
+        g_array_set_size(one, 1);
+        d = &g_array_index(one, ContainerDetails, 0);
         r = client_object_path(OBJECT_CONTAINER, client_argument(c, 0), &path, ret_error);
+        if (r >= 0)
+                r = info_read(c, path, &o, d, ret_error);
+        if (r >= 0)
+                r = info_ask(c, one, format != OUTPUT_TABLE, ret_error);
+        if (r >= 0)
+                r = read_snapshots(c, o, &snapshots, ret_error);
         if (r < 0)
                 return r;
-        r = info_read(c, path, &o, &state, ret_error);
-        if (r < 0)
-                return r;
-        r = read_snapshots(c, o, &snapshots, ret_error);
-        if (r < 0)
-                return r;
-        if (format == OUTPUT_TABLE) {
-                print_head(o);
-                print_resources(o, state);
-                if (snapshots->len > 0) {
-                        printf("\nSnapshots:\n");
-                        r = snapshots_print(snapshots, ret_error);
-                }
-                if (r < 0 || !client_flag(c, "show-log"))
-                        return r;
-                printf("\nLog:\n\n");
-                return console_print_log(c, path, "GetLog", ret_error);
-        }
-        record = g_variant_ref_sink(container_to_record(o));
-        g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
-        for (size_t i = 0; i < g_variant_n_children(record); i++) {
-                g_autoptr(GVariant) entry = g_variant_get_child_value(record, i);
-
-                g_variant_builder_add_value(&b, entry);
-        }
-        g_variant_builder_add(&b, "{sv}", "resources", state);
-        g_variant_builder_add(&b, "{sv}", "snapshots", snapshots_to_record(snapshots));
-        return record_print(g_variant_builder_end(&b), format, ret_error);
+        if (format == OUTPUT_TABLE)
+                return info_print(c, d, snapshots, ret_error);
+        return record_print(container_to_record(d, snapshots_to_record(snapshots)), format,
+                            ret_error);
 }
 
 int run_info(Client *c, Error *ret_error) {

@@ -183,6 +183,20 @@ GPtrArray *snapshots_of(GVariant *managed, const char *container) {
         return own;
 }
 
+GPtrArray *snapshots_among(const GPtrArray *snapshots, const char *container) {
+        g_autofree char *prefix = g_strconcat(container, "/", NULL);
+        GPtrArray *own = g_ptr_array_new();
+
+        for (size_t i = 0; i < snapshots->len; i++) {
+                Object *o = g_ptr_array_index(snapshots, i);
+
+                if (g_str_has_prefix(o->path, prefix))
+                        g_ptr_array_add(own, o);
+        }
+        g_ptr_array_sort(own, compare_created);
+        return own;
+}
+
 int snapshots_print(const GPtrArray *snapshots, Error *ret_error) {
         static const char *const headings[] = { "NAME", "TAKEN AT", "EXPIRES AT", "STATEFUL",
                                                 "DESCRIPTION", NULL };

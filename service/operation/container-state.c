@@ -8,6 +8,8 @@
 #include "service/util/fd.h"
 
 #define STATE_FILE_MAX (256U << 10)
+/* What is no limit in effect. */
+#define LIMIT_NONE_MIN (UINT64_C(1) << 60)
 
 /* Text of a file, or NULL. */
 static char *read_file(const char *path) {
@@ -77,6 +79,13 @@ static bool read_keyed(const char *directory, const char *file, const char *key,
         return false;
 }
 
+/* The hard limit, or the soft one; false where there is neither: "max" in version 2, a number
+ * beyond all memory in version 1. */
+static bool read_limit(const char *directory, const char *hard, const char *soft, guint64 *ret) {
+        return (read_number(directory, hard, ret) && *ret < LIMIT_NONE_MIN) ||
+               (read_number(directory, soft, ret) && *ret < LIMIT_NONE_MIN);
+}
+
 static void add_cgroup_state(GVariantDict *state, const char *cgroups) {
         g_autofree char *unified = payload_directory(cgroup_directory(cgroups, ""));
         g_autofree char *memory = payload_directory(cgroup_directory(cgroups, "memory"));
@@ -97,6 +106,9 @@ static void add_cgroup_state(GVariantDict *state, const char *cgroups) {
                                               with_swap > value ? with_swap - value : 0);
         } else if (read_number(unified, "memory.current", &value))
                 g_variant_dict_insert(state, "memory-current", "t", value);
+        if (read_limit(memory, "memory.limit_in_bytes", "memory.soft_limit_in_bytes", &value) ||
+            read_limit(unified, "memory.max", "memory.high", &value))
+                g_variant_dict_insert(state, "memory-limit", "t", value);
         if (read_number(memory, "memory.max_usage_in_bytes", &value) ||
             read_number(unified, "memory.peak", &value))
                 g_variant_dict_insert(state, "memory-peak", "t", value);

@@ -43,6 +43,7 @@ static const struct {
         { "Manager.CreateStoragePool", PATH_ROOT, "('new', 'dir', @a{ss} {}, @a{sv} {})" },
         { "Container.GetConfig", "/org/berth1/container/c1", "(@a{sv} {},)" },
         { "Container.GetDevices", "/org/berth1/container/c1", "(@a{sv} {},)" },
+        { "Container.GetDiskUsage", "/org/berth1/container/c1", "(@a{sv} {},)" },
         { "Container.GetState", "/org/berth1/container/c1", "(@a{sv} {},)" },
         { "Container.Exec", "/org/berth1/container/c1", "(['true'], @a{sv} {})" },
         { "Container.ExecPipes", "/org/berth1/container/c1", "(['true'], @a{sv} {})" },

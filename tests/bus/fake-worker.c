@@ -716,6 +716,12 @@ static int file_list(Worker *worker, GVariantDict *result, Error *ret_error) {
         return 0;
 }
 
+static int volume_usage(Worker *worker, GVariantDict *result, Error *ret_error) {
+        g_variant_dict_insert(result, "used", "t", UINT64_C(12345));
+        g_variant_dict_insert(result, "size", "t", UINT64_C(0));
+        return 0;
+}
+
 /* --- table --- */
 
 #define OPERATIONS(_) \
@@ -735,6 +741,7 @@ static int file_list(Worker *worker, GVariantDict *result, Error *ret_error) {
         _(SNAPSHOT_RESTORE_END, nothing) \
         _(IMAGE_DELETE, image_delete) \
         _(VOLUME_RESIZE, nothing) \
+        _(VOLUME_USAGE, volume_usage) \
         _(IMAGE_IMPORT, image_import) \
         _(IMAGE_PUBLISH, image_publish) \
         _(IMAGE_UNPACK, image_unpack) \

@@ -284,7 +284,8 @@ static void manager_call(FakeCall *call) {
                 create_pool(call);
         else if (g_str_equal(call->member, "GetConfigKeys"))
                 call->reply->body = g_variant_new_parsed(
-                        "([('limits.memory', {'type': <'size or share'>, 'live': <true>, "
+                        "([('limits.cpu', {'scopes': <['container', 'profile']>}), "
+                        "('limits.memory', {'type': <'size or share'>, 'live': <true>, "
                         "'scopes': <['container', 'profile']>, 'action': <'use'>, "
                         "'help': <'memory'>}), "
                         "('security.nesting', {'type': <'boolean'>, 'default': <'false'>, "
@@ -413,27 +414,6 @@ static void get_settings(FakeCall *call, bool devices) {
         }
         own = g_variant_builder_end(&b);
         call->reply->body = g_variant_new_tuple(&own, 1);
-}
-
-static void get_state(FakeCall *call) {
-        GVariantBuilder b, network, counters;
-
-        g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
-        if (!g_str_equal(fake_object_get_string(call->object, "State"), "stopped")) {
-                g_variant_builder_add(&b, "{sv}", "processes", g_variant_new_uint32(6));
-                g_variant_builder_add(&b, "{sv}", "cpu-usage", g_variant_new_uint64(25000000));
-                g_variant_builder_add(&b, "{sv}", "memory-current",
-                                      g_variant_new_uint64(72362230));
-                g_variant_builder_add(&b, "{sv}", "memory-peak", g_variant_new_uint64(271489434));
-                g_variant_builder_init(&counters, G_VARIANT_TYPE("a{st}"));
-                g_variant_builder_add(&counters, "{st}", "bytes-received", UINT64_C(83650));
-                g_variant_builder_add(&counters, "{st}", "packets-received", UINT64_C(188));
-                g_variant_builder_init(&network, G_VARIANT_TYPE("a{sa{st}}"));
-                g_variant_builder_add(&network, "{s@a{st}}", "eth0",
-                                      g_variant_builder_end(&counters));
-                g_variant_builder_add(&b, "{sv}", "network", g_variant_builder_end(&network));
-        }
-        call->reply->body = g_variant_new("(@a{sv})", g_variant_builder_end(&b));
 }
 
 static GVariant *merge_config(GVariant *old, GVariant *set, GVariant *unset) {
@@ -636,7 +616,9 @@ static void container_call(FakeCall *call) {
         else if (g_str_equal(call->member, "GetLog"))
                 container_get_log(call, "what liblxc said\n");
         else if (g_str_equal(call->member, "GetState"))
-                get_state(call);
+                fake_get_state(call);
+        else if (g_str_equal(call->member, "GetDiskUsage"))
+                fake_get_disk_usage(call);
         else
                 fake_fail(call, SD_BUS_ERROR_NOT_SUPPORTED, "%s is not there", call->member);
 }

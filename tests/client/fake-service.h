@@ -93,5 +93,8 @@ void fake_job_call(FakeCall *call);
 
 /* Methods of one interface (fake-methods.c). */
 void fake_call(FakeCall *call);
+/* Counters of a container (fake-state.c). */
+void fake_get_state(FakeCall *call);
+void fake_get_disk_usage(FakeCall *call);
 /* The objects that every test finds. */
 void fake_populate(Fake *f);

@@ -28,6 +28,7 @@ TEST(list_is_one_call) {
 TEST(list_has_lxds_columns) {
         g_autoptr(Fixture) f = fixture_new();
         g_autoptr(Run) some = NULL, state = NULL, key = NULL, fast = NULL, refused = NULL;
+        g_autoptr(Run) disk = NULL, stopped = NULL, device = NULL;
 
         some = RUN(f, 0, "ls", "-c", "nsapPbc", "-f", "csv", "^c1$");
         g_assert_cmpstr(some->out, ==,
@@ -38,11 +39,26 @@ TEST(list_has_lxds_columns) {
         g_assert_cmpstr(key->out, ==, "NAME  NOTE  limits.cpu\nc1    two   6\n");
         fast = RUN(f, 0, "ls", "--fast", "-f", "csv", "c1");
         EXPECT_OUT(fast, "c1,RUNNING,x86_64,");
-        refused = RUN(f, 1, "ls", "-c", "D");
-        EXPECT_ERR(refused, "disk usage");
+        disk = RUN(f, 0, "ls", "-c", "nDMe", "-f", "csv", "c1");
+        g_assert_cmpstr(disk->out, ==, "c1,180.00KiB,27.0%,default\n");
+        /* What there is none of is blank. */
+        stopped = RUN(f, 0, "ls", "-c", "nDmMNpu", "-f", "csv", "c2");
+        g_assert_cmpstr(stopped->out, ==, "c2,,,,,,\n");
+        device = RUN(f, 0, "ls", "-c", "n,devices:eth0.network:NET:5,config:user.team", "-f",
+                     "compact", "c1");
+        g_assert_cmpstr(device->out, ==,
+                        "NAME  NET    user.team\nc1    berth  web\n");
+        refused = RUN(f, 1, "ls", "-c", "L");
+        EXPECT_ERR(refused, "this machine only");
         RUN_ONLY(f, 2, "ls", "-c", "%");
         RUN_ONLY(f, 2, "ls", "-c", "");
         RUN_ONLY(f, 2, "ls", "--fast", "-c", "n");
+        RUN_ONLY(f, 2, "ls", "-c", "n,,s");
+        RUN_ONLY(f, 2, "ls", "-c", "n:x");
+        RUN_ONLY(f, 2, "ls", "-c", "user.team:TEAM:x");
+        RUN_ONLY(f, 2, "ls", "-c", "user.team:");
+        RUN_ONLY(f, 2, "ls", "-c", "nonsense.key");
+        RUN_ONLY(f, 2, "ls", "-c", "devices:eth0");
         RUN_ONLY(f, 2, "ls", "-f", "xml");
 }
 
@@ -55,17 +71,49 @@ TEST(list_filters) {
                 { "ipv4=10.9.0.0/16", "" },    { "ipv6=fd42::/64", "c1\n" },
                 { "user.team=web", "c1\n" },   { "u.te=w.b", "c1\n" },
                 { "type=virtual-machine", "" }, { "name=c2", "c2\n" },
-                { "local:c2", "c2\n" },
+                { "local:c2", "c2\n" },         { "1", "" },
+                { "C1", "" },                  { "1$", "c1\n" },
+                { "user.team=^w", "c1\n" },    { "user.team=w", "" },
+                { "user.team=WEB", "" },       { "u.t=web|x", "c1\n" },
+                { "limits.cpu=6", "c1\n" },    { "l.c=[56]", "c1\n" },
+                { "type=container", "c1\nc2\n" }, { "type=cont", "" },
+                { "status=run.*", "c1\n" },    { "location=none", "c1\nc2\n" },
+                { "project=default", "c1\nc2\n" }, { "architecture=x86_64", "c1\nc2\n" },
+                { "architecture=x86", "" },    { "description=x", "" },
+                { "nosuch=1", "" },            { "user.nothing=", "c1\nc2\n" },
         };
         g_autoptr(Fixture) f = fixture_new();
 
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-                g_autoptr(Run) r = RUN(f, 0, "ls", "-c", "n", "-f", "csv", cases[i].filter);
+                /* There are more, which none of these is about. */
+                g_autoptr(Run) r = RUN(f, 0, "ls", "-c", "n", "-f", "csv", "c", cases[i].filter);
 
                 g_assert_cmpstr(r->out, ==, cases[i].names);
         }
         RUN_ONLY(f, 2, "ls", "ipv4=nonsense");
         RUN_ONLY(f, 2, "ls", "ipv4=10.0.0.0/33");
+}
+
+TEST(image_list_filters) {
+        static const struct {
+                const char *filter, *aliases;
+        } cases[] = {
+                { "busy", "busybox\n" },     { "sybox", "busybox\n" },
+                { "os=busybox", "busybox\n" }, { "os=busy", "" },
+                { "os=^busy", "busybox\n" }, { "os=BUSYBOX", "" },
+                { "description=.*complete.*", "busybox\n" }, { "des=Small", "" },
+                { "type=container", "busybox\n" }, { "public=true", "" },
+                { "local:", "busybox\n" },   { "alias=busybox", "" },
+        };
+        g_autoptr(Fixture) f = fixture_new();
+
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                g_autoptr(Run) r = RUN(f, 0, "image", "ls", "-c", "L", "-f", "csv",
+                                       cases[i].filter);
+
+                g_assert_cmpstr(r->out, ==, cases[i].aliases);
+        }
+        RUN_ONLY(f, 2, "image", "ls", "-c", "q");
 }
 
 TEST(all_filters_have_to_match) {
@@ -88,6 +136,13 @@ TEST(json_is_json) {
         g_assert_true(json_object_object_get_ex(one, "state", &state));
         g_assert_true(json_object_object_get_ex(state, "network", &network));
         g_assert_true(json_object_object_get_ex(network, "eth0", &found));
+        /* As scripts for LXD ask for it. */
+        EXPECT_OUT(r, "\"counters\":{\"bytes_received\":83650,");
+        EXPECT_OUT(r, "\"cpu\":{\"usage\":25000000000}");
+        EXPECT_OUT(r, "\"disk\":{\"root\":{\"usage\":184320,");
+        EXPECT_OUT(r, "\"expanded_devices\":{\"eth0\":{\"network\":\"berthbr0\"");
+        EXPECT_OUT(r, "\"config\":{\"limits.cpu\":\"6\"");
+        EXPECT_OUT(r, "\"snapshots\":[]");
         json_object_put(all);
 }
 
@@ -100,12 +155,14 @@ TEST(info_looks_like_lxcs) {
                                        "Name: c1\nStatus: RUNNING\nType: container\n"
                                        "Architecture: x86_64\nPID: 4242\n"
                                        "Created: 2017/09/08 02:07 UTC\n"));
-        EXPECT_OUT(running, "  Processes: 6\n  CPU usage:\n    CPU usage (in seconds): 25\n");
+        EXPECT_OUT(running, "  Processes: 6\n  Disk usage:\n    root: 180.00KiB of 953.67MiB\n"
+                            "  CPU usage:\n    CPU usage (in seconds): 25\n");
         EXPECT_OUT(running, "    Memory (current): 69.01MiB\n");
+        EXPECT_OUT(running, "    Memory (limit): 256.00MiB\n");
         EXPECT_OUT(running, "    eth0:\n      Bytes received: 83.65kB\n");
         EXPECT_OUT(running, "        inet:  10.1.2.3/24 (global)\n");
         g_assert_null(strstr(stopped->out, "Resources"));
-        EXPECT_OUT(json, "\"memory-current\":72362230");
+        EXPECT_OUT(json, "\"memory\":{\"usage\":72362230,");
         EXPECT_OUT(service, "server_version: \"9.9.9\"\n");
         RUN_ONLY(f, 4, "info", "nope");
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <stdint.h>
 
 #include "service/util/cleanup.h"
@@ -105,6 +106,23 @@ static int image_delete(Worker *worker, GVariantDict *result, Error *ret_error) 
         return r < 0 ? r : volume_delete(pool, VOLUME_IMAGE, image, ret_error);
 }
 
+static int volume_usage(Worker *worker, GVariantDict *result, Error *ret_error) {
+        g_autoptr(Pool) pool = NULL;
+        const char *container;
+        uint64_t used, size;
+        int r = open_pool_for(worker, "container", &pool, &container, ret_error);
+
+        if (r >= 0)
+                r = volume_get_size(pool, VOLUME_CONTAINER, container, &used, &size, ret_error);
+        if (r == -ENODATA)
+                return 0;
+        if (r < 0)
+                return r;
+        g_variant_dict_insert(result, "used", "t", used);
+        g_variant_dict_insert(result, "size", "t", size);
+        return 0;
+}
+
 int main(void) {
         static const WorkerOperation operations[] = {
                 { OPERATION_POOL_CREATE, pool_create },
@@ -123,6 +141,7 @@ int main(void) {
                 { OPERATION_SNAPSHOT_RESTORE_END, snapshot_restore_end },
                 { OPERATION_IMAGE_DELETE, image_delete },
                 { OPERATION_VOLUME_RESIZE, volume_resize },
+                { OPERATION_VOLUME_USAGE, volume_usage },
                 { NULL },
         };
 

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* What a container's root disk holds, as its pool counts it: see Container.GetDiskUsage(). */
+
+#include "service/operation/container.h"
+
+/* Called once with what was found (a{sv}: "used" t, "size" t, empty where nobody counts), or the
+ * error. */
+typedef void (*DiskUsageFunc)(GVariant *found, const Error *error, void *userdata);
+
+/* A job that looks; it may wait for the pool to be mounted. */
+int disk_usage(Manager *m, Caller caller, Container *c, DiskUsageFunc func, void *userdata,
+               Job **ret, Error *ret_error);
