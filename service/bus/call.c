@@ -333,15 +333,7 @@ static int on_sender_gone(sd_bus_track *track, void *userdata) {
         BusSender *sender = userdata;
         Bus *bus = sender->bus;
 
-        /* Jobs that have ended were kept for it alone. */
-        g_autoptr(GList) jobs = g_hash_table_get_values(bus->manager->objects[OBJECT_JOB]);
-
-        for (GList *j = jobs; j; j = j->next) {
-                Job *job = j->data;
-
-                if (job_has_ended(job) && g_strcmp0(job->sender, sender->name) == 0)
-                        manager_remove(bus->manager, &job->object);
-        }
+        jobs_starter_left(bus->manager, sender->name);
         g_hash_table_remove(bus->senders, sender->name);
         bus_check_idle(bus);
         return 0;

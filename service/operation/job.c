@@ -62,6 +62,50 @@ static void job_make_room(Manager *manager, uid_t owner) {
                 manager_remove(manager, &oldest->object);
 }
 
+static bool is_left(const Job *job) {
+        return job->left && job_has_ended(job);
+}
+
+/* Of those that have ended and whose starter has left. */
+static void make_room_among_left(Manager *manager, uid_t owner) {
+        for (;;) {
+                Job *job, *oldest = NULL;
+                GHashTableIter iter;
+                unsigned n = 0;
+
+                g_hash_table_iter_init(&iter, manager->objects[OBJECT_JOB]);
+                while (g_hash_table_iter_next(&iter, NULL, (void **) &job)) {
+                        if (!is_left(job) || job->object.owner != owner)
+                                continue;
+                        n++;
+                        if (!oldest || job->object.generation < oldest->object.generation)
+                                oldest = job;
+                }
+                if (n <= JOBS_LEFT_PER_UID_MAX)
+                        return;
+                manager_remove(manager, &oldest->object);
+        }
+}
+
+void jobs_starter_left(Manager *manager, const char *sender) {
+        GHashTableIter iter;
+        uid_t owner = 0;
+        bool any = false;
+        Job *job;
+
+        g_hash_table_iter_init(&iter, manager->objects[OBJECT_JOB]);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &job)) {
+                if (g_strcmp0(job->sender, sender) != 0)
+                        continue;
+                job->left = true;
+                /* A connection has one user. */
+                owner = job->object.owner;
+                any = true;
+        }
+        if (any)
+                make_room_among_left(manager, owner);
+}
+
 static int job_check_limits(Manager *manager, uid_t owner, Error *ret_error) {
         GHashTable *jobs = manager->objects[OBJECT_JOB];
         unsigned running = 0, own = 0;
@@ -239,6 +283,8 @@ static void job_finish(Job *job) {
         manager_job_finished(job->manager, job);
         (void) sd_event_add_time_relative(job->manager->event, &job->linger_source, CLOCK_MONOTONIC,
                                           JOB_LINGER_USEC, 0, on_linger, job);
+        if (job->left)
+                make_room_among_left(job->manager, job->object.owner);
 }
 
 /* Goes one step back. */

@@ -12,8 +12,9 @@
  *
  * A step returns JOB_STEP_DONE, JOB_STEP_PENDING (it will call job_step_done()), or -errno with the
  * error set. An object that a job has locked is no other job's: job_lock() gives ERROR_BUSY. A job
- * that has ended lingers for JOB_LINGER_USEC, or until its starter leaves the bus, so that nobody
- * can miss its result.
+ * that has ended lingers for JOB_LINGER_USEC, so that nobody can miss its result, also who asks for
+ * it from another connection, as two busctl calls in a row do; of those whose starter has left the
+ * bus only the last few of each user stay.
  */
 
 #include <systemd/sd-event.h>
@@ -23,12 +24,13 @@
 #include "service/util/error.h"
 
 #define JOB_LINGER_USEC (30 * G_USEC_PER_SEC)
-/* Jobs that run at a time, all and of one uid; jobs kept, with those that have ended. Of one uid
- * the oldest that has ended makes room for the next. */
+/* Jobs that run at a time, all and of one uid; jobs kept, with those that have ended, and those
+ * that have ended and whose starter has left. Of one uid the oldest that has ended makes room. */
 #define JOBS_RUNNING_MAX 256
 #define JOBS_RUNNING_PER_UID_MAX 64
 #define JOBS_KEPT_MAX 1024
 #define JOBS_KEPT_PER_UID_MAX 128
+#define JOBS_LEFT_PER_UID_MAX 16
 
 enum { JOB_STEP_DONE = 0, JOB_STEP_PENDING = 1 };
 
@@ -74,6 +76,7 @@ struct Job {
         char *stage;
         double progress;
         bool cancelable;
+        bool left;           /* its starter has left the bus */
         Error error;
         GPtrArray *warnings; /* sentences for people: done, but for this */
         int exit_status;     /* of a command, -1 until it has ended */
@@ -111,6 +114,8 @@ void job_clear_subjects(Job *job);
 void job_start(Job *job);
 /* Ends a pending step: r < 0 with job->error set, or 0. */
 void job_step_done(Job *job, int r);
+/* Who started jobs by that unique name has left the bus. */
+void jobs_starter_left(Manager *manager, const char *sender);
 /* Undoes what was done and ends with ERROR_CANCELLED. No-op for a job that has ended. */
 int job_cancel(Job *job, Error *ret_error);
 /* Lets a step wait for another job: returns JOB_STEP_PENDING, and the step is run again when that

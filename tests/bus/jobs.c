@@ -198,33 +198,66 @@ TEST(queued_behind_another_job) {
         g_assert_false(harness_has_file(h, "state/containers/c2"));
 }
 
-TEST(linger_until_the_starter_leaves) {
+/* As two busctl calls in a row: the first has left when the second asks how it went. */
+TEST(the_result_stays_when_the_starter_leaves) {
         g_autoptr(Harness) h = harness_new();
-        g_autoptr(Client) bob = client_new(h, UID_BOB);
-        Client *alice = client_new(h, UID_ALICE);
-        g_autofree char *job = NULL, *bobs = NULL, *running = NULL;
-        g_autoptr(Call) end = NULL, bobs_end = NULL, running_end = NULL;
+        Client *first = client_new(h, UID_ALICE);
+        g_autoptr(Client) second = client_new(h, UID_ALICE);
+        g_autofree char *done = NULL, *failed = NULL, *running = NULL;
+        g_autoptr(Call) done_end = NULL, failed_end = NULL, again = NULL, running_end = NULL;
 
         world_make_image(h);
-        job = create(alice, "c1");
-        end = client_wait_job(alice, job);
-        call_assert_ok(end);
-        bobs = create(bob, "c2");
-        bobs_end = client_wait_job(bob, bobs);
-        call_assert_ok(bobs_end);
+        done = create(first, "c1");
+        done_end = client_wait_job(first, done);
+        call_assert_ok(done_end);
+        harness_plan(h, "runtime.start", "fail BackendFailed It does not start");
+        failed = client_start_job(first, "/org/berth1/container/c1", "Container.Start",
+                                  g_variant_new("(@a{sv})", no_options()));
+        failed_end = client_wait_job(first, failed);
+        call_assert_error(failed_end, ERROR_BACKEND_FAILED, "It does not start");
         harness_plan(h, "storage.container-create", "gate");
-        running = create(alice, "c3");
+        running = create(first, "c2");
         world_wait_at_gate(h, running);
-        g_assert_true(world_has_object(h, job));
 
-        (void) client_free(alice);
-        HARNESS_WAIT(h, client_find_signal(h->root, 0, "/org/berth1", "InterfacesRemoved"));
-        g_assert_false(world_has_object(h, job));
-        g_assert_true(world_has_object(h, bobs));
+        (void) client_free(first);
+        assert_property(second, done, "Result", "done");
+        again = client_wait_job(second, failed);
+        call_assert_error(again, ERROR_BACKEND_FAILED, "It does not start");
         /* What is under way goes on without its starter. */
         harness_open_gate(h, "storage.container-create");
-        running_end = client_wait_job(bob, running);
+        running_end = client_wait_job(second, running);
         call_assert_ok(running_end);
+}
+
+/* Nobody fills the service with jobs that he leaves behind: the last ones stay, and those of others
+ * are left alone. */
+TEST(jobs_left_behind_make_room) {
+        g_autoptr(Harness) h = harness_new();
+        g_autoptr(Client) bob = client_new(h, UID_BOB);
+        g_autofree char *bobs = NULL;
+        g_autoptr(GPtrArray) jobs = g_ptr_array_new_with_free_func(g_free);
+        g_autoptr(Call) bobs_end = NULL;
+
+        world_make_image(h);
+        bobs = create(bob, "c1");
+        bobs_end = client_wait_job(bob, bobs);
+        call_assert_ok(bobs_end);
+        harness_plan(h, "image.import", "fail InvalidImage It is none");
+        for (unsigned i = 0; i < JOBS_LEFT_PER_UID_MAX + 3; i++) {
+                Client *alice = client_new(h, UID_ALICE);
+                char *job = client_start_job(alice, PATH_ROOT, "Manager.OpenImageImport",
+                                             g_variant_new("(@a{sv})", no_options()));
+                g_autoptr(Call) end = client_wait_job(alice, job);
+
+                call_assert_error(end, ERROR_INVALID_IMAGE, "It is none");
+                g_ptr_array_add(jobs, job);
+                (void) client_free(alice);
+        }
+        HARNESS_WAIT(h, !world_has_object(h, g_ptr_array_index(jobs, 2)));
+        g_assert_false(world_has_object(h, g_ptr_array_index(jobs, 0)));
+        for (unsigned i = 3; i < jobs->len; i++)
+                g_assert_true(world_has_object(h, g_ptr_array_index(jobs, i)));
+        g_assert_true(world_has_object(h, bobs));
 }
 
 TEST(one_user_cannot_take_all_jobs) {
@@ -335,7 +368,7 @@ TEST(misbehaving_workers) {
                 { "garbage\nlate", "makes no sense" },
                 { "huge\nlate", "makes no sense" },
                 { "lie", "incomplete" },
-                { "crowd\nfail NoSpace After all", "After all" },
+                { "crowd\nfail NoSpace After all", "makes no sense" },
                 { "error org.berth1.Error.Unheard Of", "makes no sense" },
                 { "flood", NULL },
         };

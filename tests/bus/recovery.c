@@ -386,12 +386,12 @@ TEST(what_nobody_owns_is_swept) {
         harness_make_dirs(h, "state/mounts/default/containers/stray");
         harness_make_dirs(h, "state/mounts/default/images/stray");
         harness_make_dirs(h, "run/lxc/0123456789abcdef");
-        harness_write_file(h, "state/containers/.c9.tmp", "x", 1);
+        harness_write_file(h, "state/containers/.c9.new", "x", 1);
         harness_start_service(h, NULL);
         g_assert_true(harness_has_file(h, "state/mounts/default/containers/stray"));
         g_assert_false(harness_has_file(h, "state/mounts/default/images/stray"));
         g_assert_false(harness_has_file(h, "run/lxc/0123456789abcdef"));
-        g_assert_false(harness_has_file(h, "state/containers/.c9.tmp"));
+        g_assert_false(harness_has_file(h, "state/containers/.c9.new"));
         g_assert_true(harness_has_file(h, "state/mounts/default/containers/c1"));
 }
 

@@ -245,7 +245,7 @@ objects() {
                 '.data[0] | to_entries[] | select(.value | has($interface)) | .key | ltrimstr($root)'
 }
 
-# delete OBJECT [OPTION...]: through one connection, so that the job stays until its end is known.
+# delete OBJECT [OPTION...]: and waits until it is gone.
 delete() {
         berth-call --quiet "$ROOT_PATH$1" Delete "${@:2}" >/dev/null
 }
