@@ -16,8 +16,8 @@ static int get_config_or_devices(BusCall *call, bool devices) {
         g_autoptr(GVariant) all_config = NULL, all_devices = NULL;
 
         if (option_get_boolean(call->options, "expanded", false))
-                profiles_expand(call->manager, (const char *const *) s->profiles, s->config,
-                                s->devices, &all_config, &all_devices);
+                profiles_merge(call->manager, (const char *const *) s->profiles, s->config,
+                               s->devices, &all_config, &all_devices);
         if (devices)
                 call->reply = g_variant_new("(@a{sa{ss}})", all_devices ?: s->devices);
         else

@@ -209,11 +209,14 @@ void container_set_volatile(Container *c, const char *device, const char *name,
                             const char *value) {
         g_autofree char *key = g_strdup_printf("volatile.%s.%s", device, name);
         g_autoptr(GVariant) old = c->config;
-        GVariantBuilder set;
         g_autoptr(GVariant) change = NULL;
+        const char *const unset = key;
 
-        g_variant_builder_init(&set, CONFIG_TYPE);
-        g_variant_builder_add(&set, "{ss}", key, value);
-        change = g_variant_ref_sink(g_variant_builder_end(&set));
+        if (!value) {
+                change = g_variant_ref_sink(g_variant_new_strv(&unset, 1));
+                c->config = config_merge(old, NULL, change);
+                return;
+        }
+        change = g_variant_ref_sink(g_variant_new_parsed("{%s: %s}", key, value));
         c->config = config_merge(old, change, NULL);
 }

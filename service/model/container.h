@@ -87,6 +87,7 @@ bool container_is_up(const Container *c);
 
 /* Value of the key "volatile.DEVICE.NAME", or NULL. */
 const char *container_get_volatile(const Container *c, const char *device, const char *name);
+/* `value` NULL: unsets it. */
 void container_set_volatile(Container *c, const char *device, const char *name, const char *value);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Container, container_free)

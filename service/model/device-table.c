@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <netinet/in.h>
 #include <string.h>
 
 #include "service/model/config-value.h"
@@ -9,6 +10,7 @@
 #include "service/model/proxy.h"
 #include "service/model/rate.h"
 #include "service/model/size.h"
+#include "service/model/subnet.h"
 
 /* Linux has 12 bits for the major and 20 for the minor number of a device. */
 #define MAJOR_MAX 4095U
@@ -66,6 +68,25 @@ static int check_hwaddr(const char *value, Error *ret_error) {
                 return error_set(ret_error, ERROR_INVALID_DEVICE,
                                  "\"%s\" is no Ethernet address such as 00:16:3e:12:34:56", value);
         return 0;
+}
+
+/* The address of a nic: "none" for one that is to have none. */
+static int check_nic_address(const char *value, int family, Error *ret_error) {
+        Subnet unused;
+
+        if (g_str_equal(value, "none") || subnet_parse_address(value, family, &unused, NULL) >= 0)
+                return 0;
+        return error_set(ret_error, ERROR_INVALID_DEVICE,
+                         "\"%.64s\" is neither \"none\" nor the IPv%d address of a host", value,
+                         family == AF_INET ? 4 : 6);
+}
+
+static int check_nic_ipv4(const char *value, Error *ret_error) {
+        return check_nic_address(value, AF_INET, ret_error);
+}
+
+static int check_nic_ipv6(const char *value, Error *ret_error) {
+        return check_nic_address(value, AF_INET6, ret_error);
 }
 
 bool device_hwaddr_is_valid(const char *hwaddr) {
@@ -197,6 +218,11 @@ static int check_nic(GVariant *options, Error *ret_error) {
                                  "p2p");
         if (config_get(options, "mode") && g_strcmp0(nictype, "ipvlan") != 0)
                 return error_set(ret_error, ERROR_INVALID_DEVICE, "\"mode\" is for ipvlan");
+        if ((config_get(options, "ipv4.address") || config_get(options, "ipv6.address")) &&
+            nictype && !g_str_equal(nictype, "bridged"))
+                return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                 "\"ipv4.address\" and \"ipv6.address\" are for nics on a network "
+                                 "of type bridge");
         return check_limits(options, "limits.ingress", "limits.egress", ret_error);
 }
 
@@ -282,6 +308,12 @@ static const DeviceOption nic_options[] = {
         { "host_name", "name", check_interface, .help = "name of the host's end" },
         { "mtu", "integer", check_nic_mtu, .help = "MTU (default the parent's)" },
         { "mode", "l2|l3|l3s", check_mode_ipvlan, .help = "mode of ipvlan (default l3s)" },
+        { "ipv4.address", "IPv4 address", check_nic_ipv4,
+          .help = "address on a network of type bridge, none for no IPv4 (default one that is "
+                  "chosen once)" },
+        { "ipv6.address", "IPv6 address", check_nic_ipv6,
+          .help = "the same for IPv6, where the network has ipv6.dhcp.stateful (default one that "
+                  "follows from hwaddr)" },
         { "limits.ingress", "rate", rate_check_network,
           .help = "most that reaches the container in a second, such as 100Mbit" },
         { "limits.egress", "rate", rate_check_network,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/model/config.h"
 #include "service/model/device.h"
+#include "service/operation/container-address.h"
 #include "service/operation/container.h"
 #include "service/operation/step.h"
 #include "service/util/cleanup.h"
@@ -45,9 +46,9 @@ static GVariant *resolve_nics(Manager *m, GVariant *devices) {
 
 /* Profiles apply in their order, then what the container has itself; a device of the same name
  * replaces the earlier one whole. */
-void profiles_expand(Manager *m, const char *const *profiles, GVariant *config, GVariant *devices,
-                     GVariant **ret_config, GVariant **ret_devices) {
-        g_autoptr(GVariant) c = config_empty(), d = devices_empty(), all = NULL;
+void profiles_merge(Manager *m, const char *const *profiles, GVariant *config, GVariant *devices,
+                    GVariant **ret_config, GVariant **ret_devices) {
+        g_autoptr(GVariant) c = config_empty(), d = devices_empty();
 
         for (const char *const *name = profiles; *name; name++) {
                 Profile *profile = manager_find_profile(m, *name);
@@ -63,8 +64,15 @@ void profiles_expand(Manager *m, const char *const *profiles, GVariant *config, 
                 d = merged;
         }
         *ret_config = config_merge(c, config, NULL);
-        all = devices_merge(d, devices);
-        *ret_devices = resolve_nics(m, all);
+        *ret_devices = devices_merge(d, devices);
+}
+
+void profiles_expand(Manager *m, const char *const *profiles, GVariant *config, GVariant *devices,
+                     GVariant **ret_config, GVariant **ret_devices) {
+        g_autoptr(GVariant) merged = NULL;
+
+        profiles_merge(m, profiles, config, devices, ret_config, &merged);
+        *ret_devices = resolve_nics(m, merged);
 }
 
 void container_expand(Manager *m, const Container *c, GVariant **ret_config,
@@ -111,8 +119,8 @@ static int check_networks(Manager *m, GVariant *devices, Error *ret_error) {
         return 0;
 }
 
-int container_check(Manager *m, const char *const *profiles, GVariant *config, GVariant *devices,
-                    char **ret_pool, Error *ret_error) {
+int container_check(Manager *m, const char *container, const char *const *profiles,
+                    GVariant *config, GVariant *devices, char **ret_pool, Error *ret_error) {
         g_autoptr(GVariant) all_config = NULL, all_devices = NULL;
         const char *root, *pool;
         Object *unused;
@@ -129,6 +137,8 @@ int container_check(Manager *m, const char *const *profiles, GVariant *config, G
                 r = manager_get(m, OBJECT_POOL, pool, &unused, ret_error);
         if (r >= 0)
                 r = check_networks(m, all_devices, ret_error);
+        if (r >= 0)
+                r = container_addresses_check(m, container, all_devices, ret_error);
         if (r < 0)
                 return r;
         *ret_pool = g_strdup(pool);

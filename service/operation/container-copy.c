@@ -347,7 +347,8 @@ static int values_make(Manager *m, const ContainerCopy *args, Values *v, Error *
                 g_variant_unref(v->devices);
                 v->devices = with_pool;
         }
-        r = container_check(m, v->profiles, v->config, v->devices, &v->pool, ret_error);
+        r = container_check(m, args->refresh ? args->name : NULL, v->profiles, v->config,
+                            v->devices, &v->pool, ret_error);
         if (r < 0)
                 return r;
         profiles_expand(m, v->profiles, v->config, v->devices, &config, &devices);

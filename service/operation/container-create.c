@@ -261,7 +261,7 @@ static int create_check(Manager *m, const ContainerCreate *args, GVariant **ret_
                 g_variant_unref(devices);
                 devices = with_pool;
         }
-        r = container_check(m, profiles, config, devices, ret_pool, ret_error);
+        r = container_check(m, NULL, profiles, config, devices, ret_pool, ret_error);
         if (r < 0)
                 return r;
         *ret_config = TAKE_PTR(config);

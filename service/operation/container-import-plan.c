@@ -8,7 +8,7 @@
 #include "service/model/device.h"
 #include "service/model/image.h"
 #include "service/model/name.h"
-#include "service/operation/container-nic.h"
+#include "service/operation/container-address.h"
 #include "service/operation/step.h"
 #include "service/util/cleanup.h"
 
@@ -173,16 +173,17 @@ static void keep_hwaddrs(Manager *m, GVariant *original, ImportPlan *plan) {
                 g_autoptr(GVariant) owned = options;
 
                 if (device_get_nictype(owned) && hwaddr && device_hwaddr_is_valid(hwaddr) &&
-                    !container_nic_find_hwaddr(m, hwaddr))
+                    !container_address_find(m, "hwaddr", hwaddr))
                         keep(&plan->config, key, hwaddr);
         }
 }
 
 /* A nic whose options name an address that another container has gets one of its own. */
-static void drop_taken_hwaddr(Manager *m, ImportPlan *plan, const char *device,
-                              GVariant *options) {
-        const char *hwaddr = config_get(options, "hwaddr"), *key = "hwaddr";
-        const Container *other = hwaddr ? container_nic_find_hwaddr(m, hwaddr) : NULL;
+static void drop_taken_address(Manager *m, ImportPlan *plan, const char *device,
+                               const char *key) {
+        g_autoptr(GVariant) options = devices_get(plan->devices, device);
+        const char *value = config_get(options, key);
+        const Container *other = value ? container_address_find(m, key, value) : NULL;
         g_autoptr(GVariant) unset = NULL, without = NULL, over = NULL, old = NULL;
         GVariantBuilder builder;
 
@@ -197,21 +198,20 @@ static void drop_taken_hwaddr(Manager *m, ImportPlan *plan, const char *device,
         plan->devices = devices_merge(old, over);
         g_ptr_array_add(plan->warnings,
                         g_strdup_printf("The address %s of the device \"%s\" is that of container "
-                                        "\"%s\"; it gets another", hwaddr, device,
+                                        "\"%s\"; it gets another", value, device,
                                         other->object.name));
 }
 
-static void drop_taken_hwaddrs(Manager *m, ImportPlan *plan) {
+static void drop_taken_addresses(Manager *m, ImportPlan *plan) {
+        static const char *const keys[] = { "hwaddr", "ipv4.address", "ipv6.address" };
         g_autoptr(GVariant) devices = g_variant_ref(plan->devices);
         GVariantIter iter;
         const char *name;
-        GVariant *options;
 
         g_variant_iter_init(&iter, devices);
-        while (g_variant_iter_next(&iter, "{&s@a{ss}}", &name, &options)) {
-                drop_taken_hwaddr(m, plan, name, options);
-                g_variant_unref(options);
-        }
+        while (g_variant_iter_next(&iter, "{&s@a{ss}}", &name, NULL))
+                for (size_t i = 0; i < ELEMENTSOF(keys); i++)
+                        drop_taken_address(m, plan, name, keys[i]);
 }
 
 /* --- the whole --- */
@@ -240,11 +240,14 @@ static int read_container(Manager *m, GVariant *dict, const char *name, const ch
         plan->devices = pool ? devices_with_pool(m, (const char *const *) plan->profiles,
                                                  fields.devices, pool)
                              : devices_merge(fields.devices, NULL);
-        r = container_check(m, (const char *const *) plan->profiles, plan->config, plan->devices,
-                            &plan->pool, ret_error);
+        r = devices_check(plan->devices, ret_error);
         if (r < 0)
                 return r;
-        drop_taken_hwaddrs(m, plan);
+        drop_taken_addresses(m, plan);
+        r = container_check(m, NULL, (const char *const *) plan->profiles, plan->config,
+                            plan->devices, &plan->pool, ret_error);
+        if (r < 0)
+                return r;
         keep_base_image(original, plan);
         keep_hwaddrs(m, original, plan);
         return 0;

@@ -3,13 +3,22 @@
 
 #include "service/model/config.h"
 #include "service/model/device.h"
+#include "service/operation/container-address.h"
+#include "service/operation/container.h"
 #include "service/operation/network.h"
 #include "service/util/cleanup.h"
 
 /* Ethernet addresses of ours begin with the prefix that Xen registered and LXC uses. */
-static char *make_hwaddr(void) {
-        return g_strdup_printf("00:16:3e:%02x:%02x:%02x", g_random_int_range(0, 256),
-                               g_random_int_range(0, 256), g_random_int_range(0, 256));
+static char *make_hwaddr(Manager *m) {
+        for (;;) {
+                g_autofree char *made = g_strdup_printf("00:16:3e:%02x:%02x:%02x",
+                                                        g_random_int_range(0, 256),
+                                                        g_random_int_range(0, 256),
+                                                        g_random_int_range(0, 256));
+
+                if (!container_address_find(m, "hwaddr", made))
+                        return TAKE_PTR(made);
+        }
 }
 
 static const char *name_of(const Container *c, const char *device, GVariant *options) {
@@ -46,6 +55,7 @@ static void choose_name(Container *c, GVariant *devices, const char *device) {
 int container_nic_prepare(Manager *m, Container *c, GVariant *devices, const char *device,
                           GVariant *options, Error *ret_error) {
         const char *hwaddr = config_get(options, "hwaddr"), *network = device_get_network(options);
+        int r;
 
         if (!name_of(c, device, options))
                 choose_name(c, devices, device);
@@ -53,13 +63,62 @@ int container_nic_prepare(Manager *m, Container *c, GVariant *devices, const cha
         if (g_str_equal(device_get_nictype(options), "physical"))
                 return 0;
         if (!hwaddr && !container_get_volatile(c, device, "hwaddr")) {
-                g_autofree char *made = make_hwaddr();
+                g_autofree char *made = make_hwaddr(m);
 
                 container_set_volatile(c, device, "hwaddr", made);
         }
-        hwaddr = hwaddr ?: container_get_volatile(c, device, "hwaddr");
-        return network ? network_add_host(m, network, c->object.name, device, hwaddr, ret_error)
-                       : 0;
+        if (!network)
+                return 0;
+        r = container_address_choose(m, c, device, options, ret_error);
+        return r < 0 ? r : container_nic_tell(m, c, device, options, ret_error);
+}
+
+int container_nic_tell(Manager *m, const Container *c, const char *device, GVariant *options,
+                       Error *ret_error) {
+        const char *network = device_get_network(options);
+        const char *ipv4 = container_address_get(c, device, options, "ipv4.address");
+        g_autofree char *ipv6 = container_address_get_ipv6(m, c, device, options);
+        const NetworkHost host = {
+                .container = c->object.name,
+                .device = device,
+                .hwaddr = container_address_get(c, device, options, "hwaddr"),
+                .ipv4 = g_strcmp0(ipv4, "none") == 0 ? NULL : ipv4,
+                .ipv6 = ipv6,
+        };
+
+        return host.hwaddr ? network_add_host(m, network, &host, ret_error) : 0;
+}
+
+static int prepare_nics_of(Manager *m, Container *c, const char *network, Error *ret_error) {
+        g_autoptr(GVariant) before = g_variant_ref(c->config), config = NULL, devices = NULL;
+        GVariantIter iter;
+        const char *device;
+        GVariant *options;
+        int r = 0;
+
+        container_expand(m, c, &config, &devices);
+        g_variant_iter_init(&iter, devices);
+        while (r >= 0 && g_variant_iter_next(&iter, "{&s@a{ss}}", &device, &options)) {
+                g_autoptr(GVariant) owned = options;
+
+                if (g_strcmp0(device_get_network(owned), network) == 0)
+                        r = container_nic_prepare(m, c, devices, device, owned, ret_error);
+        }
+        if (r >= 0 && !g_variant_equal(before, c->config))
+                r = manager_save(m, &c->object, ret_error);
+        return r;
+}
+
+int container_nics_prepare_on(Manager *m, const char *network, Error *ret_error) {
+        GHashTableIter iter;
+        Container *c;
+        int r = 0;
+
+        g_hash_table_iter_init(&iter, m->objects[OBJECT_CONTAINER]);
+        while (r >= 0 && g_hash_table_iter_next(&iter, NULL, (void **) &c))
+                if (container_is_up(c))
+                        r = prepare_nics_of(m, c, network, ret_error);
+        return r;
 }
 
 GVariant *container_nic_describe(Manager *m, const Container *c, const char *device,
@@ -69,6 +128,7 @@ GVariant *container_nic_describe(Manager *m, const Container *c, const char *dev
         g_autofree char *veth = g_strdup_printf("veth%08x", g_str_hash(seed));
         const char *network = device_get_network(options);
         Network *managed = network ? manager_find_network(m, network) : NULL;
+        g_autofree char *ipv6 = container_address_get_ipv6(m, c, device, options);
         unsigned mtu = managed ? network_get_mtu(managed) : 0;
         g_autofree char *mtu_text = mtu > 0 ? g_strdup_printf("%u", mtu) : NULL;
         const char *nictype = device_get_nictype(options);
@@ -85,6 +145,9 @@ GVariant *container_nic_describe(Manager *m, const Container *c, const char *dev
                 { "parent", network ?: config_get(options, "parent") },
                 { "mtu", config_get(options, "mtu") ?: mtu_text },
                 { "mode", config_get(options, "mode") },
+                { "ipv4.address", managed ? container_address_get(c, device, options,
+                                                                  "ipv4.address") : NULL },
+                { "ipv6.address", ipv6 },
                 { "limits.ingress", config_get(options, "limits.ingress") },
                 { "limits.egress", config_get(options, "limits.egress") },
                 { "limits.max", config_get(options, "limits.max") },
@@ -96,35 +159,4 @@ GVariant *container_nic_describe(Manager *m, const Container *c, const char *dev
                 if (values[i].value)
                         g_variant_builder_add(&nic, "{ss}", values[i].key, values[i].value);
         return g_variant_builder_end(&nic);
-}
-
-static bool has_hwaddr(Manager *m, const Container *c, const char *hwaddr) {
-        g_autoptr(GVariant) config = NULL, devices = NULL;
-        const char *device;
-        GVariant *options;
-        GVariantIter iter;
-        bool found = false;
-
-        container_expand(m, c, &config, &devices);
-        g_variant_iter_init(&iter, devices);
-        while (g_variant_iter_next(&iter, "{&s@a{ss}}", &device, &options)) {
-                const char *own = config_get(options, "hwaddr");
-
-                if (device_get_nictype(options) && !own)
-                        own = container_get_volatile(c, device, "hwaddr");
-                found |= own && g_ascii_strcasecmp(own, hwaddr) == 0;
-                g_variant_unref(options);
-        }
-        return found;
-}
-
-const Container *container_nic_find_hwaddr(Manager *m, const char *hwaddr) {
-        GHashTableIter iter;
-        Container *c;
-
-        g_hash_table_iter_init(&iter, m->objects[OBJECT_CONTAINER]);
-        while (g_hash_table_iter_next(&iter, NULL, (void **) &c))
-                if (has_hwaddr(m, c, hwaddr))
-                        return c;
-        return NULL;
 }

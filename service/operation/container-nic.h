@@ -5,13 +5,16 @@
 
 #include "service/operation/manager.h"
 
-/* Chooses name and Ethernet address where the options have none, and keeps them in the volatile
+/* Chooses name and addresses where the options have none, and keeps them in the volatile
  * configuration of the container, for all starts to come; tells the managed network about it.
  * `devices`: all that the container has, expanded. */
 int container_nic_prepare(Manager *m, Container *c, GVariant *devices, const char *device,
                           GVariant *options, Error *ret_error);
-/* The container that has a nic with this address, or NULL. */
-const Container *container_nic_find_hwaddr(Manager *m, const char *hwaddr);
+/* The same for all nics on a network of containers that run, when the network changes. */
+int container_nics_prepare_on(Manager *m, const char *network, Error *ret_error);
+/* Tells the managed network that a nic is on (again) what it has been given. */
+int container_nic_tell(Manager *m, const Container *c, const char *device, GVariant *options,
+                       Error *ret_error);
 /* The options (floating a{ss}) with what was chosen. The name of the host's end, where none is
  * given, is the same as long as the container runs, and another next time. */
 GVariant *container_nic_describe(Manager *m, const Container *c, const char *device,

@@ -2,6 +2,7 @@
 #include "service/model/config-key.h"
 #include "service/model/config.h"
 #include "service/operation/container.h"
+#include "service/operation/network.h"
 #include "service/operation/step.h"
 #include "service/operation/update-plan.h"
 #include "service/util/cleanup.h"
@@ -47,8 +48,8 @@ static int update_check(Manager *m, Container *c, const ContainerUpdate *update,
                         c->object.name, c->object.revision, *update->if_revision);
         r = config_check(update->set, update->unset, CONFIG_SCOPE_CONTAINER, ret_error);
         if (r >= 0)
-                r = container_check(m, (const char *const *) new->profiles, new->config,
-                                    new->devices, &pool, ret_error);
+                r = container_check(m, c->object.name, (const char *const *) new->profiles,
+                                    new->config, new->devices, &pool, ret_error);
         if (r < 0)
                 return r;
         if (!g_str_equal(pool, c->pool))
@@ -136,6 +137,10 @@ static int update_commit(Manager *m, UpdateJob *data, Error *ret_error) {
         }
         manager_changed(m, &c->object);
         usage_changed(m, c);
+        if (!g_variant_equal(c->devices, data->new.devices) ||
+            !g_strv_equal((const char *const *) c->profiles,
+                          (const char *const *) data->new.profiles))
+                network_settle_hosts(m);
         manager_lifecycle(m, c, "updated", NULL);
         return 0;
 }

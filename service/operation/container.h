@@ -97,13 +97,18 @@ int container_exec(Manager *m, Caller caller, Container *c, const ContainerExec 
 int container_exec_signal(Job *job, int signal, Error *ret_error);
 int container_exec_resize(Job *job, uint32_t width, uint32_t height, Error *ret_error);
 
-/* Configuration and devices with what the profiles add. Full references. */
+/* Configuration and devices with what the profiles add. Full references. A nic on a network of type
+ * macvlan or physical has the "nictype" and "parent" that this comes to. */
 void container_expand(Manager *m, const Container *c, GVariant **ret_config,
                       GVariant **ret_devices);
 /* The same for what is not a container yet or not any more. */
 void profiles_expand(Manager *m, const char *const *profiles, GVariant *config, GVariant *devices,
                      GVariant **ret_config, GVariant **ret_devices);
-/* Checks profiles, configuration and devices of a container to be: all known, the root disk and
- * every nic on something that is there. *ret_pool: pool of the root disk. */
-int container_check(Manager *m, const char *const *profiles, GVariant *config, GVariant *devices,
-                    char **ret_pool, Error *ret_error);
+/* The same for people: nics as they were configured. */
+void profiles_merge(Manager *m, const char *const *profiles, GVariant *config, GVariant *devices,
+                    GVariant **ret_config, GVariant **ret_devices);
+/* Checks profiles, configuration and devices of a container to be, or of that one (NULL for none
+ * yet): all known, the root disk and every nic on something that is there, addresses nobody else's.
+ * *ret_pool: pool of the root disk. */
+int container_check(Manager *m, const char *container, const char *const *profiles,
+                    GVariant *config, GVariant *devices, char **ret_pool, Error *ret_error);

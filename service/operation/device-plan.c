@@ -6,6 +6,7 @@
 #include "service/operation/container-forward.h"
 #include "service/operation/container-nic.h"
 #include "service/operation/container.h"
+#include "service/operation/network.h"
 #include "service/util/cleanup.h"
 #include "service/util/log.h"
 #include "service/worker/operations.h"
@@ -37,6 +38,9 @@ static void entry_free(void *p) {
 DevicePlan *device_plan_free(DevicePlan *plan) {
         if (!plan)
                 return NULL;
+        /* What was said of nics that have not come about. */
+        if (plan->entries->len > 0)
+                network_settle_hosts(plan->manager);
         g_ptr_array_unref(plan->entries);
         g_free(plan);
         return NULL;
@@ -109,6 +113,7 @@ static GVariant *difference(GVariant *devices, GVariant *other) {
         return g_variant_ref_sink(g_variant_builder_end(&builder));
 }
 
+/* Nics that are new, or not what they were. */
 static int prepare_nics(Manager *m, Container *c, GVariant *before, Error *ret_error) {
         g_autoptr(GVariant) config = NULL, devices = NULL;
         GVariantIter iter;
@@ -119,9 +124,12 @@ static int prepare_nics(Manager *m, Container *c, GVariant *before, Error *ret_e
         container_expand(m, c, &config, &devices);
         g_variant_iter_init(&iter, devices);
         while (r >= 0 && g_variant_iter_next(&iter, "{&s@a{ss}}", &name, &options)) {
-                g_autoptr(GVariant) owned = options, old = devices_get(before, name);
+                g_autoptr(GVariant) owned = options, old = devices_get(before, name), now = NULL;
 
-                if (device_get_nictype(owned) && !old)
+                if (!device_get_nictype(owned))
+                        continue;
+                now = g_variant_ref_sink(container_nic_describe(m, c, name, owned));
+                if (!old || !g_variant_equal(old, now))
                         r = container_nic_prepare(m, c, devices, name, owned, ret_error);
         }
         return r;

@@ -4,6 +4,7 @@
 /* What the jobs of networks carry, and the steps that they share. */
 
 #include "service/operation/network.h"
+#include "service/watch/process-watch.h"
 
 typedef struct NetworkJob {
         Network *network;  /* locked; NULL once it has been removed */
@@ -24,6 +25,14 @@ int step_network_up(Job *job, Error *ret_error);
 int step_network_down(Job *job, Error *ret_error);
 int step_network_record(Job *job, Error *ret_error);
 int step_network_forget(Job *job, Error *ret_error);
+
+/* dnsmasq of one network. */
+struct Resolver {
+        Manager *manager;
+        char *network;
+        int pidfd;
+        ProcessWatch *watch;
+};
 
 /* Below the run-time and the state directory. */
 char *network_run_dir(Manager *m, const char *name);

@@ -6,6 +6,9 @@
 #include <string.h>
 
 #include "service/model/config.h"
+#include "service/model/device.h"
+#include "service/operation/container-address.h"
+#include "service/operation/container.h"
 #include "service/operation/network-job.h"
 #include "service/operation/step.h"
 #include "service/util/cleanup.h"
@@ -89,7 +92,43 @@ static void add_gateway(GVariantBuilder *builder, const Subnet *subnet) {
                               (guint64) 0);
 }
 
+/* What nics have by their options, whether they have asked for it or not. */
+static void add_static(Manager *m, const Network *network, GHashTable *known,
+                       GVariantBuilder *builder) {
+        static const char *const keys[] = { "ipv4.address", "ipv6.address" };
+        GHashTableIter iter;
+        Container *c;
+
+        g_hash_table_iter_init(&iter, m->objects[OBJECT_CONTAINER]);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &c)) {
+                g_autoptr(GVariant) config = NULL, devices = NULL;
+                GVariantIter device_iter;
+                const char *device;
+                GVariant *options;
+
+                container_expand(m, c, &config, &devices);
+                g_variant_iter_init(&device_iter, devices);
+                while (g_variant_iter_next(&device_iter, "{&s@a{ss}}", &device, &options)) {
+                        g_autoptr(GVariant) owned = options;
+                        const char *hwaddr = container_address_get(c, device, owned, "hwaddr");
+
+                        if (g_strcmp0(device_get_network(owned), network->object.name) != 0)
+                                continue;
+                        for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
+                                const char *value = config_get(owned, keys[i]);
+
+                                if (!value || g_str_equal(value, "none"))
+                                        continue;
+                                g_hash_table_add(known, g_strdup(value));
+                                g_variant_builder_add(builder, "(sssst)", c->object.name,
+                                                      hwaddr ?: "", value, "static", (guint64) 0);
+                        }
+                }
+        }
+}
+
 GVariant *network_get_leases(Manager *m, const Network *network) {
+        g_autoptr(GHashTable) known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
         g_autoptr(GArray) leases = network_read_leases(m, network->object.name);
         g_auto(NetworkOptions) options = { 0 };
         GVariantBuilder builder;
@@ -98,10 +137,13 @@ GVariant *network_get_leases(Manager *m, const Network *network) {
         g_variant_builder_init(&builder, G_VARIANT_TYPE("a(sssst)"));
         add_gateway(&builder, &options.ipv4.subnet);
         add_gateway(&builder, &options.ipv6.subnet);
+        add_static(m, network, known, &builder);
         for (guint i = 0; i < leases->len; i++) {
                 const Lease *lease = &g_array_index(leases, Lease, i);
                 g_autofree char *hwaddr = hwaddr_to_string(lease->hwaddr);
 
+                if (g_hash_table_contains(known, lease->address))
+                        continue;
                 g_variant_builder_add(&builder, "(sssst)", lease->name, hwaddr, lease->address,
                                       "dynamic", lease->expires * G_USEC_PER_SEC);
         }

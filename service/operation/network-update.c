@@ -2,6 +2,7 @@
 #include "service/model/config-key.h"
 #include "service/model/config.h"
 #include "service/model/name.h"
+#include "service/operation/container-nic.h"
 #include "service/operation/firewall.h"
 #include "service/operation/network-job.h"
 #include "service/operation/network.h"
@@ -29,6 +30,18 @@ static int update_up_undo(Job *job, Error *ret_error) {
 static int update_firewall_undo(Job *job, Error *ret_error) {
         (void) update_end_trial(job, NULL);
         return step_firewall(job, ret_error);
+}
+
+/* Containers that run get addresses that the new network lends; the old ones again for the undo. */
+static int step_choose_addresses(Job *job, Error *ret_error) {
+        NetworkJob *data = job->data;
+
+        return container_nics_prepare_on(job->manager, data->network->object.name, ret_error);
+}
+
+static int choose_addresses_undo(Job *job, Error *ret_error) {
+        (void) update_end_trial(job, NULL);
+        return step_choose_addresses(job, ret_error);
 }
 
 static void update_swap(NetworkJob *data) {
@@ -69,6 +82,7 @@ static const JobStep update_steps[] = {
         { NULL, update_begin, update_end_trial },
         { "Picking addresses", step_network_pick, NULL },
         { "Changing the bridge", step_network_up, update_up_undo },
+        { NULL, step_choose_addresses, choose_addresses_undo },
         { "Setting the firewall", step_firewall, update_firewall_undo },
         { NULL, update_commit, NULL },
         { NULL },

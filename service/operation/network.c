@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/operation/network.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <string.h>
 
 #include "service/model/config-key.h"
 #include "service/model/config.h"
@@ -19,14 +16,6 @@
 #include "service/util/path.h"
 #include "service/watch/process-watch.h"
 #include "service/worker/operations.h"
-
-/* dnsmasq of one network. */
-struct Resolver {
-        Manager *manager;
-        char *network;
-        int pidfd;
-        ProcessWatch *watch;
-};
 
 char *network_run_dir(Manager *m, const char *name) {
         return g_build_filename(m->run_dir, "networks", name, NULL);
@@ -82,63 +71,6 @@ static int resolver_new(Manager *m, const char *network, int pidfd) {
         resolver->pidfd = pidfd;
         g_hash_table_replace(m->resolvers, g_strdup(network), resolver);
         return process_watch_new(m->event, pidfd, on_resolver_end, resolver, &resolver->watch);
-}
-
-static int open_hosts_dir(Manager *m, const char *network) {
-        g_autofree char *run_dir = network_run_dir(m, network);
-        g_autofree char *hosts = g_build_filename(run_dir, "hosts", NULL);
-
-        return path_open_dir(hosts);
-}
-
-int network_add_host(Manager *m, const char *network, const char *container, const char *device,
-                     const char *hwaddr, Error *ret_error) {
-        _cleanup_close_ int fd = open_hosts_dir(m, network);
-        g_autofree char *file = g_strdup_printf("%s.%s", container, device);
-        g_autofree char *line = g_strdup_printf("%s,%s\n", hwaddr, container);
-        int r;
-
-        if (fd == -ENOENT) /* a network without addresses has no dnsmasq */
-                return 0;
-        /* Read by dnsmasq, which is not root. */
-        r = fd < 0 ? fd : path_replace_file(fd, file, line, strlen(line), 0644);
-        if (r < 0)
-                return error_set_errno(ret_error, -r,
-                                       "Cannot tell network \"%s\" the name of container \"%s\"",
-                                       network, container);
-        return 0;
-}
-
-static bool remove_hosts_of(int dir_fd, const char *container) {
-        g_autofree char *prefix = g_strconcat(container, ".", NULL);
-        _cleanup_close_ int fd = path_open_beneath(dir_fd, "hosts", O_RDONLY | O_DIRECTORY, 0);
-        bool removed = false;
-        struct dirent *entry;
-        DIR *d = fd < 0 ? NULL : fdopendir(fd);
-
-        if (!d)
-                return false;
-        (void) TAKE_FD(fd);
-        while ((entry = readdir(d)))
-                if (g_str_has_prefix(entry->d_name, prefix))
-                        removed |= path_remove_file(dirfd(d), entry->d_name) >= 0;
-        (void) closedir(d);
-        return removed;
-}
-
-void network_remove_hosts(Manager *m, const char *container) {
-        GHashTableIter iter;
-        Resolver *resolver;
-
-        g_hash_table_iter_init(&iter, m->resolvers);
-        while (g_hash_table_iter_next(&iter, NULL, (void **) &resolver)) {
-                g_autofree char *path = network_run_dir(m, resolver->network);
-                _cleanup_close_ int fd = path_open_dir(path);
-
-                /* dnsmasq sees by itself what comes, but what goes only when told. */
-                if (fd >= 0 && remove_hosts_of(fd, container))
-                        (void) fd_pidfd_send_signal(resolver->pidfd, SIGHUP);
-        }
 }
 
 /* --- bringing up and down --- */

@@ -50,10 +50,18 @@ int network_get_state(const Network *network, GVariant **ret, Error *ret_error);
 /* For a step: waits until the network is up. */
 int step_wait_for_network(Job *job, const char *name, Error *ret_error);
 
-/* The name that a container's Ethernet address stands for, told to the network's dnsmasq, and the
- * end of that for all networks. */
-int network_add_host(Manager *m, const char *network, const char *container, const char *device,
-                     const char *hwaddr, Error *ret_error);
+/* What a nic's Ethernet address stands for. */
+typedef struct NetworkHost {
+        const char *container, *device;
+        const char *hwaddr;
+        const char *ipv4, *ipv6; /* may be NULL: none in particular */
+} NetworkHost;
+
+/* Tells the network's dnsmasq about it; the end of that for all nics of a container. */
+int network_add_host(Manager *m, const char *network, const NetworkHost *host, Error *ret_error);
 void network_remove_hosts(Manager *m, const char *container);
+/* Makes what was told of all containers what they are now: forgets the nics that have gone or are
+ * on another network, and corrects the addresses of the others. */
+void network_settle_hosts(Manager *m);
 
 void resolver_free(void *resolver);

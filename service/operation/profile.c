@@ -5,6 +5,7 @@
 #include "service/model/config.h"
 #include "service/model/device.h"
 #include "service/model/name.h"
+#include "service/operation/network.h"
 #include "service/operation/step.h"
 #include "service/operation/update-plan.h"
 #include "service/util/cleanup.h"
@@ -62,8 +63,8 @@ static int check_users(Manager *m, Profile *profile, GVariant *devices, Error *r
 
                 if (!g_strv_contains((const char *const *) c->profiles, profile->object.name))
                         continue;
-                r = container_check(m, (const char *const *) c->profiles, c->config, c->devices,
-                                    &pool, ret_error);
+                r = container_check(m, c->object.name, (const char *const *) c->profiles, c->config,
+                                    c->devices, &pool, ret_error);
                 if (r >= 0 && !g_str_equal(pool, c->pool))
                         r = error_set(ret_error, ERROR_INVALID_DEVICE,
                                       "its root disk is on pool \"%s\" and cannot be put on \"%s\"",
@@ -232,6 +233,8 @@ static int update_commit(Manager *m, UpdateJob *data, Error *ret_error) {
                 return r;
         }
         users_changed(m, profile);
+        if (!g_variant_equal(profile->devices, data->devices))
+                network_settle_hosts(m);
         return 0;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/model/config.h"
+#include "service/operation/network.h"
 #include "service/operation/snapshot.h"
 #include "service/operation/volume-size.h"
 #include "service/util/cleanup.h"
@@ -169,6 +170,7 @@ static int restore_commit(Job *job, Error *ret_error) {
         data->committed = true;
         manager_changed(job->manager, &c->object);
         usage_changed(job->manager, c);
+        network_settle_hosts(job->manager);
         g_variant_dict_init(&details, NULL);
         g_variant_dict_insert(&details, "snapshot", "s", data->snapshot);
         manager_lifecycle(job->manager, c, "restored", g_variant_dict_end(&details));
@@ -242,8 +244,8 @@ static int restore_check(Manager *m, const Container *c, const Snapshot *s, Erro
         if (c->incomplete || c->state == CONTAINER_DELETING)
                 return error_set(ret_error, ERROR_BUSY, "Container \"%s\" is %s", c->object.name,
                                  container_state_to_string(c->state));
-        r = container_check(m, (const char *const *) s->profiles, s->config, s->devices, &pool,
-                            ret_error);
+        r = container_check(m, c->object.name, (const char *const *) s->profiles, s->config,
+                            s->devices, &pool, ret_error);
         if (r < 0) {
                 error_prefix(ret_error, "Snapshot \"%s\" cannot be restored", s->object.name);
                 return r;

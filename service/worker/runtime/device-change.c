@@ -214,13 +214,13 @@ static GPtrArray *names_in_order(GVariant *devices) {
         return names;
 }
 
-/* It stays, and only its limits are others. */
+/* It stays, and only what the host makes of it is another. */
 static bool is_adjusted(const Change *change, const char *name) {
         g_autoptr(GVariant) old = devices_get(change->remove, name);
         g_autoptr(GVariant) new = devices_get(change->add, name);
 
         return old && new && (device_get_nictype(new) || device_is_disk(new)) &&
-               device_differs_in_limits_only(old, new);
+               device_differs_in_rules_only(old, new);
 }
 
 static int do_one(const Change *change, GVariant *devices, const char *name, bool add,
