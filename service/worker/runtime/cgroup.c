@@ -257,12 +257,14 @@ static int entry_add(const CgroupHost *host, char *line, CgroupEntry *entry) {
                 entry->unified_fd = fd;
                 return 0;
         }
-        if (entry->n_procs_fds == ELEMENTSOF(entry->procs_fds))
+        if (entry->n_tasks_fds == ELEMENTSOF(entry->tasks_fds))
                 return -E2BIG;
-        fd = open_beneath_or_self(h->fd, path, "cgroup.procs", O_WRONLY);
+        /* A thread that moves itself spares the kernel the lock over all thread groups, whose
+         * first taker waits for a grace period of RCU: 10 ms. The process has one thread. */
+        fd = open_beneath_or_self(h->fd, path, "tasks", O_WRONLY);
         if (fd < 0)
                 return fd;
-        entry->procs_fds[entry->n_procs_fds++] = fd;
+        entry->tasks_fds[entry->n_tasks_fds++] = fd;
         return 0;
 }
 
@@ -290,8 +292,8 @@ int cgroup_entry_open(const CgroupHost *host, const Process *process, CgroupEntr
 
 void cgroup_entry_close(CgroupEntry *entry) {
         entry->unified_fd = fd_close(entry->unified_fd);
-        while (entry->n_procs_fds > 0)
-                fd_close(entry->procs_fds[--entry->n_procs_fds]);
+        while (entry->n_tasks_fds > 0)
+                fd_close(entry->tasks_fds[--entry->n_tasks_fds]);
 }
 
 int cgroup_has_process(const CgroupHost *host, CgroupKind kind, const char *container,

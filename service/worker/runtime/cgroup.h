@@ -48,8 +48,8 @@ char *cgroup_name(CgroupKind kind, const char *container);
 /* What a new process needs to get into all groups of `process`. */
 typedef struct CgroupEntry {
         int unified_fd;    /* directory, for CLONE_INTO_CGROUP; -EBADF without version 2 */
-        int procs_fds[32]; /* cgroup.procs of the version 1 groups, to write "0" to */
-        size_t n_procs_fds;
+        int tasks_fds[32]; /* "tasks" of the version 1 groups: a single thread writes "0" */
+        size_t n_tasks_fds;
 } CgroupEntry;
 
 #define CGROUP_ENTRY_INIT ((CgroupEntry) { .unified_fd = -EBADF })

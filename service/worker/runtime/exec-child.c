@@ -62,8 +62,8 @@ static int become(uid_t uid, gid_t gid, const gid_t *groups, size_t n_groups) {
 }
 
 static int enter_groups(const CgroupEntry *cgroups) {
-        for (size_t i = 0; i < cgroups->n_procs_fds; i++)
-                if (write(cgroups->procs_fds[i], "0", 1) < 0)
+        for (size_t i = 0; i < cgroups->n_tasks_fds; i++)
+                if (write(cgroups->tasks_fds[i], "0", 1) < 0)
                         return -errno;
         return 0;
 }
