@@ -173,9 +173,12 @@ static const BusClass *class_of(const Object *o) {
 
 static void announce(Bus *bus, Object *o) {
         g_autofree char *path = bus_path_of(o->kind, o->name);
+        bool is_new = g_hash_table_add(bus->announced, o);
         int r;
 
-        if (g_hash_table_add(bus->announced, o))
+        if (!bus->is_named)
+                return;
+        if (is_new)
                 r = sd_bus_emit_object_added(bus->bus, path);
         else
                 r = sd_bus_emit_properties_changed_strv(bus->bus, path, class_of(o)->interface,
@@ -212,7 +215,7 @@ static void on_object_removed(Object *o, void *userdata) {
         g_autofree char *path = bus_path_of(o->kind, o->name);
 
         g_hash_table_remove(bus->changed, o);
-        if (g_hash_table_remove(bus->announced, o))
+        if (g_hash_table_remove(bus->announced, o) && bus->is_named)
                 (void) sd_bus_emit_object_removed(bus->bus, path);
         bus_check_idle(bus);
 }
@@ -364,6 +367,7 @@ int bus_take_name(Bus *bus, Error *ret_error) {
         if (r < 0)
                 return error_set_errno(ret_error, -r, "Cannot take the name %s on the bus",
                                        BUS_NAME);
+        bus->is_named = true;
         bus_check_idle(bus);
         return 0;
 }

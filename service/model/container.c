@@ -116,7 +116,7 @@ GVariant *container_to_record(const Container *c) {
 }
 
 /* "" stands for "nothing of the kind is under way". */
-static int get_plan(GVariant *record, const char *key, char **value) {
+static int get_plan(GVariantDict *record, const char *key, char **value) {
         int r = record_get_string(record, key, value);
 
         if (r >= 0 && !**value)
@@ -124,7 +124,7 @@ static int get_plan(GVariant *record, const char *key, char **value) {
         return r;
 }
 
-static int snapshots_read(Container *c, GVariant *record) {
+static int snapshots_read(Container *c, GVariantDict *record) {
         g_autoptr(GVariant) snapshots = NULL;
 
         if (record_get_variant(record, "snapshots", SNAPSHOTS_TYPE, &snapshots) < 0)
@@ -132,7 +132,8 @@ static int snapshots_read(Container *c, GVariant *record) {
         return snapshots_from_record(c->object.name, c->object.owner, snapshots, c->snapshots);
 }
 
-int container_from_record(const char *name, GVariant *record, Container **ret) {
+int container_from_record(const char *name, GVariant *value, Container **ret) {
+        g_autoptr(GVariantDict) record = g_variant_dict_new(value);
         g_autoptr(Container) c = container_new(name, 0);
         int state;
 
@@ -179,7 +180,8 @@ GVariant *container_facts_to_record(const ContainerFacts *facts) {
         return g_variant_ref_sink(g_variant_dict_end(&dict));
 }
 
-int container_facts_from_record(GVariant *record, ContainerFacts *ret) {
+int container_facts_from_record(GVariant *value, ContainerFacts *ret) {
+        g_autoptr(GVariantDict) record = g_variant_dict_new(value);
         g_autofree char *lxc_path = NULL;
         ContainerFacts facts = { 0 };
         uint32_t init_pid, monitor_pid;
@@ -194,7 +196,7 @@ int container_facts_from_record(GVariant *record, ContainerFacts *ret) {
         facts.init_pid = (pid_t) init_pid;
         facts.monitor_pid = (pid_t) monitor_pid;
         facts.lxc_path = TAKE_PTR(lxc_path);
-        (void) g_variant_lookup(record, "cpus", "s", &facts.cpus);
+        (void) g_variant_dict_lookup(record, "cpus", "s", &facts.cpus);
         *ret = facts;
         return 0;
 }

@@ -74,10 +74,10 @@ Container *container_new(const char *name, uid_t owner);
 Container *container_free(Container *c);
 
 GVariant *container_to_record(const Container *c);
-int container_from_record(const char *name, GVariant *record, Container **ret);
+int container_from_record(const char *name, GVariant *value, Container **ret);
 
 GVariant *container_facts_to_record(const ContainerFacts *facts);
-int container_facts_from_record(GVariant *record, ContainerFacts *ret);
+int container_facts_from_record(GVariant *value, ContainerFacts *ret);
 /* Forgets the run: facts, fds, addresses. */
 void container_forget_run(Container *c);
 

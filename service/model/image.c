@@ -70,8 +70,8 @@ GVariant *image_to_record(const Image *image) {
 }
 
 /* An older service knew only images in one archive. */
-static int later_fields_from_record(GVariant *record, Image *image) {
-        if (!g_variant_lookup(record, "split", "b", NULL))
+static int later_fields_from_record(GVariantDict *record, Image *image) {
+        if (!g_variant_dict_contains(record, "split"))
                 return 0;
         if (record_get_boolean(record, "split", &image->split) < 0 ||
             record_get_string(record, "rootfs-filename", &image->rootfs_filename) < 0)
@@ -79,7 +79,8 @@ static int later_fields_from_record(GVariant *record, Image *image) {
         return 0;
 }
 
-int image_from_record(const char *name, GVariant *record, Image **ret) {
+int image_from_record(const char *name, GVariant *value, Image **ret) {
+        g_autoptr(GVariantDict) record = g_variant_dict_new(value);
         g_autoptr(Image) image = image_new(name, 0);
         int state;
 

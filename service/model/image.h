@@ -37,7 +37,7 @@ Image *image_new(const char *fingerprint, uid_t owner);
 Image *image_free(Image *image);
 
 GVariant *image_to_record(const Image *image);
-int image_from_record(const char *name, GVariant *record, Image **ret);
+int image_from_record(const char *name, GVariant *value, Image **ret);
 
 bool image_has_alias(const Image *image, const char *alias);
 void image_add_alias(Image *image, const char *alias);

@@ -53,13 +53,14 @@ GVariant *network_to_record(const Network *network) {
         return g_variant_ref_sink(g_variant_dict_end(&dict));
 }
 
-int network_from_record(const char *name, GVariant *record, Network **ret) {
+int network_from_record(const char *name, GVariant *value, Network **ret) {
+        g_autoptr(GVariantDict) record = g_variant_dict_new(value);
         g_autoptr(Network) network = network_new(name, 0);
         g_autoptr(GVariant) given = NULL;
         g_autofree char *type = g_strdup("bridge"); /* the only one that older services knew */
         int state;
 
-        given = g_variant_lookup_value(record, "type", NULL);
+        given = g_variant_dict_lookup_value(record, "type", NULL);
         if (given && record_get_string(record, "type", &type) < 0)
                 return -EBADMSG;
         network->type = network_type_from_string(type);
@@ -69,7 +70,7 @@ int network_from_record(const char *name, GVariant *record, Network **ret) {
             record_get_string(record, "description", &network->description) < 0 ||
             record_get_variant(record, "config", CONFIG_TYPE, &network->config) < 0)
                 return -EBADMSG;
-        (void) g_variant_lookup(record, "rename-to", "s", &network->rename_to);
+        (void) g_variant_dict_lookup(record, "rename-to", "s", &network->rename_to);
         network->state = (NetworkState) state;
         *ret = g_steal_pointer(&network);
         return 0;

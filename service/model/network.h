@@ -37,7 +37,7 @@ Network *network_free(Network *network);
 
 GVariant *network_to_record(const Network *network);
 /* -EBADMSG when the record makes no sense. */
-int network_from_record(const char *name, GVariant *record, Network **ret);
+int network_from_record(const char *name, GVariant *value, Network **ret);
 
 const char *network_state_to_string(NetworkState state);
 /* What is in effect, or is to be. */

@@ -57,7 +57,8 @@ GVariant *storage_pool_to_record(const StoragePool *pool) {
         return g_variant_ref_sink(g_variant_dict_end(&dict));
 }
 
-int storage_pool_from_record(const char *name, GVariant *record, StoragePool **ret) {
+int storage_pool_from_record(const char *name, GVariant *value, StoragePool **ret) {
+        g_autoptr(GVariantDict) record = g_variant_dict_new(value);
         g_autoptr(StoragePool) pool = storage_pool_new(name, 0);
         int state;
 

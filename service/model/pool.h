@@ -30,7 +30,7 @@ StoragePool *storage_pool_new(const char *name, uid_t owner);
 StoragePool *storage_pool_free(StoragePool *pool);
 
 GVariant *storage_pool_to_record(const StoragePool *pool);
-int storage_pool_from_record(const char *name, GVariant *record, StoragePool **ret);
+int storage_pool_from_record(const char *name, GVariant *value, StoragePool **ret);
 
 const char *storage_pool_state_to_string(PoolState state);
 /* ERROR_BACKEND_FAILED that says why the pool cannot be used. */

@@ -40,7 +40,8 @@ GVariant *profile_to_record(const Profile *profile) {
         return g_variant_ref_sink(g_variant_dict_end(&dict));
 }
 
-int profile_from_record(const char *name, GVariant *record, Profile **ret) {
+int profile_from_record(const char *name, GVariant *value, Profile **ret) {
+        g_autoptr(GVariantDict) record = g_variant_dict_new(value);
         g_autoptr(Profile) profile = profile_new(name, 0);
 
         if (record_get_object(record, &profile->object) < 0 ||

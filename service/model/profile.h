@@ -20,6 +20,6 @@ Profile *profile_new(const char *name, uid_t owner);
 Profile *profile_free(Profile *profile);
 
 GVariant *profile_to_record(const Profile *profile);
-int profile_from_record(const char *name, GVariant *record, Profile **ret);
+int profile_from_record(const char *name, GVariant *value, Profile **ret);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Profile, profile_free)

@@ -108,8 +108,9 @@ GVariant *snapshots_to_record(const GPtrArray *snapshots) {
         return g_variant_ref_sink(g_variant_builder_end(&builder));
 }
 
-static int snapshot_from_record(const char *container, uid_t owner, GVariant *record,
+static int snapshot_from_record(const char *container, uid_t owner, GVariant *value,
                                 Snapshot **ret) {
+        g_autoptr(GVariantDict) record = g_variant_dict_new(value);
         g_autoptr(Snapshot) s = NULL;
         g_autofree char *name = NULL;
         int state;

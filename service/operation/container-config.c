@@ -81,6 +81,17 @@ void container_expand(Manager *m, const Container *c, GVariant **ret_config,
                         ret_devices);
 }
 
+const char *container_get_expanded(Manager *m, const Container *c, const char *key) {
+        const char *value = config_get(c->config, key);
+
+        for (guint i = g_strv_length(c->profiles); !value && i > 0; i--) {
+                const Profile *profile = manager_find_profile(m, c->profiles[i - 1]);
+
+                value = profile ? config_get(profile->config, key) : NULL;
+        }
+        return value;
+}
+
 static int check_profiles(Manager *m, const char *const *profiles, Error *ret_error) {
         for (const char *const *name = profiles; *name; name++) {
                 Object *unused;

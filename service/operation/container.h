@@ -101,6 +101,9 @@ int container_exec_resize(Job *job, uint32_t width, uint32_t height, Error *ret_
  * macvlan or physical has the "nictype" and "parent" that this comes to. */
 void container_expand(Manager *m, const Container *c, GVariant **ret_config,
                       GVariant **ret_devices);
+/* What one key is in that configuration, without making it: NULL where it is not set. Valid until
+ * the container or one of its profiles changes. */
+const char *container_get_expanded(Manager *m, const Container *c, const char *key);
 /* The same for what is not a container yet or not any more. */
 void profiles_expand(Manager *m, const char *const *profiles, GVariant *config, GVariant *devices,
                      GVariant **ret_config, GVariant **ret_devices);

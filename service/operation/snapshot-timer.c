@@ -27,19 +27,19 @@ static uint64_t now_usec(void) {
 
 /* When the container's next snapshot after `after` is due; UINT64_MAX for never. */
 static uint64_t next_snapshot(Manager *m, const Container *c, uint64_t after) {
-        g_autoptr(GVariant) config = NULL, devices = NULL;
         const char *schedule, *stopped;
         bool when_stopped = false;
         uint64_t next;
 
         if (c->incomplete || c->state == CONTAINER_DELETING)
                 return UINT64_MAX;
-        container_expand(m, c, &config, &devices);
-        schedule = config_get(config, "snapshots.schedule");
-        stopped = config_get(config, "snapshots.schedule.stopped");
+        schedule = container_get_expanded(m, c, "snapshots.schedule");
+        if (!schedule)
+                return UINT64_MAX;
+        stopped = container_get_expanded(m, c, "snapshots.schedule.stopped");
         if (stopped)
                 (void) config_parse_boolean(stopped, &when_stopped);
-        if (!schedule || (!when_stopped && !container_is_up(c)) ||
+        if ((!when_stopped && !container_is_up(c)) ||
             !snapshot_schedule_next(schedule, after, &next))
                 return UINT64_MAX;
         return next;

@@ -4,6 +4,15 @@
 #include "service/operation/container.h"
 #include "service/operation/step.h"
 
+static bool device_uses(GVariant *options, const Object *o) {
+        if (o->kind == OBJECT_NETWORK && g_str_equal(device_get_type(options), "nic"))
+                return g_strcmp0(device_get_network(options), o->name) == 0 ||
+                       g_strcmp0(config_get(options, "network"), o->name) == 0;
+        if (o->kind == OBJECT_POOL && g_str_equal(device_get_type(options), "disk"))
+                return g_strcmp0(config_get(options, "pool"), o->name) == 0;
+        return false;
+}
+
 /* Whether one of the devices is a nic on that network, or a disk on that pool. */
 static bool devices_use(GVariant *devices, const Object *o) {
         GVariantIter iter;
@@ -13,14 +22,57 @@ static bool devices_use(GVariant *devices, const Object *o) {
         while (g_variant_iter_next(&iter, "{&s@a{ss}}", NULL, &options)) {
                 g_autoptr(GVariant) owned = options;
 
-                if (o->kind == OBJECT_NETWORK && g_str_equal(device_get_type(owned), "nic") &&
-                    (g_strcmp0(device_get_network(owned), o->name) == 0 ||
-                     g_strcmp0(config_get(owned, "network"), o->name) == 0))
-                        return true;
-                if (o->kind == OBJECT_POOL && g_str_equal(device_get_type(owned), "disk") &&
-                    g_strcmp0(config_get(owned, "pool"), o->name) == 0)
+                if (device_uses(owned, o))
                         return true;
         }
+        return false;
+}
+
+static bool has_device(GVariant *devices, const char *name) {
+        g_autoptr(GVariant) options = devices_get(devices, name);
+
+        return options;
+}
+
+/* Whether a device of the profile is hidden by one of the container's own, or of later profiles. */
+static bool is_hidden(Manager *m, const Container *c, char *const *profile, const char *device) {
+        if (has_device(c->devices, device))
+                return true;
+        while (*++profile) {
+                const Profile *later = manager_find_profile(m, *profile);
+
+                if (later && has_device(later->devices, device))
+                        return true;
+        }
+        return false;
+}
+
+static bool profile_lends(Manager *m, const Container *c, char *const *name, const Object *o) {
+        const Profile *profile = manager_find_profile(m, *name);
+        GVariantIter iter;
+        const char *device;
+        GVariant *options;
+
+        if (!profile)
+                return false;
+        g_variant_iter_init(&iter, profile->devices);
+        while (g_variant_iter_next(&iter, "{&s@a{ss}}", &device, &options)) {
+                g_autoptr(GVariant) owned = options;
+
+                if (device_uses(owned, o) && !is_hidden(m, c, name, device))
+                        return true;
+        }
+        return false;
+}
+
+/* What devices_use() says of the expanded devices, without making these: it is asked of every
+ * container whenever one changes. */
+static bool effective_devices_use(Manager *m, const Container *c, const Object *o) {
+        if (devices_use(c->devices, o))
+                return true;
+        for (char *const *profile = c->profiles; *profile; profile++)
+                if (profile_lends(m, c, profile, o))
+                        return true;
         return false;
 }
 
@@ -32,12 +84,8 @@ static bool container_uses(Manager *m, const Container *c, const Object *o) {
                 return g_strv_contains((const char *const *) c->profiles, o->name);
         case OBJECT_POOL:
                 return g_str_equal(c->pool, o->name);
-        case OBJECT_NETWORK: {
-                g_autoptr(GVariant) config = NULL, devices = NULL;
-
-                container_expand(m, c, &config, &devices);
-                return devices_use(devices, o);
-        }
+        case OBJECT_NETWORK:
+                return effective_devices_use(m, c, o);
         case OBJECT_CONTAINER:
         case OBJECT_SNAPSHOT:
         case OBJECT_JOB:
