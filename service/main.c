@@ -18,6 +18,7 @@
 
 #include "service/bus/bus.h"
 #include "service/operation/boot.h"
+#include "service/operation/container-hotplug.h"
 #include "service/operation/container-run.h"
 #include "service/operation/firewall.h"
 #include "service/operation/manager.h"
@@ -28,6 +29,7 @@
 #include "service/util/path.h"
 #include "service/watch/address-watch.h"
 #include "service/watch/firewall-watch.h"
+#include "service/watch/uevent-watch.h"
 
 /* A client that started us is waiting; what is not recovered by then goes on behind the bus. */
 #define RECOVERY_USEC (5 * G_USEC_PER_SEC)
@@ -138,6 +140,9 @@ static void watch_kernel(Manager *m) {
         r = address_watch_new(m->event, container_run_addresses_changed, m, &m->address_watch);
         if (r < 0)
                 log_warning("Addresses of containers cannot be watched: %s", g_strerror(-r));
+        r = uevent_watch_new(m->event, container_hotplug_heard, m, &m->uevent_watch);
+        if (r < 0)
+                log_warning("Hardware that comes and goes cannot be watched: %s", g_strerror(-r));
         r = firewall_watch_new(m->event, network_firewall_lost, m, &m->firewall_watch);
         if (r < 0)
                 log_warning("The firewall cannot be watched: %s", g_strerror(-r));

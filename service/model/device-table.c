@@ -152,6 +152,39 @@ static int check_source(const char *value, Error *ret_error) {
         return check_path(value, ret_error);
 }
 
+/* As lsusb and lspci show them. */
+static int check_hardware_id(const char *value, Error *ret_error) {
+        bool ok = strlen(value) == 4;
+
+        for (const char *p = value; ok && *p; p++)
+                ok = g_ascii_isxdigit(*p);
+        if (!ok)
+                return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                 "\"%.32s\" is not four hexadecimal digits such as 046d", value);
+        return 0;
+}
+
+static int check_pci(const char *value, Error *ret_error) {
+        /* The domain may be left out. */
+        const char *rest = strlen(value) == 12 ? value + 5 : value;
+        static const char pattern[] = "xxxx:xx:xx.x";
+        bool ok = strlen(rest) == 7;
+
+        for (size_t i = 0, skip = 12 - strlen(value); ok && value[i]; i++)
+                ok = pattern[skip + i] == 'x' ? g_ascii_isxdigit(value[i])
+                                              : value[i] == pattern[skip + i];
+        if (!ok)
+                return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                 "\"%.32s\" is no address of PCI such as 0000:01:00.0", value);
+        return 0;
+}
+
+static int check_gputype(const char *value, Error *ret_error) {
+        static const char *const words[] = { "physical", NULL };
+
+        return check_one_of(value, words, ret_error);
+}
+
 static int check_disk_size(const char *value, Error *ret_error) {
         uint64_t unused;
 
@@ -236,6 +269,24 @@ static int check_unix(GVariant *options, Error *ret_error) {
         return 0;
 }
 
+static int check_gpu(GVariant *options, Error *ret_error) {
+        bool by_id = config_get(options, "id"), by_pci = config_get(options, "pci");
+        bool by_model = config_get(options, "vendorid") || config_get(options, "productid");
+
+        if (by_id + by_pci + by_model > 1)
+                return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                 "a card is chosen by \"id\", by \"pci\", or by \"vendorid\" "
+                                 "and \"productid\"");
+        return 0;
+}
+
+static int check_hotplug(GVariant *options, Error *ret_error) {
+        if (!config_get(options, "vendorid") && !config_get(options, "productid"))
+                return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                 "it needs a \"vendorid\" or a \"productid\"");
+        return 0;
+}
+
 /* --- classes --- */
 
 /* With its owner's credentials, and for his uid alone, a disk is his own affair. */
@@ -251,17 +302,32 @@ static Privilege privilege_of_nic(GVariant *options) {
         return device_get_network(options) ? PRIVILEGE_USE : PRIVILEGE_HOST;
 }
 
+/* It computes, and shows nothing on a screen. */
+static bool is_render_node(const char *path) {
+        static const char prefix[] = "/dev/dri/renderD";
+        const char *number = g_str_has_prefix(path, prefix) ? path + strlen(prefix) : "";
+
+        return *number && strspn(number, "0123456789") == strlen(number);
+}
+
 /* A few nodes that lead into code of the kernel, but to nothing of the host's. */
 static Privilege privilege_of_unix_char(GVariant *options) {
         static const char *const known[] = { "/dev/fuse", "/dev/kvm", "/dev/net/tun", NULL };
         const char *source = config_get(options, "source") ?: config_get(options, "path");
 
-        if (config_get(options, "major") || !source || !g_strv_contains(known, source))
+        if (config_get(options, "major") || !source ||
+            !(g_strv_contains(known, source) || is_render_node(source)))
                 return PRIVILEGE_HOST;
         return PRIVILEGE_KERNEL_SURFACE;
 }
 
-static Privilege privilege_of_unix_block(GVariant *options) {
+/* With the other nodes of a card comes what the host's screens show. */
+static Privilege privilege_of_gpu(GVariant *options) {
+        return device_get_boolean(options, "render", false) ? PRIVILEGE_KERNEL_SURFACE
+                                                            : PRIVILEGE_HOST;
+}
+
+static Privilege privilege_of_host_device(GVariant *options) {
         return PRIVILEGE_HOST;
 }
 
@@ -331,7 +397,36 @@ static const DeviceOption unix_options[] = {
         { "gid", "integer", check_id, .help = "group inside (default 0)" },
         { "mode", "octal", check_mode, .help = "permissions (default 0660)" },
         { "required", "boolean", check_boolean,
-          .help = "false: the container starts without it when it is not there" },
+          .help = "false: it comes and goes as it does on the host" },
+        { NULL },
+};
+
+static const DeviceOption usb_options[] = {
+        { "vendorid", "hexadecimal", check_hardware_id,
+          .help = "vendor of the hardware, such as 046d (default any)" },
+        { "productid", "hexadecimal", check_hardware_id,
+          .help = "product of that vendor (default any)" },
+        { "uid", "integer", check_id, .help = "owner inside (default 0)" },
+        { "gid", "integer", check_id, .help = "group inside (default 0)" },
+        { "mode", "octal", check_mode, .help = "permissions (default 0660)" },
+        { "required", "boolean", check_boolean,
+          .help = "true: the container does not start while it is not plugged in" },
+        { NULL },
+};
+
+static const DeviceOption gpu_options[] = {
+        { "gputype", "physical", check_gputype, .help = "what is shown: the card itself" },
+        { "id", "integer", check_minor, .help = "number of the card: 0 for /dev/dri/card0" },
+        { "pci", "PCI address", check_pci, .help = "where the card is, such as 0000:01:00.0" },
+        { "vendorid", "hexadecimal", check_hardware_id,
+          .help = "vendor of the card, such as 8086 (default any)" },
+        { "productid", "hexadecimal", check_hardware_id,
+          .help = "product of that vendor (default any)" },
+        { "render", "boolean", check_boolean,
+          .help = "true: only what it takes to compute, and not to drive screens" },
+        { "uid", "integer", check_id, .help = "owner inside (default 0)" },
+        { "gid", "integer", check_id, .help = "group inside (default 0)" },
+        { "mode", "octal", check_mode, .help = "permissions (default 0660)" },
         { NULL },
 };
 
@@ -360,13 +455,17 @@ static const DeviceOption none_options[] = {
 static const DeviceType table[] = {
         { "disk", disk_options, check_disk, privilege_of_disk,
           "the root disk, or a file or directory of the host" },
+        { "gpu", gpu_options, check_gpu, privilege_of_gpu, "graphics cards" },
         { "nic", nic_options, check_nic, privilege_of_nic, "a network interface" },
         { "none", none_options, NULL, privilege_of_none,
           "nothing: hides a device of that name that a profile brings" },
         { "proxy", proxy_options, proxy_check, proxy_privilege,
           "connections between host and container" },
-        { "unix-block", unix_options, check_unix, privilege_of_unix_block, "a block device" },
+        { "unix-block", unix_options, check_unix, privilege_of_host_device, "a block device" },
         { "unix-char", unix_options, check_unix, privilege_of_unix_char, "a character device" },
+        { "unix-hotplug", usb_options, check_hotplug, privilege_of_host_device,
+          "what the kernel makes of USB hardware: serial ports, cameras, disks" },
+        { "usb", usb_options, NULL, privilege_of_host_device, "USB hardware itself" },
         { NULL },
 };
 

@@ -149,9 +149,35 @@ bool device_is_disk(GVariant *options) {
 }
 
 bool device_is_unix(GVariant *options) {
+        static const char *const types[] = { "unix-block", "unix-char", NULL };
         const char *type = device_get_type(options);
 
-        return type && g_str_has_prefix(type, "unix-");
+        return type && g_strv_contains(types, type);
+}
+
+static bool is_found(GVariant *options) {
+        static const char *const types[] = { "gpu", "unix-hotplug", "usb", NULL };
+        const char *type = device_get_type(options);
+
+        return type && g_strv_contains(types, type);
+}
+
+bool device_has_nodes(GVariant *options) {
+        return device_is_unix(options) || is_found(options);
+}
+
+bool device_is_required(GVariant *options) {
+        static const char *const plugged[] = { "unix-hotplug", "usb", NULL };
+        const char *type = device_get_type(options);
+        bool fallback = !type || !g_strv_contains(plugged, type);
+
+        return device_get_boolean(options, "required", fallback) &&
+               !device_get_boolean(options, "optional", false);
+}
+
+bool device_follows_host(GVariant *options) {
+        return is_found(options) || (device_is_unix(options) && !device_is_required(options) &&
+                                     !config_get(options, "major"));
 }
 
 bool device_is_proxy(GVariant *options) {

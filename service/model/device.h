@@ -52,6 +52,12 @@ bool device_is_host_disk(GVariant *options);
 /* The root disk, or another. */
 bool device_is_disk(GVariant *options);
 bool device_is_unix(GVariant *options);
+/* Device nodes appear inside: a Unix device, or what is found by its properties. */
+bool device_has_nodes(GVariant *options);
+/* They come and go as the host's hardware does. */
+bool device_follows_host(GVariant *options);
+/* The container does not start without it. */
+bool device_is_required(GVariant *options);
 bool device_is_proxy(GVariant *options);
 /* Where it is inside, without the leading slash: "mnt/data", "dev/null". NULL for a device that is
  * no file. */

@@ -8,6 +8,7 @@
 
 #include "service/operation/boot.h"
 #include "service/operation/container-forward.h"
+#include "service/operation/container-hotplug.h"
 #include "service/operation/container.h"
 #include "service/operation/limits.h"
 #include "service/operation/step.h"
@@ -100,6 +101,7 @@ void container_run_discard(Manager *m, Container *c) {
 
         g_hash_table_remove(m->runs, c);
         container_forwards_forget(m, c);
+        container_hotplug_forget(m, c);
         if (m->address_watch)
                 address_watch_remove(m->address_watch, c->object.name);
         if (c->facts.lxc_path) {
@@ -234,6 +236,7 @@ static void on_init_end(void *userdata) {
 
         run->init_watch = process_watch_free(run->init_watch);
         container_forwards_forget(run->manager, c);
+        container_hotplug_forget(run->manager, c);
         c->state = CONTAINER_STOPPING;
         manager_changed(run->manager, &c->object);
         if (!run->monitor_watch)
@@ -338,6 +341,7 @@ int container_run_begin(Manager *m, Container *c, pid_t init_pid, int init_fd, p
                                        c->object.name);
         c->state = CONTAINER_RUNNING;
         container_forwards_watch(m, c);
+        container_hotplug_watch(m, c);
         boot_remember(m, c, true);
         manager_changed(m, &c->object);
         limits_settle(m);
@@ -402,6 +406,7 @@ int container_run_adopt(Manager *m, Container *c) {
         }
         c->state = c->facts.frozen ? CONTAINER_FROZEN : CONTAINER_RUNNING;
         container_forwards_watch(m, c);
+        container_hotplug_watch(m, c);
         log_info("Container \"%s\" is running, init has pid %d.", c->object.name,
                  c->facts.init_pid);
         return 0;

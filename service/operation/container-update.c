@@ -151,8 +151,10 @@ static int step_commit(Job *job, Error *ret_error) {
         UpdateJob *data = job->data;
         int r = update_commit(job->manager, data, ret_error);
 
-        if (r >= 0)
-                limits_plan_commit(data->plan.limits);
+        if (r < 0)
+                return r;
+        limits_plan_commit(data->plan.limits);
+        device_plan_settle(data->plan.devices);
         return r;
 }
 

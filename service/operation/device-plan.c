@@ -4,6 +4,7 @@
 #include "service/model/config.h"
 #include "service/model/device.h"
 #include "service/operation/container-forward.h"
+#include "service/operation/container-hotplug.h"
 #include "service/operation/container-nic.h"
 #include "service/operation/container.h"
 #include "service/operation/network.h"
@@ -63,7 +64,8 @@ static GVariant *describe(Manager *m, const Container *c) {
                 if (device_get_nictype(owned))
                         g_variant_builder_add(&builder, "{s@a{ss}}", name,
                                               container_nic_describe(m, c, name, owned));
-                else if (device_get_target(owned) || device_is_proxy(owned) ||
+                else if (device_get_target(owned) || device_has_nodes(owned) ||
+                         device_is_proxy(owned) ||
                          (device_is_disk(owned) && device_has_limits(owned)))
                         g_variant_builder_add(&builder, "{s@a{ss}}", name, owned);
         }
@@ -227,6 +229,18 @@ int device_plan_add(Job *job, Container *c, GVariant *devices, Error *ret_error)
         return run(job, &containers, fds, ret_error);
 }
 
+GVariant *device_plan_follow_args(const Container *c, GVariant *devices) {
+        g_autoptr(GVariant) none = devices_empty();
+        GVariantBuilder containers;
+        GVariantDict args;
+
+        g_variant_builder_init(&containers, CHANGES_TYPE);
+        add_change(&containers, c, none, devices);
+        g_variant_dict_init(&args, NULL);
+        g_variant_dict_insert_value(&args, "containers", g_variant_builder_end(&containers));
+        return g_variant_dict_end(&args);
+}
+
 int device_plan_run(DevicePlan *plan, Job *job, bool back, Error *ret_error) {
         g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(int));
         GVariantBuilder containers;
@@ -248,6 +262,16 @@ int device_plan_run(DevicePlan *plan, Job *job, bool back, Error *ret_error) {
                 return JOB_STEP_DONE;
         }
         return run(job, &containers, fds, ret_error);
+}
+
+void device_plan_settle(const DevicePlan *plan) {
+        for (guint i = 0; i < plan->entries->len; i++) {
+                const Entry *e = g_ptr_array_index(plan->entries, i);
+                Container *c = manager_find_container(plan->manager, e->name);
+
+                if (c && c->object.generation == e->generation)
+                        container_hotplug_watch(plan->manager, c);
+        }
 }
 
 void device_plan_commit(const DevicePlan *plan) {

@@ -27,6 +27,10 @@ int device_plan_run(DevicePlan *plan, Job *job, bool back, Error *ret_error);
 /* For a step of a job that has locked the container: puts devices in that it should have already.
  * `devices` a{sa{ss}}, floating. */
 int device_plan_add(Job *job, Container *c, GVariant *devices, Error *ret_error);
+/* What OPERATION_FOLLOW takes for a container (floating). */
+GVariant *device_plan_follow_args(const Container *c, GVariant *devices);
+/* When the change has been recorded: the devices may be others to follow. */
+void device_plan_settle(const DevicePlan *plan);
 /* Records what was chosen for new nics, where the change was not one of the containers' own. */
 void device_plan_commit(const DevicePlan *plan);
 

@@ -7,6 +7,7 @@
 
 #include "service/model/name.h"
 #include "service/operation/container-forward.h"
+#include "service/operation/container-hotplug.h"
 #include "service/operation/container-run.h"
 #include "service/operation/container-wait.h"
 #include "service/operation/network.h"
@@ -17,6 +18,7 @@
 #include "service/util/path.h"
 #include "service/watch/address-watch.h"
 #include "service/watch/firewall-watch.h"
+#include "service/watch/uevent-watch.h"
 
 void object_free(void *p) {
         Object *o = p;
@@ -176,6 +178,7 @@ int manager_new(sd_event *event, const char *state_dir, const char *run_dir,
         m->locks = g_hash_table_new(NULL, NULL);
         m->runs = g_hash_table_new_full(NULL, NULL, NULL, container_run_free);
         m->forwards = g_hash_table_new_full(NULL, NULL, NULL, container_forwards_free);
+        m->hotplugs = g_hash_table_new_full(NULL, NULL, NULL, container_hotplug_free);
         m->resolvers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
                                              resolver_free);
         m->id_ranges = read_id_ranges();
@@ -206,6 +209,7 @@ Manager *manager_free(Manager *m) {
         g_clear_pointer(&m->objects[OBJECT_JOB], g_hash_table_unref);
         g_clear_pointer(&m->runs, g_hash_table_unref);
         g_clear_pointer(&m->forwards, g_hash_table_unref);
+        g_clear_pointer(&m->hotplugs, g_hash_table_unref);
         g_clear_pointer(&m->resolvers, g_hash_table_unref);
         for (ObjectKind kind = 0; kind < _OBJECT_KIND_MAX; kind++) {
                 g_clear_pointer(&m->objects[kind], g_hash_table_unref);
@@ -214,6 +218,7 @@ Manager *manager_free(Manager *m) {
         m->facts = record_dir_close(m->facts);
         address_watch_free(m->address_watch);
         firewall_watch_free(m->firewall_watch);
+        uevent_watch_free(m->uevent_watch);
         g_clear_pointer(&m->locks, g_hash_table_unref);
         g_clear_pointer(&m->id_ranges, g_array_unref);
         g_free(m->state_dir);
@@ -352,6 +357,7 @@ void manager_remove(Manager *m, Object *o) {
         if (o->kind == OBJECT_CONTAINER) {
                 g_hash_table_remove(m->runs, o);
                 g_hash_table_remove(m->forwards, o);
+                g_hash_table_remove(m->hotplugs, o);
         }
         if (o->kind == OBJECT_SNAPSHOT)
                 g_ptr_array_remove(manager_get_container_of(m, (Snapshot *) o)->snapshots, o);

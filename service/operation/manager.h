@@ -27,6 +27,7 @@
 #include "service/util/error.h"
 #include "service/watch/address-watch.h"
 #include "service/watch/firewall-watch.h"
+#include "service/watch/uevent-watch.h"
 
 
 typedef struct ManagerObserver ManagerObserver;
@@ -55,9 +56,11 @@ struct Manager {
 
         AddressWatch *address_watch;
         FirewallWatch *firewall_watch;
+        UeventWatch *uevent_watch;
         uint64_t firewall_generation;          /* of the rules, see firewall.h */
         GHashTable *runs;                      /* Container -> ContainerRun */
         GHashTable *forwards;                  /* Container -> its proxies' processes */
+        GHashTable *hotplugs;                  /* Container -> its devices that follow the host */
         GHashTable *resolvers;                 /* Network name -> its dnsmasq */
 
         SnapshotTimer *snapshot_timer;         /* NULL before recovery is over */

@@ -245,6 +245,7 @@ static int step_commit(Job *job, Error *ret_error) {
         if (r >= 0) {
                 limits_plan_commit(data->plan.limits);
                 device_plan_commit(data->plan.devices);
+                device_plan_settle(data->plan.devices);
         }
         return r;
 }

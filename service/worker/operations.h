@@ -157,6 +157,9 @@
  * the host, count of ids; what to remove, what to add: options as of "devices" of START, those of
  * nics as in "nics", with their type. fds: pidfd of the init of each. */
 #define OPERATION_DEVICES "runtime.devices"
+/* Lets nodes come and go as the host's hardware has: "containers" as for DEVICES, of which those to
+ * add are looked at that follow the host. fds: pidfd of the init of each. */
+#define OPERATION_FOLLOW "runtime.follow"
 /* Kills what is left of a container whose init has gone or must go: every process of its cgroups;
  * then removes these, and its veths and lxc-path. "name" s, "lxc-path" s, "init-pid" i (0: it has
  * gone). */

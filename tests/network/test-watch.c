@@ -3,10 +3,12 @@
 /* The watches of berthd, in an event loop of the test's own, on real events of the kernel. */
 
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,7 +18,9 @@
 #include "service/util/fd.h"
 #include "service/watch/address-watch.h"
 #include "service/watch/firewall-watch.h"
+#include "service/watch/path-watch.h"
 #include "service/watch/process-watch.h"
+#include "service/watch/uevent-watch.h"
 #include "tests/network/network-call.h"
 #include "tests/network/room.h"
 #include "tests/unit/test.h"
@@ -348,6 +352,107 @@ TEST(what_others_do_to_our_table_is_told) {
         settle(event);
         g_assert_cmpint(count, ==, 4);
         network_firewall_none();
+}
+
+static void on_hardware(const char *subsystem, void *userdata) {
+        GString *heard = userdata;
+
+        g_string_append_printf(heard, "%s ", subsystem ?: "lost");
+}
+
+/* What the kernel sends on for root of a network namespace; to another address than its own it is
+ * what anybody might send. */
+static void send_uevent(unsigned pid, bool wrapped, const char *text, size_t size) {
+        struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_pid = pid };
+        struct nlmsghdr header = {
+                .nlmsg_len = (uint32_t) (sizeof(header) + size),
+                .nlmsg_type = NLMSG_MIN_TYPE,
+                .nlmsg_flags = NLM_F_REQUEST,
+        };
+        struct iovec parts[] = {
+                { &header, sizeof(header) }, { (char *) text, size },
+        };
+        struct msghdr message = {
+                .msg_name = &address,
+                .msg_namelen = sizeof(address),
+                .msg_iov = wrapped ? parts : parts + 1,
+                .msg_iovlen = wrapped ? 2 : 1,
+        };
+        _cleanup_close_ int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC,
+                                        NETLINK_KOBJECT_UEVENT);
+
+        g_assert_cmpint(fd, >=, 0);
+        g_assert_cmpint(sendmsg(fd, &message, 0), >, 0);
+}
+
+#define SEND(_pid, _wrapped, _text) send_uevent(_pid, _wrapped, _text, sizeof(_text))
+
+TEST(hardware_is_told_of_by_the_kernel_alone) {
+        static const char plugged[] = "add@/devices/x\0ACTION=add\0SUBSYSTEM=usb\0DEVNAME=x";
+        g_autoptr(Event) event = event_new();
+        g_autoptr(GString) heard = g_string_new(NULL);
+        g_autoptr(UeventWatch) watch = NULL;
+
+        g_assert_cmpint(uevent_watch_new(event, on_hardware, heard, &watch), ==, 0);
+        SEND(0, true, plugged);
+        SEND(0, true, "remove@/devices/x\0ACTION=remove\0SUBSYSTEM=drm\0DEVNAME=dri/card0");
+        settle(event);
+        g_assert_cmpstr(heard->str, ==, "usb drm ");
+        /* From a socket that is not the kernel's, to ours: the first of a process has its pid. */
+        send_uevent((unsigned) getpid(), false, plugged, sizeof(plugged));
+        /* No node, another action, no subsystem. */
+        SEND(0, true, "add@/devices/x\0ACTION=add\0SUBSYSTEM=usb");
+        SEND(0, true, "change@/devices/x\0ACTION=change\0SUBSYSTEM=usb\0DEVNAME=x");
+        SEND(0, true, "add@/devices/x\0ACTION=add\0DEVNAME=x");
+        settle(event);
+        g_assert_cmpstr(heard->str, ==, "usb drm ");
+}
+
+static void on_path(void *userdata) {
+        unsigned *count = userdata;
+
+        (*count)++;
+}
+
+TEST(a_path_is_told_of_wherever_it_begins) {
+        g_autoptr(Event) event = event_new();
+        g_autoptr(PathWatch) watch = NULL;
+        unsigned count = 0;
+
+        room_run("rm -rf /run/deep && mkdir /run/other");
+        g_assert_cmpint(path_watch_new(event, "/run//deep/er/node", on_path, &count, &watch), ==,
+                        0);
+        room_run("touch /run/other/node /run/node");
+        settle(event);
+        g_assert_cmpuint(count, ==, 0);
+        room_run("mkdir -p /run/deep/er && touch /run/deep/er/other");
+        settle(event);
+        g_assert_cmpuint(count, >, 0);
+        count = 0;
+        room_run("touch /run/deep/er/node");
+        settle(event);
+        g_assert_cmpuint(count, ==, 1);
+        room_run("touch /run/deep/er/else && mv /run/deep/er/else /run/deep/er/node");
+        settle(event);
+        g_assert_cmpuint(count, ==, 2);
+        count = 0;
+        room_run("mv /run/deep/er /run/deep/away");
+        settle(event);
+        g_assert_cmpuint(count, >, 0);
+        count = 0;
+        room_run("mkdir /run/deep/er && touch /run/deep/er/node");
+        settle(event);
+        g_assert_cmpuint(count, >, 0);
+        count = 0;
+        room_run("rm -r /run/deep");
+        settle(event);
+        g_assert_cmpuint(count, >, 0);
+        count = 0;
+        room_run("mkdir -p /run/deep/er");
+        settle(event);
+        room_run("touch /run/deep/er/node");
+        settle(event);
+        g_assert_cmpuint(count, >, 0);
 }
 
 static void on_process(void *userdata) {

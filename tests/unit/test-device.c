@@ -66,6 +66,21 @@ TEST(accepted) {
                 { "{'type': 'unix-char', 'path': '/dev/mem'}", PRIVILEGE_HOST, "dev/mem" },
                 { "{'type': 'unix-block', 'path': '/dev/sda', 'mode': '0600'}", PRIVILEGE_HOST,
                   "dev/sda" },
+                { "{'type': 'unix-char', 'path': '/dev/dri/renderD128'}", PRIVILEGE_KERNEL_SURFACE,
+                  "dev/dri/renderD128" },
+                { "{'type': 'unix-char', 'path': '/dev/dri/renderD'}", PRIVILEGE_HOST,
+                  "dev/dri/renderD" },
+                { "{'type': 'unix-char', 'path': '/dev/dri/card0'}", PRIVILEGE_HOST,
+                  "dev/dri/card0" },
+                { "{'type': 'usb'}", PRIVILEGE_HOST, NULL },
+                { "{'type': 'usb', 'vendorid': '046D', 'productid': 'c52b', 'required': 'true', "
+                  "'uid': '1', 'gid': '2', 'mode': '0600'}", PRIVILEGE_HOST, NULL },
+                { "{'type': 'unix-hotplug', 'vendorid': '046d'}", PRIVILEGE_HOST, NULL },
+                { "{'type': 'gpu'}", PRIVILEGE_HOST, NULL },
+                { "{'type': 'gpu', 'gputype': 'physical', 'id': '0'}", PRIVILEGE_HOST, NULL },
+                { "{'type': 'gpu', 'pci': '0000:0f:00.1', 'render': 'true'}",
+                  PRIVILEGE_KERNEL_SURFACE, NULL },
+                { "{'type': 'gpu', 'pci': '0f:00.1', 'render': 'false'}", PRIVILEGE_HOST, NULL },
                 { "{'type': 'none'}", PRIVILEGE_USE, NULL },
                 { "{'type': 'disk', 'path': 'a', 'source': '/x', 'raw.mount.options': "
                   "'noexec,noatime'}", PRIVILEGE_OWN_FILES, "a" },
@@ -95,6 +110,38 @@ TEST(accepted) {
                 if (devices_privilege(devices) != cases[i].privilege)
                         g_error("%s is of another class", cases[i].options);
                 g_assert_cmpstr(device_get_target(options), ==, cases[i].target);
+        }
+}
+
+TEST(which_follow_the_host) {
+        static const struct {
+                const char *options;
+                bool nodes, follows, required;
+        } cases[] = {
+                { "{'type': 'usb'}", true, true, false },
+                { "{'type': 'usb', 'required': 'true'}", true, true, true },
+                { "{'type': 'unix-hotplug', 'vendorid': '046d'}", true, true, false },
+                { "{'type': 'gpu'}", true, true, true },
+                { "{'type': 'unix-char', 'path': '/dev/x'}", true, false, true },
+                { "{'type': 'unix-char', 'path': '/dev/x', 'required': 'false'}", true, true,
+                  false },
+                /* There is nothing to wait for. */
+                { "{'type': 'unix-char', 'path': '/dev/x', 'major': '1', 'minor': '3', "
+                  "'required': 'false'}", true, false, false },
+                { "{'type': 'disk', 'path': '/x', 'source': '/x', 'required': 'false'}", false,
+                  false, false },
+                { "{'type': 'disk', 'path': '/x', 'source': '/x', 'optional': 'true'}", false,
+                  false, false },
+                { "{'type': 'none'}", false, false, true },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                g_autoptr(GVariant) devices = parse(cases[i].options), options = NULL;
+
+                options = devices_get(devices, "dev");
+                g_assert_cmpint(device_has_nodes(options), ==, cases[i].nodes);
+                g_assert_cmpint(device_follows_host(options), ==, cases[i].follows);
+                g_assert_cmpint(device_is_required(options), ==, cases[i].required);
         }
 }
 
@@ -161,6 +208,17 @@ TEST(refused) {
                 { "{'type': 'unix-char', 'path': '/dev/x', 'mode': '888'}", "mode" },
                 { "{'type': 'unix-char', 'path': '/dev/x', 'uid': '-1'}", "uid" },
                 { "{'type': 'none', 'path': 'x'}", "no option" },
+                { "{'type': 'usb', 'vendorid': '46d'}", "four hexadecimal" },
+                { "{'type': 'usb', 'productid': '0x6d'}", "four hexadecimal" },
+                { "{'type': 'usb', 'path': '/dev/x'}", "no option" },
+                { "{'type': 'unix-hotplug'}", "vendorid" },
+                { "{'type': 'gpu', 'gputype': 'mig'}", "physical" },
+                { "{'type': 'gpu', 'id': 'card0'}", "no number" },
+                { "{'type': 'gpu', 'pci': '1:00.0'}", "no address" },
+                { "{'type': 'gpu', 'pci': '000001:00.0'}", "no address" },
+                { "{'type': 'gpu', 'pci': '0000:01:00:0'}", "no address" },
+                { "{'type': 'gpu', 'pci': '0000:01:00.0', 'id': '0'}", "is chosen by" },
+                { "{'type': 'gpu', 'vendorid': '8086', 'id': '0'}", "is chosen by" },
         };
 
         check_refused(cases, ELEMENTSOF(cases));

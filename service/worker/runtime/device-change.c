@@ -15,6 +15,7 @@
 #include "service/worker/runtime/device-inside.h"
 #include "service/worker/runtime/device-mount.h"
 #include "service/worker/runtime/device-nic.h"
+#include "service/worker/runtime/device-nodes.h"
 #include "service/worker/runtime/device-stage.h"
 #include "service/worker/runtime/disk-limits.h"
 #include "service/worker/runtime/nic-limits.h"
@@ -66,16 +67,7 @@ static int add_file(const Change *change, const char *device, GVariant *options,
         if (r < 0 || fd < 0)
                 return r;
         r = device_inside_place(&change->init, fd, target, directory);
-        if (r == -ELOOP || r == -ENOTDIR || r == -EXDEV)
-                return error_set(ret_error, ERROR_INVALID_DEVICE,
-                                 "Device \"%s\" of container \"%s\": the way to /%s inside leads "
-                                 "through a link, or through what is no directory",
-                                 device, change->name, target);
-        if (r < 0)
-                return error_set_errno(ret_error, -r,
-                                       "Device \"%s\" of container \"%s\" cannot be put at /%s",
-                                       device, change->name, target);
-        return 0;
+        return r < 0 ? device_inside_error(change->name, device, target, r, ret_error) : 0;
 }
 
 static int remove_file(const Change *change, const char *device, GVariant *options,
@@ -90,6 +82,24 @@ static int remove_file(const Change *change, const char *device, GVariant *optio
                                        "Device \"%s\" of container \"%s\" cannot be taken away",
                                        device, change->name);
         return 0;
+}
+
+static int add_nodes(const Change *change, const char *device, GVariant *options,
+                     Error *ret_error) {
+        _cleanup_close_ int path_fd = path_open_dir(change->lxc_path);
+
+        if (path_fd < 0)
+                return error_set_errno(ret_error, -path_fd, "Cannot open %s", change->lxc_path);
+        return device_nodes_put(&change->context, &change->init, path_fd, device, options,
+                                ret_error);
+}
+
+static int remove_nodes(const Change *change, const char *device, Error *ret_error) {
+        _cleanup_close_ int path_fd = path_open_dir(change->lxc_path);
+
+        if (path_fd < 0)
+                return error_set_errno(ret_error, -path_fd, "Cannot open %s", change->lxc_path);
+        return device_nodes_take(&change->context, &change->init, path_fd, device, ret_error);
 }
 
 static int add_forward(const Change *change, const char *device, GVariant *options,
@@ -170,8 +180,8 @@ static int add_device(const Change *change, const char *device, GVariant *option
                       Error *ret_error) {
         if (device_is_disk(options))
                 return add_disk(change, device, options, ret_error);
-        if (device_get_target(options))
-                return add_file(change, device, options, ret_error);
+        if (device_has_nodes(options))
+                return add_nodes(change, device, options, ret_error);
         if (device_get_nictype(options))
                 return add_nic(change, device, options, ret_error);
         if (device_is_proxy(options))
@@ -183,8 +193,8 @@ static int remove_device(const Change *change, const char *device, GVariant *opt
                          Error *ret_error) {
         if (device_is_disk(options))
                 return remove_disk(change, device, options, ret_error);
-        if (device_get_target(options))
-                return remove_file(change, device, options, ret_error);
+        if (device_has_nodes(options))
+                return remove_nodes(change, device, ret_error);
         if (device_get_nictype(options))
                 return remove_nic(change, options, ret_error);
         if (device_is_proxy(options))
@@ -324,5 +334,37 @@ int device_change_run(Worker *worker, GVariantDict *result, Error *ret_error) {
                 r = change_container(&g_array_index(changes, Change, i), deeds, ret_error);
         if (r < 0)
                 undo(deeds);
+        return r;
+}
+
+int device_follow_run(Worker *worker, GVariantDict *result, Error *ret_error) {
+        g_autoptr(GArray) changes = g_array_new(FALSE, FALSE, sizeof(Change));
+        const char *name;
+        GVariantIter iter;
+        GVariant *options;
+        int r;
+
+        g_array_set_clear_func(changes, change_clear);
+        r = read_changes(worker, NULL, changes, ret_error);
+        if (r < 0)
+                return r;
+        wait_block_term();
+        for (guint i = 0; r >= 0 && i < changes->len; i++) {
+                const Change *change = &g_array_index(changes, Change, i);
+                _cleanup_close_ int path_fd = path_open_dir(change->lxc_path);
+
+                if (path_fd < 0) /* it has ended */
+                        continue;
+                g_variant_iter_init(&iter, change->add);
+                while (r >= 0 && g_variant_iter_next(&iter, "{&s@a{ss}}", &name, &options)) {
+                        g_autoptr(GVariant) owned = options;
+
+                        if (device_follows_host(owned))
+                                r = device_nodes_follow(&change->context, &change->init, path_fd,
+                                                        name, owned, ret_error);
+                }
+                if (r < 0 && !process_is_alive(&change->init))
+                        r = 0;
+        }
         return r;
 }

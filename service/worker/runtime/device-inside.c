@@ -139,6 +139,18 @@ int device_inside_place(const Process *init, int mount_fd, const char *target, b
         return device_inside_run(init, CLONE_NEWUSER | CLONE_NEWNS, place_inside, &place);
 }
 
+int device_inside_error(const char *container, const char *device, const char *target, int r,
+                        Error *ret_error) {
+        if (r == -ELOOP || r == -ENOTDIR || r == -EXDEV)
+                return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                 "Device \"%s\" of container \"%s\": the way to /%s inside leads "
+                                 "through a link, or through what is no directory",
+                                 device, container, target);
+        return error_set_errno(ret_error, -r,
+                               "Device \"%s\" of container \"%s\" cannot be put at /%s", device,
+                               container, target);
+}
+
 /* --- the end of it --- */
 
 static int remove_inside(void *userdata) {

@@ -9,11 +9,15 @@
 
 #include <stdbool.h>
 
+#include "service/util/error.h"
 #include "service/worker/runtime/process.h"
 
 /* Puts a detached mount in its place, which is made when it is not there. -ELOOP: a link is in the
  * way. */
 int device_inside_place(const Process *init, int mount_fd, const char *target, bool directory);
+/* What it returned, for people. */
+int device_inside_error(const char *container, const char *device, const char *target, int r,
+                        Error *ret_error);
 /* Ends the mount; 0 also when the container has done so itself. An empty file that was made for
  * it is removed. */
 int device_inside_remove(const Process *init, const char *target);

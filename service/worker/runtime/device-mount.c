@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "service/model/config.h"
@@ -128,11 +127,6 @@ static int set_attributes(int fd, const DeviceContext *context, GVariant *option
         return 0;
 }
 
-static bool is_required(GVariant *options) {
-        return device_get_boolean(options, "required", true) &&
-               !device_get_boolean(options, "optional", false);
-}
-
 static int disk_error(const DeviceContext *context, const char *name, GVariant *options, int r,
                       Error *ret_error) {
         const char *source = config_get(options, "source");
@@ -151,8 +145,8 @@ static int disk_error(const DeviceContext *context, const char *name, GVariant *
                                name, context->container, source);
 }
 
-static int new_disk(const DeviceContext *context, const char *name, GVariant *options, int *ret_fd,
-                    bool *ret_directory, Error *ret_error) {
+int device_mount_new(const DeviceContext *context, const char *name, GVariant *options,
+                     int *ret_fd, bool *ret_directory, Error *ret_error) {
         bool recursive = device_get_boolean(options, "recursive", false);
         uid_t opener = config_get(options, "shift") || recursive ? 0 : context->owner;
         _cleanup_close_ int source = -EBADF, fd = -EBADF;
@@ -160,7 +154,7 @@ static int new_disk(const DeviceContext *context, const char *name, GVariant *op
         int r;
 
         source = device_source_open(config_get(options, "source"), opener);
-        if (source == -ENOENT && !is_required(options)) {
+        if (source == -ENOENT && !device_is_required(options)) {
                 *ret_fd = -EBADF;
                 return 0;
         }
@@ -186,24 +180,6 @@ static int new_disk(const DeviceContext *context, const char *name, GVariant *op
 
 /* --- nodes --- */
 
-/* Type and number: as given, or those of the host's node. */
-static int node_number(GVariant *options, mode_t type, dev_t *ret) {
-        const char *source = config_get(options, "source") ?: config_get(options, "path");
-        struct stat st;
-
-        if (config_get(options, "major")) {
-                *ret = makedev(device_get_number(options, "major", 10, 0),
-                               device_get_number(options, "minor", 10, 0));
-                return 0;
-        }
-        if (stat(source, &st) < 0)
-                return -errno;
-        if ((st.st_mode & S_IFMT) != type)
-                return -ENODEV;
-        *ret = st.st_rdev;
-        return 0;
-}
-
 /* A filesystem in memory, attached nowhere, on which device nodes work. */
 static int new_tmpfs(void) {
         _cleanup_close_ int context = fsopen("tmpfs", FSOPEN_CLOEXEC);
@@ -218,7 +194,7 @@ static int new_tmpfs(void) {
         return fd < 0 ? -errno : fd;
 }
 
-static int make_node(const DeviceContext *context, GVariant *options, mode_t type, dev_t number) {
+static int make_node(const DeviceContext *context, GVariant *options, const DeviceNode *node) {
         mode_t mode = device_get_number(options, "mode", 8, MODE_DEFAULT);
         uid_t uid = context->uid_base + device_get_number(options, "uid", 10, 0);
         gid_t gid = context->gid_base + device_get_number(options, "gid", 10, 0);
@@ -227,7 +203,7 @@ static int make_node(const DeviceContext *context, GVariant *options, mode_t typ
 
         if (tmpfs < 0)
                 return tmpfs;
-        if (mknodat(tmpfs, "node", type | 0600, number) < 0 ||
+        if (mknodat(tmpfs, "node", node->type | 0600, node->number) < 0 ||
             fchownat(tmpfs, "node", uid, gid, AT_SYMLINK_NOFOLLOW) < 0 ||
             fchmodat(tmpfs, "node", mode, 0) < 0)
                 return -errno;
@@ -235,43 +211,63 @@ static int make_node(const DeviceContext *context, GVariant *options, mode_t typ
         return fd < 0 ? -errno : fd;
 }
 
-static int new_node(const DeviceContext *context, const char *name, GVariant *options, int *ret_fd,
-                    bool *ret_directory, Error *ret_error) {
-        mode_t type = g_str_equal(device_get_type(options), "unix-char") ? S_IFCHR : S_IFBLK;
+static int check_owner(const DeviceContext *context, const char *name, GVariant *options,
+                       Error *ret_error) {
+        if (device_get_number(options, "uid", 10, 0) < context->id_count &&
+            device_get_number(options, "gid", 10, 0) < context->id_count)
+                return 0;
+        return error_set(ret_error, ERROR_INVALID_DEVICE,
+                         "Device \"%s\" of container \"%s\": its owner is beyond the %u ids that "
+                         "the container has", name, context->container, context->id_count);
+}
+
+static int nothing_found(const DeviceContext *context, const char *name, GVariant *options,
+                         Error *ret_error) {
         const char *source = config_get(options, "source") ?: config_get(options, "path");
-        dev_t number = 0;
+
+        if (device_is_unix(options))
+                return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                 "Device \"%s\" of container \"%s\": there is no %s", name,
+                                 context->container, source);
+        return error_set(ret_error, ERROR_INVALID_DEVICE,
+                         "Device \"%s\" of container \"%s\": the host has no hardware of type %s "
+                         "with its properties", name, context->container,
+                         device_get_type(options));
+}
+
+int device_mount_find_nodes(const DeviceContext *context, const char *name, GVariant *options,
+                            GPtrArray **ret, Error *ret_error) {
+        const char *source = config_get(options, "source") ?: config_get(options, "path");
+        g_autoptr(GPtrArray) nodes = NULL;
         int r;
 
-        if (device_get_number(options, "uid", 10, 0) >= context->id_count ||
-            device_get_number(options, "gid", 10, 0) >= context->id_count)
-                return error_set(ret_error, ERROR_INVALID_DEVICE,
-                                 "Device \"%s\" of container \"%s\": its owner is beyond the %u "
-                                 "ids that the container has",
-                                 name, context->container, context->id_count);
-        r = node_number(options, type, &number);
-        if (r == -ENOENT && !is_required(options)) {
-                *ret_fd = -EBADF;
-                return 0;
-        }
-        if (r == -ENODEV)
+        r = check_owner(context, name, options, ret_error);
+        if (r < 0)
+                return r;
+        r = device_find(options, &nodes);
+        if (r == -ENODEV && device_is_unix(options))
                 return error_set(ret_error, ERROR_INVALID_DEVICE,
                                  "Device \"%s\" of container \"%s\": %s is no %s device", name,
                                  context->container, source,
-                                 type == S_IFCHR ? "character" : "block");
-        if (r >= 0)
-                r = make_node(context, options, type, number);
+                                 g_str_equal(device_get_type(options), "unix-char") ? "character"
+                                                                                    : "block");
         if (r < 0)
                 return error_set_errno(ret_error, -r,
-                                       "Device \"%s\" of container \"%s\": cannot make a node for "
-                                       "%s", name, context->container, source ?: "it");
-        *ret_directory = false;
-        *ret_fd = r;
+                                       "Device \"%s\" of container \"%s\" cannot be looked for",
+                                       name, context->container);
+        if (nodes->len == 0 && device_is_required(options))
+                return nothing_found(context, name, options, ret_error);
+        *ret = TAKE_PTR(nodes);
         return 0;
 }
 
-int device_mount_new(const DeviceContext *context, const char *name, GVariant *options,
-                     int *ret_fd, bool *ret_directory, Error *ret_error) {
-        if (device_is_unix(options))
-                return new_node(context, name, options, ret_fd, ret_directory, ret_error);
-        return new_disk(context, name, options, ret_fd, ret_directory, ret_error);
+int device_mount_new_node(const DeviceContext *context, const char *name, GVariant *options,
+                          const DeviceNode *node, Error *ret_error) {
+        int r = make_node(context, options, node);
+
+        if (r < 0)
+                return error_set_errno(ret_error, -r,
+                                       "Device \"%s\" of container \"%s\": cannot make the node "
+                                       "/%s", name, context->container, node->target);
+        return r;
 }

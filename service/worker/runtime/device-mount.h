@@ -15,6 +15,7 @@
 #include <glib.h>
 
 #include "service/util/error.h"
+#include "service/worker/runtime/device-find.h"
 
 /* For whom: the container's owner and where its ids begin on the host (0: privileged). */
 typedef struct DeviceContext {
@@ -24,7 +25,14 @@ typedef struct DeviceContext {
         uint32_t id_count;
 } DeviceContext;
 
-/* *ret_fd is the mount, or -EBADF where the device is not required and its source is not there;
+/* A disk: *ret_fd is the mount, or -EBADF where it is not required and its source is not there;
  * *ret_directory says what the place for it has to be. */
 int device_mount_new(const DeviceContext *context, const char *name, GVariant *options,
                      int *ret_fd, bool *ret_directory, Error *ret_error);
+/* The nodes of a device that the host has now; ERROR_INVALID_DEVICE where there are none and it is
+ * required. */
+int device_mount_find_nodes(const DeviceContext *context, const char *name, GVariant *options,
+                            GPtrArray **ret, Error *ret_error);
+/* A mount of one of them, owner and mode as the options say. Returns the fd. */
+int device_mount_new_node(const DeviceContext *context, const char *name, GVariant *options,
+                          const DeviceNode *node, Error *ret_error);

@@ -12,8 +12,16 @@
 #include "service/model/device.h"
 #include "service/util/cleanup.h"
 #include "service/util/path.h"
+#include "service/worker/runtime/device-nodes.h"
 
 #define STAGE_DIR "devices"
+
+typedef struct Stage {
+        int path_fd, fd;       /* of lxc_path, and the directory in it */
+        const char *lxc_path;
+        const DeviceContext *context;
+        GPtrArray *entries;    /* lines for liblxc */
+} Stage;
 
 /* A path as fstab(5) writes it, which is how liblxc reads it. */
 static char *escape(const char *path) {
@@ -37,37 +45,74 @@ static int make_place(int stage_fd, const char *name, bool directory) {
         return fd < 0 ? -errno : fd;
 }
 
-static int stage_one(int stage_fd, const char *lxc_path, const DeviceContext *context,
-                     const char *name, GVariant *options, GPtrArray *entries, Error *ret_error) {
-        _cleanup_close_ int fd = -EBADF, place = -EBADF;
+/* Mounts `fd` on a place of that name, and adds the line that takes it from there to `target`. */
+static int stage_mount(const Stage *stage, const char *name, int fd, const char *target,
+                       bool directory, bool recursive) {
+        _cleanup_close_ int place = make_place(stage->fd, name, directory);
+        g_autofree char *escaped = escape(target);
+
+        if (place < 0)
+                return place;
+        if (move_mount(fd, "", place, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+                return -errno;
+        g_ptr_array_add(stage->entries,
+                        g_strdup_printf("%s/" STAGE_DIR "/%s %s none %s,create=%s 0 0",
+                                        stage->lxc_path, name, escaped,
+                                        recursive ? "rbind" : "bind", directory ? "dir" : "file"));
+        return 0;
+}
+
+static int stage_error(const Stage *stage, const char *device, int r, Error *ret_error) {
+        return error_set_errno(ret_error, -r,
+                               "Device \"%s\" of container \"%s\" cannot be made ready", device,
+                               stage->context->container);
+}
+
+static int stage_disk(const Stage *stage, const char *device, GVariant *options,
+                      Error *ret_error) {
         bool directory = false, recursive = device_get_boolean(options, "recursive", false);
-        g_autofree char *target = NULL;
+        _cleanup_close_ int fd = -EBADF;
         int r;
 
-        r = device_mount_new(context, name, options, &fd, &directory, ret_error);
+        r = device_mount_new(stage->context, device, options, &fd, &directory, ret_error);
         if (r < 0 || fd < 0)
                 return r;
-        r = place = make_place(stage_fd, name, directory);
-        if (r >= 0 && move_mount(fd, "", place, "",
-                                 MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
-                r = -errno;
+        r = stage_mount(stage, device, fd, device_get_target(options), directory, recursive);
+        return r < 0 ? stage_error(stage, device, r, ret_error) : 0;
+}
+
+static int stage_node(const Stage *stage, const char *device, GVariant *options,
+                      const DeviceNode *node, Error *ret_error) {
+        g_autofree char *name = device_node_stage_name(node, device);
+        _cleanup_close_ int fd = device_mount_new_node(stage->context, device, options, node,
+                                                       ret_error);
+        int r;
+
+        if (fd < 0)
+                return fd;
+        r = stage_mount(stage, name, fd, node->target, false, false);
+        return r < 0 ? stage_error(stage, device, r, ret_error) : 0;
+}
+
+static int stage_nodes(const Stage *stage, const char *device, GVariant *options,
+                       Error *ret_error) {
+        g_autoptr(GPtrArray) nodes = NULL;
+        int r;
+
+        r = device_mount_find_nodes(stage->context, device, options, &nodes, ret_error);
+        for (guint i = 0; r >= 0 && i < nodes->len; i++)
+                r = stage_node(stage, device, options, nodes->pdata[i], ret_error);
         if (r < 0)
-                return error_set_errno(ret_error, -r,
-                                       "Device \"%s\" of container \"%s\" cannot be made ready",
-                                       name, context->container);
-        target = escape(device_get_target(options));
-        g_ptr_array_add(entries, g_strdup_printf("%s/" STAGE_DIR "/%s %s none %s,create=%s 0 0",
-                                                 lxc_path, name, target,
-                                                 recursive ? "rbind" : "bind",
-                                                 directory ? "dir" : "file"));
-        return 0;
+                return r;
+        r = device_nodes_record(stage->path_fd, device, nodes);
+        return r < 0 ? stage_error(stage, device, r, ret_error) : 0;
 }
 
 static int compare_targets(gconstpointer a, gconstpointer b, gpointer devices) {
         g_autoptr(GVariant) x = devices_get(devices, *(const char *const *) a);
         g_autoptr(GVariant) y = devices_get(devices, *(const char *const *) b);
 
-        return strcmp(device_get_target(x), device_get_target(y));
+        return g_strcmp0(device_get_target(x), device_get_target(y));
 }
 
 /* Names of the devices that are files, a parent before what is below it. */
@@ -79,7 +124,7 @@ static GPtrArray *list_files(GVariant *devices) {
 
         g_variant_iter_init(&iter, devices);
         while (g_variant_iter_next(&iter, "{&s@a{ss}}", &name, &options)) {
-                if (device_get_target(options))
+                if (device_get_target(options) || device_has_nodes(options))
                         g_ptr_array_add(names, (char *) name);
                 g_variant_unref(options);
         }
@@ -91,6 +136,7 @@ int device_stage(int path_fd, const char *lxc_path, const DeviceContext *context
                  GVariant *devices, GPtrArray *entries, Error *ret_error) {
         g_autoptr(GPtrArray) names = list_files(devices);
         _cleanup_close_ int stage_fd = -EBADF;
+        Stage stage = { path_fd, -EBADF, lxc_path, context, entries };
         int r = 0;
 
         if (names->len == 0)
@@ -101,11 +147,12 @@ int device_stage(int path_fd, const char *lxc_path, const DeviceContext *context
                 return error_set_errno(ret_error, -stage_fd,
                                        "Cannot make the devices of container \"%s\" ready",
                                        context->container);
+        stage.fd = stage_fd;
         for (guint i = 0; r >= 0 && i < names->len; i++) {
                 g_autoptr(GVariant) options = devices_get(devices, names->pdata[i]);
 
-                r = stage_one(stage_fd, lxc_path, context, names->pdata[i], options, entries,
-                              ret_error);
+                r = (device_has_nodes(options) ? stage_nodes : stage_disk)(
+                        &stage, names->pdata[i], options, ret_error);
         }
         if (r < 0)
                 (void) device_unstage(path_fd);

@@ -17,6 +17,7 @@ static const WorkerOperation operations[] = {
         { OPERATION_UNFREEZE, unfreeze_run },
         { OPERATION_LIMITS, limits_run },
         { OPERATION_DEVICES, device_change_run },
+        { OPERATION_FOLLOW, device_follow_run },
         { OPERATION_CLEAN, clean_run },
         { OPERATION_EXEC, exec_run },
         {},
