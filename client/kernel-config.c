@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client/kernel-config.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <zlib.h>
 
 #include "service/util/cleanup.h"
 
@@ -16,8 +15,8 @@ struct KernelConfig {
         GHashTable *options; /* name -> value */
 };
 
-typedef struct archive Archive;
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Archive, archive_read_free)
+typedef struct gzFile_s Gzip;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Gzip, gzclose_r)
 
 KernelConfig *kernel_config_from_text(const char *text) {
         g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
@@ -51,18 +50,14 @@ const char *kernel_config_get(const KernelConfig *config, const char *option) {
 
 /* A file that may be compressed. */
 static char *read_text(const char *path) {
-        g_autoptr(Archive) a = archive_read_new();
+        g_autoptr(Gzip) file = gzopen(path, "re");
         g_autoptr(GString) text = g_string_new(NULL);
         g_autofree char *buffer = g_malloc(65536);
-        struct archive_entry *entry;
-        la_ssize_t n;
+        int n;
 
-        if (archive_read_support_filter_gzip(a) != ARCHIVE_OK ||
-            archive_read_support_format_raw(a) != ARCHIVE_OK ||
-            archive_read_open_filename(a, path, 65536) != ARCHIVE_OK ||
-            archive_read_next_header(a, &entry) != ARCHIVE_OK)
+        if (!file)
                 return NULL;
-        while ((n = archive_read_data(a, buffer, 65536)) > 0 && text->len < CONFIG_SIZE_MAX)
+        while ((n = gzread(file, buffer, 65536)) > 0 && text->len < CONFIG_SIZE_MAX)
                 g_string_append_len(text, buffer, n);
         return n < 0 ? NULL : g_string_free(g_steal_pointer(&text), FALSE);
 }
