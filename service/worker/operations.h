@@ -10,10 +10,11 @@
  * A pool is named by three arguments in every operation that touches one:
  *   "pool" s (name), "pool-driver" s ("dir" or "btrfs"), "pool-path" s (its root directory).
  * Below the root directory, all of mode 0700 and owned by root:
- *   images/FINGERPRINT  containers/NAME  snapshots/CONTAINER/NAME  custom/NAME
- * Each of these is a volume: a directory (dir) or a subvolume (btrfs) that holds a root
- * filesystem, with the ids 0 to 65535 as the container sees them, and nothing else. Names that
- * begin with "." are unfinished and swept at start.
+ *   images/FINGERPRINT  containers/NAME  snapshots/CONTAINER/NAME
+ *   custom/NAME  custom-snapshots/VOLUME/NAME
+ * Each of these is a volume: a directory (dir) or a subvolume (btrfs) that holds a root filesystem
+ * (custom: whatever its users put there), with the ids 0 to 65535 as the container sees them, and
+ * nothing else. Names that begin with "." are unfinished and swept at start.
  */
 
 /* --- storage: berth-worker-storage ------------------------------------------------------- */
@@ -64,6 +65,20 @@
 #define OPERATION_SNAPSHOT_RESTORE "storage.snapshot-restore"
 #define OPERATION_SNAPSHOT_RESTORE_UNDO "storage.snapshot-restore-undo"
 #define OPERATION_SNAPSHOT_RESTORE_END "storage.snapshot-restore-end"
+
+/* Makes volume custom/"volume" s, empty, for "size" t (0: no limit). */
+#define OPERATION_VOLUME_CREATE "storage.volume-create"
+/* The same as for containers, of custom/"volume" s with snapshots custom-snapshots/"volume"/NAME:
+ * their argument "container" is "volume" here. Nothing is shifted. */
+#define OPERATION_VOLUME_COPY "storage.volume-copy"
+#define OPERATION_VOLUME_DELETE "storage.volume-delete"
+#define OPERATION_VOLUME_RENAME "storage.volume-rename"
+#define OPERATION_VOLUME_SNAPSHOT_CREATE "storage.volume-snapshot-create"
+#define OPERATION_VOLUME_SNAPSHOT_DELETE "storage.volume-snapshot-delete"
+#define OPERATION_VOLUME_SNAPSHOT_RENAME "storage.volume-snapshot-rename"
+#define OPERATION_VOLUME_SNAPSHOT_RESTORE "storage.volume-snapshot-restore"
+#define OPERATION_VOLUME_SNAPSHOT_RESTORE_UNDO "storage.volume-snapshot-restore-undo"
+#define OPERATION_VOLUME_SNAPSHOT_RESTORE_END "storage.volume-snapshot-restore-end"
 /* Deletes volume images/"image" s. */
 #define OPERATION_IMAGE_DELETE "storage.image-delete"
 /* Limits what volumes may hold, in use or not: "volumes" a(sssssttb): pool, its driver and path,

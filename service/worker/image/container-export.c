@@ -109,7 +109,8 @@ static int open_volume(Worker *worker, GVariant *question, void *userdata, const
         if (*snapshot)
                 r = volume_open(source->pool, VOLUME_SNAPSHOT, full, ret_fd, ret_error);
         else if (source->still)
-                r = still_take(source->pool, source->container, ret_fd, ret_error);
+                r = still_take(source->pool, &volume_family_container, source->container, ret_fd,
+                               ret_error);
         else
                 r = volume_open(source->pool, VOLUME_CONTAINER, source->container, ret_fd,
                                 ret_error);
@@ -135,7 +136,7 @@ static int write_archive(Worker *worker, int to, const Content *content, Source 
 
         r = jail_run(&spec, worker, &answer, ret_error);
         if (source->still)
-                still_drop(source->pool, source->container);
+                still_drop(source->pool, &volume_family_container, source->container);
         return r;
 }
 

@@ -11,13 +11,14 @@
 #include "service/worker/storage/tree.h"
 
 typedef struct Copy {
+        const VolumeFamily *family;
         Pool *from, *to;
         bool same;         /* one pool */
         bool idmapped;     /* the copies are stored unshifted */
         uint32_t base;     /* else they are shifted to this */
         bool refresh;
         uint64_t size;     /* of what is not a snapshot; 0: no limit */
-        const char *container, *snapshot, *name;
+        const char *source, *snapshot, *name;
         GVariant *snapshots, *delete;
 } Copy;
 
@@ -34,7 +35,7 @@ static int copy_read(Worker *worker, Copy *copy, Error *ret_error) {
         g_autoptr(GVariant) base = NULL;
         int r;
 
-        r = worker_get_string(worker, "container", &copy->container, ret_error);
+        r = worker_get_string(worker, copy->family->argument, &copy->source, ret_error);
         if (r >= 0)
                 r = worker_get_string(worker, "snapshot", &copy->snapshot, ret_error);
         if (r >= 0)
@@ -57,7 +58,8 @@ static int copy_read(Worker *worker, Copy *copy, Error *ret_error) {
                 return r;
         copy->same = g_str_equal(copy->from->name, copy->to->name);
         copy->base = g_variant_get_uint32(base);
-        copy->idmapped = pool_can_idmap(copy->to);
+        /* Volumes of users are always stored as they are seen: several containers may have one. */
+        copy->idmapped = copy->family->kind == VOLUME_CUSTOM || pool_can_idmap(copy->to);
         return 0;
 }
 
@@ -88,14 +90,14 @@ static int copy_within(const Copy *copy, VolumeKind from_kind, const char *from,
         return r < 0 ? r : finish(copy, to_kind, to, fd, replace, ret_error);
 }
 
-/* A container may go on while it is copied from a picture that is taken at once; unfinished, the
- * picture is swept if we are killed. */
+/* What may change meanwhile is copied from a picture that is taken at once; unfinished, the picture
+ * is swept if we are killed. */
 static int copy_still(const Copy *copy, const char *from, VolumeKind to_kind, const char *to,
                       int *ret_fd, Error *ret_error) {
         _cleanup_close_ int still_fd = -EBADF, fd = -EBADF;
         int r;
 
-        r = still_take(copy->from, from, &still_fd, ret_error);
+        r = still_take(copy->from, copy->family, from, &still_fd, ret_error);
         if (r >= 0)
                 r = volume_begin(copy->to, to_kind, to, &fd, ret_error);
         if (r >= 0) {
@@ -103,7 +105,7 @@ static int copy_still(const Copy *copy, const char *from, VolumeKind to_kind, co
                 if (r < 0)
                         (void) volume_abort(copy->to, to_kind, to, NULL);
         }
-        still_drop(copy->from, from);
+        still_drop(copy->from, copy->family, from);
         if (r >= 0)
                 *ret_fd = TAKE_FD(fd);
         return r;
@@ -114,7 +116,7 @@ static int copy_between(const Copy *copy, VolumeKind from_kind, const char *from
         _cleanup_close_ int fd = -EBADF;
         int r;
 
-        if (from_kind == VOLUME_CONTAINER && still_is_possible(copy->from))
+        if (from_kind == copy->family->kind && still_is_possible(copy->from))
                 r = copy_still(copy, from, to_kind, to, &fd, ret_error);
         else
                 r = volume_copy_begin(copy->from, from_kind, from, copy->to, to_kind, to, &fd,
@@ -134,10 +136,10 @@ static int copy_snapshots(const Copy *copy, Error *ret_error) {
 
         g_variant_iter_init(&iter, copy->snapshots);
         while (g_variant_iter_next(&iter, "&s", &name)) {
-                g_autofree char *from = g_strconcat(copy->container, "/", name, NULL);
+                g_autofree char *from = g_strconcat(copy->source, "/", name, NULL);
                 g_autofree char *to = g_strconcat(copy->name, "/", name, NULL);
-                int r = copy_one(copy, VOLUME_SNAPSHOT, from, VOLUME_SNAPSHOT, to, false,
-                                 ret_error);
+                int r = copy_one(copy, copy->family->snapshots, from, copy->family->snapshots, to,
+                                 false, ret_error);
 
                 if (r < 0)
                         return r;
@@ -152,7 +154,7 @@ static int delete_snapshots(const Copy *copy, Error *ret_error) {
         g_variant_iter_init(&iter, copy->delete);
         while (g_variant_iter_next(&iter, "&s", &name)) {
                 g_autofree char *full = g_strconcat(copy->name, "/", name, NULL);
-                int r = volume_delete(copy->to, VOLUME_SNAPSHOT, full, ret_error);
+                int r = volume_delete(copy->to, copy->family->snapshots, full, ret_error);
 
                 if (r < 0)
                         return r;
@@ -160,29 +162,30 @@ static int delete_snapshots(const Copy *copy, Error *ret_error) {
         return 0;
 }
 
-int container_copy(Worker *worker, GVariantDict *result, Error *ret_error) {
-        g_auto(Copy) copy = { 0 };
+int volume_copy(Worker *worker, const VolumeFamily *family, GVariantDict *result,
+                Error *ret_error) {
+        g_auto(Copy) copy = { .family = family };
         g_autofree char *snapshot = NULL;
         int r;
 
         r = copy_read(worker, &copy, ret_error);
         if (r < 0)
                 return r;
-        worker_progress(worker, "Copying the container", -1);
+        worker_progress(worker, "Copying the files", -1);
         r = delete_snapshots(&copy, ret_error);
         if (r >= 0)
                 r = copy_snapshots(&copy, ret_error);
         if (r < 0)
                 return r;
         if (*copy.snapshot) {
-                snapshot = g_strconcat(copy.container, "/", copy.snapshot, NULL);
-                r = copy_one(&copy, VOLUME_SNAPSHOT, snapshot, VOLUME_CONTAINER, copy.name,
+                snapshot = g_strconcat(copy.source, "/", copy.snapshot, NULL);
+                r = copy_one(&copy, family->snapshots, snapshot, family->kind, copy.name,
                              copy.refresh, ret_error);
         } else
-                r = copy_one(&copy, VOLUME_CONTAINER, copy.container, VOLUME_CONTAINER, copy.name,
+                r = copy_one(&copy, family->kind, copy.source, family->kind, copy.name,
                              copy.refresh, ret_error);
         if (r >= 0)
-                r = volume_set_size(copy.to, VOLUME_CONTAINER, copy.name, copy.size, !copy.refresh,
+                r = volume_set_size(copy.to, family->kind, copy.name, copy.size, !copy.refresh,
                                     ret_error);
         if (r < 0)
                 return r;

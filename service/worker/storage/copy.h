@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Copying containers with their snapshots; see service/worker/operations.h. */
+/* Copying containers and volumes with their snapshots; see service/worker/operations.h. */
 
-#include "service/worker/worker.h"
+#include "service/worker/storage/storage.h"
 
-int container_copy(Worker *worker, GVariantDict *result, Error *ret_error);
+int volume_copy(Worker *worker, const VolumeFamily *family, GVariantDict *result,
+                Error *ret_error);

@@ -4,8 +4,8 @@
 /*
  * What a storage driver does, and what it knows of a pool. A driver makes, copies and removes one
  * volume in one directory; names, unfinished volumes, renaming and sentences for the user are the
- * same for all and live in storage.c. `dir_fd` is the directory that holds the volume, `name` one
- * component that has been checked. All functions return 0 or -errno.
+ * same for all and live in volume.c and its neighbours. `dir_fd` is the directory that holds the
+ * volume, `name` one component that has been checked. All functions return 0 or -errno.
  */
 
 #include <stdbool.h>
@@ -53,3 +53,7 @@ const PoolDriver *pool_driver_find(const char *name);
 
 /* Name of the directory below a pool's root that holds the volumes of a kind. */
 const char *volume_kind_directory(VolumeKind kind);
+/* Its volumes are each in a directory of its parent's. */
+bool volume_kind_is_snapshot(VolumeKind kind);
+/* The directory is made with the first volume in it: earlier versions did not know it. */
+bool volume_kind_is_later(VolumeKind kind);

@@ -73,29 +73,51 @@ static int container_create(Worker *worker, GVariantDict *result, Error *ret_err
         return 0;
 }
 
-static int container_delete(Worker *worker, GVariantDict *result, Error *ret_error) {
+static int volume_create(Worker *worker, GVariantDict *result, Error *ret_error) {
+        _cleanup_close_ int fd = -EBADF;
         g_autoptr(Pool) pool = NULL;
-        const char *container;
-        int r = open_pool_for(worker, "container", &pool, &container, ret_error);
+        const char *name;
+        uint64_t size;
+        int r;
+
+        r = worker_get_uint64(worker, "size", &size, ret_error);
+        if (r >= 0)
+                r = open_pool_for(worker, "volume", &pool, &name, ret_error);
+        if (r >= 0)
+                r = volume_begin(pool, VOLUME_CUSTOM, name, &fd, ret_error);
+        if (r < 0)
+                return r;
+        r = volume_commit(pool, VOLUME_CUSTOM, name, ret_error);
+        if (r >= 0 && size > 0)
+                r = volume_set_size(pool, VOLUME_CUSTOM, name, size, true, ret_error);
+        return r;
+}
+
+static int delete_with_snapshots(Worker *worker, const VolumeFamily *family, GVariantDict *result,
+                                 Error *ret_error) {
+        g_autoptr(Pool) pool = NULL;
+        const char *name;
+        int r = open_pool_for(worker, family->argument, &pool, &name, ret_error);
 
         if (r < 0)
                 return r;
-        r = volume_delete_snapshots(pool, container, ret_error);
-        return r < 0 ? r : volume_delete(pool, VOLUME_CONTAINER, container, ret_error);
+        r = volume_delete_snapshots(pool, family->snapshots, name, ret_error);
+        return r < 0 ? r : volume_delete(pool, family->kind, name, ret_error);
 }
 
-static int container_rename(Worker *worker, GVariantDict *result, Error *ret_error) {
+static int rename_with_snapshots(Worker *worker, const VolumeFamily *family, GVariantDict *result,
+                                 Error *ret_error) {
         g_autoptr(Pool) pool = NULL;
-        const char *container, *name;
+        const char *old, *name;
         int r;
 
         r = worker_get_string(worker, "name", &name, ret_error);
         if (r >= 0)
-                r = open_pool_for(worker, "container", &pool, &container, ret_error);
+                r = open_pool_for(worker, family->argument, &pool, &old, ret_error);
         if (r < 0)
                 return r;
-        r = volume_rename(pool, VOLUME_CONTAINER, container, name, ret_error);
-        return r < 0 ? r : volume_rename_snapshots(pool, container, name, ret_error);
+        r = volume_rename(pool, family->kind, old, name, ret_error);
+        return r < 0 ? r : volume_rename_snapshots(pool, family->snapshots, old, name, ret_error);
 }
 
 static int image_delete(Worker *worker, GVariantDict *result, Error *ret_error) {
@@ -123,6 +145,31 @@ static int volume_usage(Worker *worker, GVariantDict *result, Error *ret_error) 
         return 0;
 }
 
+/* What there is for containers and volumes alike. */
+#define FAMILY_OPERATIONS(_) \
+        _(CONTAINER_COPY, VOLUME_COPY, volume_copy) \
+        _(CONTAINER_DELETE, VOLUME_DELETE, delete_with_snapshots) \
+        _(CONTAINER_RENAME, VOLUME_RENAME, rename_with_snapshots) \
+        _(SNAPSHOT_CREATE, VOLUME_SNAPSHOT_CREATE, snapshot_create) \
+        _(SNAPSHOT_DELETE, VOLUME_SNAPSHOT_DELETE, snapshot_delete) \
+        _(SNAPSHOT_RENAME, VOLUME_SNAPSHOT_RENAME, snapshot_rename) \
+        _(SNAPSHOT_RESTORE, VOLUME_SNAPSHOT_RESTORE, snapshot_restore) \
+        _(SNAPSHOT_RESTORE_UNDO, VOLUME_SNAPSHOT_RESTORE_UNDO, snapshot_restore_undo) \
+        _(SNAPSHOT_RESTORE_END, VOLUME_SNAPSHOT_RESTORE_END, snapshot_restore_end)
+
+#define WRAPPERS(_container, _volume, _func) \
+        static int container_##_func(Worker *worker, GVariantDict *result, Error *ret_error) { \
+                return _func(worker, &volume_family_container, result, ret_error); \
+        } \
+        static int custom_##_func(Worker *worker, GVariantDict *result, Error *ret_error) { \
+                return _func(worker, &volume_family_custom, result, ret_error); \
+        }
+#define CONTAINER_ROW(_container, _volume, _func) \
+        { OPERATION_##_container, container_##_func },
+#define VOLUME_ROW(_container, _volume, _func) { OPERATION_##_volume, custom_##_func },
+
+FAMILY_OPERATIONS(WRAPPERS)
+
 int main(void) {
         static const WorkerOperation operations[] = {
                 { OPERATION_POOL_CREATE, pool_create },
@@ -130,18 +177,12 @@ int main(void) {
                 { OPERATION_POOL_GROW, pool_grow },
                 { OPERATION_POOL_DELETE, pool_delete },
                 { OPERATION_CONTAINER_CREATE, container_create },
-                { OPERATION_CONTAINER_COPY, container_copy },
-                { OPERATION_CONTAINER_DELETE, container_delete },
-                { OPERATION_CONTAINER_RENAME, container_rename },
-                { OPERATION_SNAPSHOT_CREATE, snapshot_create },
-                { OPERATION_SNAPSHOT_DELETE, snapshot_delete },
-                { OPERATION_SNAPSHOT_RENAME, snapshot_rename },
-                { OPERATION_SNAPSHOT_RESTORE, snapshot_restore },
-                { OPERATION_SNAPSHOT_RESTORE_UNDO, snapshot_restore_undo },
-                { OPERATION_SNAPSHOT_RESTORE_END, snapshot_restore_end },
                 { OPERATION_IMAGE_DELETE, image_delete },
+                { OPERATION_VOLUME_CREATE, volume_create },
                 { OPERATION_VOLUME_RESIZE, volume_resize },
                 { OPERATION_VOLUME_USAGE, volume_usage },
+                FAMILY_OPERATIONS(CONTAINER_ROW)
+                FAMILY_OPERATIONS(VOLUME_ROW)
                 { NULL },
         };
 

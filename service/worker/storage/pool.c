@@ -45,6 +45,8 @@ static int check_layout(const PoolSource *source, int fd, Error *ret_error) {
                         path_open_beneath(fd, name, O_RDONLY | O_DIRECTORY, 0);
                 struct stat st;
 
+                if (directory_fd == -ENOENT && volume_kind_is_later(kind))
+                        continue;
                 if (directory_fd == -ENOENT)
                         return error_set(ret_error, ERROR_BACKEND_FAILED,
                                          "There is no pool in \"%s\" (no directory \"%s\"); maybe "

@@ -22,7 +22,7 @@ static int resize_one(const Resize *resize, uint64_t size, bool room, Error *ret
         if (r < 0)
                 return r;
         for (VolumeKind kind = 0; kind < _VOLUME_KIND_MAX; kind++)
-                if (kind != VOLUME_SNAPSHOT &&
+                if (!volume_kind_is_snapshot(kind) &&
                     g_str_equal(volume_kind_directory(kind), resize->directory))
                         return volume_set_size(pool, kind, resize->name, size, room, ret_error);
         return error_set(ret_error, ERROR_INVALID_ARGS, "There are no volumes in \"%s\"",

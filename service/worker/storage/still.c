@@ -6,23 +6,24 @@
 
 #define STILL_NAME "0000000000000000000000000000000000000000000000000000000000000000"
 
-static char *still_name(const char *container) {
-        return g_strconcat(container, "/", STILL_NAME, NULL);
+static char *still_name(const char *name) {
+        return g_strconcat(name, "/", STILL_NAME, NULL);
 }
 
 bool still_is_possible(const Pool *pool) {
         return pool->driver->clone_at_once != NULL;
 }
 
-int still_take(Pool *pool, const char *container, int *ret_fd, Error *ret_error) {
-        g_autofree char *name = still_name(container);
+int still_take(Pool *pool, const VolumeFamily *family, const char *name, int *ret_fd,
+               Error *ret_error) {
+        g_autofree char *still = still_name(name);
 
-        return volume_clone_begin(pool, VOLUME_CONTAINER, container, VOLUME_SNAPSHOT, name, ret_fd,
+        return volume_clone_begin(pool, family->kind, name, family->snapshots, still, ret_fd,
                                   ret_error);
 }
 
-void still_drop(Pool *pool, const char *container) {
-        g_autofree char *name = still_name(container);
+void still_drop(Pool *pool, const VolumeFamily *family, const char *name) {
+        g_autofree char *still = still_name(name);
 
-        (void) volume_delete(pool, VOLUME_SNAPSHOT, name, NULL);
+        (void) volume_delete(pool, family->snapshots, still, NULL);
 }

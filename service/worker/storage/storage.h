@@ -8,7 +8,7 @@
  * outside reaches the kernel unchecked.
  *
  * A name is 1 to VOLUME_NAME_MAX ASCII letters, digits, dashes, dots and underscores and does not
- * begin with a dot; that of a snapshot is CONTAINER/NAME. While a volume is made it is called
+ * begin with a dot; that of a snapshot is PARENT/NAME. While a volume is made it is called
  * ".NAME.new", while it is deleted ".NAME.old": whoever is killed in between leaves something
  * that pool_sweep() finds.
  *
@@ -30,8 +30,17 @@ typedef enum VolumeKind {
         VOLUME_CONTAINER,
         VOLUME_SNAPSHOT,
         VOLUME_CUSTOM,
+        VOLUME_CUSTOM_SNAPSHOT,
         _VOLUME_KIND_MAX,
 } VolumeKind;
+
+/* Volumes that have snapshots: both kinds, and the argument of operations that names one. */
+typedef struct VolumeFamily {
+        VolumeKind kind, snapshots;
+        const char *argument;
+} VolumeFamily;
+
+extern const VolumeFamily volume_family_container, volume_family_custom;
 
 #define VOLUME_NAME_MAX 128
 
@@ -75,14 +84,14 @@ int volume_copy_begin(Pool *from_pool, VolumeKind from_kind, const char *from, P
                       VolumeKind to_kind, const char *to, int *ret_fd, Error *ret_error);
 /* Puts the unfinished volume in the place of the finished one, as volume_replace() does. */
 int volume_replace_with_new(Pool *pool, VolumeKind kind, const char *name, Error *ret_error);
-/* All snapshots of a container: deletes them; moves them to another name of the container, fine
+/* All snapshots (of that kind) of one volume: deletes them; moves them to another name of it, fine
  * when they are there already or there are none. */
-int volume_delete_snapshots(Pool *pool, const char *container, Error *ret_error);
-int volume_rename_snapshots(Pool *pool, const char *container, const char *name,
+int volume_delete_snapshots(Pool *pool, VolumeKind kind, const char *parent, Error *ret_error);
+int volume_rename_snapshots(Pool *pool, VolumeKind kind, const char *parent, const char *name,
                             Error *ret_error);
 /* Deletes; fine when it is not there. */
 int volume_delete(Pool *pool, VolumeKind kind, const char *name, Error *ret_error);
-/* Fine when it has the new name already. A snapshot stays with its container. */
+/* Fine when it has the new name already. A snapshot stays with its parent. */
 int volume_rename(Pool *pool, VolumeKind kind, const char *name, const char *new_name,
                   Error *ret_error);
 /* Directory fd of a volume; ERROR_NO_SUCH_VOLUME naming it where there is none. */

@@ -79,7 +79,7 @@ static int sweep(const PoolDriver *driver, int root_fd, bool all) {
                 fd = path_open_beneath(root_fd, directory, O_RDONLY | O_DIRECTORY, 0);
                 if (fd == -ENOENT)
                         continue;
-                r = fd < 0 ? fd : sweep_directory(driver, fd, kind == VOLUME_SNAPSHOT ? 1 : 0, all);
+                r = fd < 0 ? fd : sweep_directory(driver, fd, volume_kind_is_snapshot(kind), all);
                 if (r < 0)
                         return r;
                 if (all && unlinkat(root_fd, directory, AT_REMOVEDIR) < 0)
