@@ -32,7 +32,7 @@ static const OptionType option_types[] = {
         { "if-revision", "t" },    { "move", "b" },         { "pool", "s" },
         { "part", "s" },
         { "profiles", "as" },      { "properties", "a{ss}" }, { "public", "b" },
-        { "refresh", "b" },        { "without-snapshots", "b" },
+        { "refresh", "b" },        { "snapshot", "s" },     { "without-snapshots", "b" },
         { "rootfs", "h" },         { "rootfs-filename", "s" },
         { "reuse", "b" },          { "secrets", "b" },      { "start", "b" },
         { "stderr", "h" },

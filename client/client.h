@@ -36,7 +36,8 @@ typedef struct Command {
         /* What completes each argument, one letter each, the last one for all that follow:
          * c container, h container or snapshot, i image, p profile, n network, s storage pool,
          * j job, f file, e file in a container, k configuration key of a container, l of a
-         * profile, m of a network, t type of device, o "KEY=" of the type before, - nothing */
+         * profile, m of a network, r of a volume, t type of device, o "KEY=" of the type before,
+         * v volume of the pool before, w POOL/VOLUME, - nothing */
         const char *complete;
         int min_arguments;
         int max_arguments; /* -1 without bound */

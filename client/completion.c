@@ -190,13 +190,39 @@ static int offer_files_inside(Client *c, const char *word, Error *ret_error) {
         return 0;
 }
 
-/* `type`: the third argument, which is a device's type where that matters. */
-static int offer_argument(Client *c, const Command *command, size_t index, const char *type,
-                          const char *word, Error *ret_error) {
+/* Volumes: of one pool, or of all (NULL), then as POOL/VOLUME. */
+static int offer_volumes(Client *c, const char *pool, const char *word, Error *ret_error) {
+        g_autoptr(GPtrArray) volumes = NULL;
+        g_autoptr(GVariant) managed = NULL;
+        int r;
+
+        r = client_get_managed(c, &managed, ret_error);
+        if (r < 0)
+                return r;
+        volumes = objects_select(managed, OBJECT_VOLUME);
+        for (guint i = 0; i < volumes->len; i++) {
+                const Object *o = volumes->pdata[i];
+                g_autoptr(GVariant) parent = object_get_value(o, "Pool", "o");
+                g_autofree char *own = NULL, *text = NULL;
+
+                if (!parent || !object_parse_path(g_variant_get_string(parent, NULL), NULL, &own))
+                        continue;
+                text = g_strconcat(own, "/", o->name, NULL);
+                if (!pool || g_str_equal(own, pool))
+                        offer(pool ? o->name : text, word);
+        }
+        return 0;
+}
+
+/* The words before it that matter: `first`, where it is a pool, and `type`, the third, where it is
+ * a device's type. */
+static int offer_argument(Client *c, const Command *command, size_t index, const char *first,
+                          const char *type, const char *word, Error *ret_error) {
         static const struct {
                 char letter;
                 const char *name;
-        } scopes[] = { { 'k', "container" }, { 'l', "profile" }, { 'm', "network" } };
+        } scopes[] = { { 'k', "container" }, { 'l', "profile" }, { 'm', "network" },
+                       { 'r', "volume" } };
         const char *letters = command->complete ?: "-";
         char letter = letters[MIN(index, strlen(letters) - 1)];
         ObjectKind kind = kind_of_letter(letter);
@@ -210,6 +236,8 @@ static int offer_argument(Client *c, const Command *command, size_t index, const
         if (letter == 'o')
                 return config_for_each_device_type(c, offer_type_options,
                                                    &(TypeOptions) { type, word }, ret_error);
+        if (letter == 'v' || letter == 'w')
+                return offer_volumes(c, letter == 'v' ? first : NULL, word, ret_error);
         if (letter == 'e')
                 return offer_files_inside(c, word, ret_error);
         return kind < 0 ? 0 : offer_objects(c, kind, word, ret_error);
@@ -219,7 +247,7 @@ int run_complete(Client *c, Error *ret_error) {
         const Command *command = c->root;
         size_t n = client_n_arguments(c), n_seen = 0;
         const char *word = n > 0 ? client_argument(c, n - 1) : "";
-        const char *third = "";
+        const char *first = "", *third = "";
         const Option *pending = NULL;
 
         for (size_t i = 0; i + 1 < n; i++) {
@@ -240,7 +268,9 @@ int run_complete(Client *c, Error *ret_error) {
                         command = child;
                 else if (command->children)
                         return 0;
-                else if (++n_seen == 3)
+                else if (++n_seen == 1)
+                        first = before;
+                else if (n_seen == 3)
                         third = before;
         }
         if (pending) {
@@ -262,5 +292,5 @@ int run_complete(Client *c, Error *ret_error) {
                 offer_commands(command->children, word);
                 return 0;
         }
-        return offer_argument(c, command, n_seen, third, word, ret_error);
+        return offer_argument(c, command, n_seen, first, third, word, ret_error);
 }

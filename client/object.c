@@ -25,6 +25,7 @@ static const KindInfo kinds[] = {
         [OBJECT_PROFILE] = { "profile", "Profile", "org.berth1.Profile", ERROR_NO_SUCH_PROFILE },
         [OBJECT_NETWORK] = { "network", "Network", "org.berth1.Network", ERROR_NO_SUCH_NETWORK },
         [OBJECT_POOL] = { "pool", "Storage pool", "org.berth1.StoragePool", ERROR_NO_SUCH_POOL },
+        [OBJECT_VOLUME] = { "volume", "Volume", "org.berth1.Volume", ERROR_NO_SUCH_VOLUME },
         [OBJECT_JOB] = { "job", "Job", "org.berth1.Job", ERROR_FAILED },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(kinds) == _OBJECT_KIND_MAX);
@@ -70,11 +71,13 @@ char *object_make_path(ObjectKind kind, const char *name) {
         g_assert(kind >= 0 && kind < _OBJECT_KIND_MAX);
         if (kind == OBJECT_MANAGER)
                 return g_strdup(BERTH_ROOT_PATH);
-        if (kind == OBJECT_SNAPSHOT) {
+        if (kind == OBJECT_SNAPSHOT || kind == OBJECT_VOLUME) {
                 g_auto(GStrv) parts = g_strsplit(name, "/", 2);
+                const char *form = kind == OBJECT_VOLUME
+                                           ? BERTH_ROOT_PATH "/pool/%/volume/%"
+                                           : BERTH_ROOT_PATH "/container/%/snapshot/%";
 
-                if (sd_bus_path_encode_many(&encoded, BERTH_ROOT_PATH "/container/%/snapshot/%",
-                                            parts[0], parts[1]) < 0)
+                if (sd_bus_path_encode_many(&encoded, form, parts[0], parts[1]) < 0)
                         g_error("Out of memory");
                 path = g_strdup(encoded);
                 free(encoded);
@@ -103,6 +106,8 @@ bool object_parse_path(const char *path, ObjectKind *ret_kind, char **ret_name) 
         parts = g_strsplit(path + strlen(root), "/", -1);
         if (g_strv_length(parts) == 4 && g_str_equal(parts[2], "snapshot"))
                 kind = OBJECT_SNAPSHOT;
+        else if (g_strv_length(parts) == 4 && g_str_equal(parts[2], "volume"))
+                kind = OBJECT_VOLUME;
         else if (g_strv_length(parts) == 2)
                 kind = object_kind_from_word(parts[0]);
         else

@@ -25,6 +25,7 @@ typedef enum ObjectKind {
         OBJECT_PROFILE,
         OBJECT_NETWORK,
         OBJECT_POOL,
+        OBJECT_VOLUME,
         OBJECT_JOB,
         _OBJECT_KIND_MAX,
         _OBJECT_KIND_INVALID = -EINVAL,
@@ -47,7 +48,7 @@ ObjectKind object_kind_from_interface(const char *interface);
 /* The error for "there is none of that name". */
 ErrorCode object_kind_to_error(ObjectKind kind);
 
-/* Of a snapshot the name is CONTAINER/NAME. */
+/* Of a snapshot the name is CONTAINER/NAME, of a volume POOL/NAME. */
 char *object_make_path(ObjectKind kind, const char *name);
 /* Kind and name behind a path; false for a path that is not of this service. */
 bool object_parse_path(const char *path, ObjectKind *ret_kind, char **ret_name);

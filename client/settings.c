@@ -174,6 +174,14 @@ GVariant *settings_to_record(const Settings *s) {
                 record_add_string(&b, "driver", s->object, "Driver");
                 record_add_string(&b, "source", s->object, "Source");
         }
+        if (s->object->kind == OBJECT_VOLUME) {
+                g_autofree char *created = format_time_rfc3339(object_get_number(s->object,
+                                                                                 "Created"));
+
+                record_add(&b, "type", g_variant_new_string("custom"));
+                record_add(&b, "content_type", g_variant_new_string("filesystem"));
+                record_add(&b, "created_at", g_variant_new_string(created));
+        }
         record_add(&b, "used_by", settings_used_by(s->object));
         if (s->object->kind != OBJECT_PROFILE)
                 record_add_string(&b, "status", s->object, "State");
@@ -186,25 +194,26 @@ static int refuse_server_settings(Error *ret_error) {
                          "berth has no settings of the server; give a container first");
 }
 
-int settings_run_show(Client *c, ObjectKind kind, Error *ret_error) {
+int settings_show(Client *c, ObjectKind kind, const char *path, Error *ret_error) {
         SettingsFlags flags = client_flag(c, "expanded") ? SETTINGS_EXPANDED : 0;
         g_autoptr(Settings) s = NULL;
-        g_autofree char *path = NULL;
         OutputFormat format;
         int r;
 
         r = output_format_parse(client_option(c, "format"), OUTPUT_YAML, &format, ret_error);
-        if (r < 0)
-                return r;
+        if (r >= 0)
+                r = settings_read(c, kind, path, flags, &s, ret_error);
+        return r < 0 ? r : record_print(settings_to_record(s), format, ret_error);
+}
+
+int settings_run_show(Client *c, ObjectKind kind, Error *ret_error) {
+        g_autofree char *path = NULL;
+        int r;
+
         if (client_n_arguments(c) == 0)
                 return refuse_server_settings(ret_error);
         r = client_object_path(kind, client_argument(c, 0), &path, ret_error);
-        if (r < 0)
-                return r;
-        r = settings_read(c, kind, path, flags, &s, ret_error);
-        if (r < 0)
-                return r;
-        return record_print(settings_to_record(s), format, ret_error);
+        return r < 0 ? r : settings_show(c, kind, path, ret_error);
 }
 
 /* Keys whose values profiles tell only to those who may change them. */
@@ -213,18 +222,14 @@ static bool key_may_be_secret(const char *key) {
                g_str_has_prefix(key, "cloud-init.");
 }
 
-int settings_run_get(Client *c, ObjectKind kind, Error *ret_error) {
+int settings_get(Client *c, ObjectKind kind, const char *path, const char *key,
+                 Error *ret_error) {
         SettingsFlags flags = client_flag(c, "expanded") ? SETTINGS_EXPANDED : 0;
         g_autoptr(GVariant) reply = NULL, config = NULL;
-        g_autofree char *path = NULL, *shown = NULL;
-        const char *value = "", *key = client_argument(c, 1);
+        g_autofree char *shown = NULL;
+        const char *value = "";
         int r;
 
-        if (!key)
-                return refuse_server_settings(ret_error);
-        r = client_object_path(kind, client_argument(c, 0), &path, ret_error);
-        if (r < 0)
-                return r;
         if (key_may_be_secret(key))
                 flags |= SETTINGS_SECRETS;
         r = client_call(c, kind, path, "GetConfig", read_options(kind, flags, false), "(a{ss})",
@@ -236,6 +241,17 @@ int settings_run_get(Client *c, ObjectKind kind, Error *ret_error) {
         shown = isatty(STDOUT_FILENO) ? format_printable_lines(value) : NULL;
         puts(shown ?: value);
         return 0;
+}
+
+int settings_run_get(Client *c, ObjectKind kind, Error *ret_error) {
+        const char *key = client_argument(c, 1);
+        g_autofree char *path = NULL;
+        int r;
+
+        if (!key)
+                return refuse_server_settings(ret_error);
+        r = client_object_path(kind, client_argument(c, 0), &path, ret_error);
+        return r < 0 ? r : settings_get(c, kind, path, key, ret_error);
 }
 
 /* A value may be too long or too secret for a command line. */
@@ -298,20 +314,14 @@ int settings_parse_assignments(Client *c, size_t first, GVariant **ret, Error *r
         return 0;
 }
 
-int settings_run_set(Client *c, ObjectKind kind, Error *ret_error) {
+int settings_set(Client *c, ObjectKind kind, const char *path, size_t first, Error *ret_error) {
         g_autoptr(GVariant) assignments = NULL;
-        g_autofree char *path = NULL;
         GVariantBuilder set, unset;
         const char *key, *value;
         GVariantIter iter;
         int r;
 
-        if (client_n_arguments(c) < 2)
-                return refuse_server_settings(ret_error);
-        r = client_object_path(kind, client_argument(c, 0), &path, ret_error);
-        if (r < 0)
-                return r;
-        r = settings_parse_assignments(c, 1, &assignments, ret_error);
+        r = settings_parse_assignments(c, first, &assignments, ret_error);
         if (r < 0)
                 return r;
         g_variant_builder_init(&set, G_VARIANT_TYPE("a{ss}"));
@@ -325,6 +335,16 @@ int settings_run_set(Client *c, ObjectKind kind, Error *ret_error) {
         }
         return settings_update(c, kind, path, g_variant_builder_end(&set),
                                g_variant_builder_end(&unset), NULL, ret_error);
+}
+
+int settings_run_set(Client *c, ObjectKind kind, Error *ret_error) {
+        g_autofree char *path = NULL;
+        int r;
+
+        if (client_n_arguments(c) < 2)
+                return refuse_server_settings(ret_error);
+        r = client_object_path(kind, client_argument(c, 0), &path, ret_error);
+        return r < 0 ? r : settings_set(c, kind, path, 1, ret_error);
 }
 
 int settings_run_unset(Client *c, ObjectKind kind, Error *ret_error) {
@@ -420,12 +440,17 @@ static int edit_apply(Client *c, const char *text, void *userdata, Error *ret_er
                 "config", "description", "driver", "locations", "name", "source", "status",
                 "used_by", NULL,
         };
+        static const char *const volume_keys[] = {
+                "config", "content_type", "created_at", "description", "location", "name", "pool",
+                "project", "status", "type", "used_by", NULL,
+        };
         g_autoptr(GVariant) mapping = NULL, config = NULL, set = NULL, unset = NULL;
         g_autoptr(GVariant) options = NULL;
         Edit *edit = userdata;
         const char *const *keys = edit->kind == OBJECT_CONTAINER ? container_keys
                                   : edit->kind == OBJECT_NETWORK ? network_keys
                                   : edit->kind == OBJECT_POOL    ? pool_keys
+                                  : edit->kind == OBJECT_VOLUME  ? volume_keys
                                                                  : profile_keys;
         int r;
 
@@ -449,7 +474,7 @@ static int edit_apply(Client *c, const char *text, void *userdata, Error *ret_er
                                ret_error);
 }
 
-int settings_run_edit(Client *c, ObjectKind kind, Error *ret_error) {
+int settings_edit(Client *c, ObjectKind kind, const char *path, Error *ret_error) {
         static const char pool_header[] =
                 "### This is the storage pool in YAML.\n"
                 "### Lines that begin with '#' are ignored.\n"
@@ -469,23 +494,35 @@ int settings_run_edit(Client *c, ObjectKind kind, Error *ret_error) {
                 "###       network: berthbr0\n"
                 "###\n"
                 "### The name and the architecture are shown, but cannot be changed.\n\n";
+        static const char volume_header[] =
+                "### This is the volume in YAML.\n"
+                "### Lines that begin with '#' are ignored.\n"
+                "###\n"
+                "### config and description can be changed.\n\n";
         g_autoptr(GVariant) record = NULL;
-        g_autofree char *path = NULL, *yaml = NULL, *text = NULL;
+        g_autofree char *yaml = NULL, *text = NULL;
         g_autoptr(Settings) s = NULL;
         Edit edit;
         int r;
 
-        if (client_n_arguments(c) == 0)
-                return refuse_server_settings(ret_error);
-        r = client_object_path(kind, client_argument(c, 0), &path, ret_error);
-        if (r < 0)
-                return r;
         r = settings_read(c, kind, path, SETTINGS_SECRETS, &s, ret_error);
         if (r < 0)
                 return r;
         record = g_variant_ref_sink(settings_to_record(s));
         yaml = yaml_from_variant(record);
-        text = g_strconcat(kind == OBJECT_POOL ? pool_header : header, yaml, NULL);
+        text = g_strconcat(kind == OBJECT_POOL     ? pool_header
+                           : kind == OBJECT_VOLUME ? volume_header
+                                                   : header, yaml, NULL);
         edit = (Edit) { kind, s };
         return editor_run(c, s->object->name, text, edit_apply, &edit, ret_error);
+}
+
+int settings_run_edit(Client *c, ObjectKind kind, Error *ret_error) {
+        g_autofree char *path = NULL;
+        int r;
+
+        if (client_n_arguments(c) == 0)
+                return refuse_server_settings(ret_error);
+        r = client_object_path(kind, client_argument(c, 0), &path, ret_error);
+        return r < 0 ? r : settings_edit(c, kind, path, ret_error);
 }

@@ -39,7 +39,12 @@ int settings_parse_assignments(Client *c, size_t first, GVariant **ret, Error *r
 /* "container/c1" for each path (as). */
 GVariant *settings_used_by(const Object *o);
 
-/* The verbs. */
+/* The verbs on an object that is not the first argument; assignments begin at argument `first`. */
+int settings_show(Client *c, ObjectKind kind, const char *path, Error *ret_error);
+int settings_get(Client *c, ObjectKind kind, const char *path, const char *key, Error *ret_error);
+int settings_set(Client *c, ObjectKind kind, const char *path, size_t first, Error *ret_error);
+int settings_edit(Client *c, ObjectKind kind, const char *path, Error *ret_error);
+/* The verbs on the one that is. */
 int settings_run_show(Client *c, ObjectKind kind, Error *ret_error);
 int settings_run_get(Client *c, ObjectKind kind, Error *ret_error);
 int settings_run_set(Client *c, ObjectKind kind, Error *ret_error);

@@ -4,6 +4,7 @@
 #include "client/job.h"
 #include "client/settings.h"
 #include "client/table.h"
+#include "client/volume.h"
 #include "service/util/cleanup.h"
 
 static int storage_show(Client *c, Error *ret_error) {
@@ -195,5 +196,6 @@ const Command storage_commands[] = {
         { "show", NULL, "<pool>", "Show a storage pool as YAML", client_show_options, "s-", 1, 1,
           .run = storage_show },
         { "unset", NULL, "<pool> <key>", "Unset a key", NULL, "s-", 2, 2, .run = storage_unset },
+        { "volume", NULL, NULL, "Manage volumes of storage pools", .children = volume_commands },
         { NULL },
 };

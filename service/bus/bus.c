@@ -15,8 +15,8 @@
 const BusClass *const *bus_classes(void) {
         static const BusClass *const classes[] = {
                 &bus_class_manager, &bus_class_container, &bus_class_image, &bus_class_profile,
-                &bus_class_network, &bus_class_pool,      &bus_class_snapshot,
-                &bus_class_job,     NULL,
+                &bus_class_network, &bus_class_pool,      &bus_class_volume,
+                &bus_class_snapshot, &bus_class_job,      NULL,
         };
 
         return classes;

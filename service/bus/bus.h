@@ -77,7 +77,7 @@ struct BusClass {
 };
 
 extern BusClass bus_class_manager, bus_class_container, bus_class_image, bus_class_profile,
-        bus_class_network, bus_class_pool, bus_class_snapshot, bus_class_job;
+        bus_class_network, bus_class_pool, bus_class_volume, bus_class_snapshot, bus_class_job;
 
 struct Bus {
         sd_bus *bus;

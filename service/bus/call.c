@@ -146,9 +146,9 @@ static void add_object_details(BusCall *call) {
                 [OBJECT_CONTAINER] = "container", [OBJECT_IMAGE] = "image",
                 [OBJECT_PROFILE] = "profile",     [OBJECT_NETWORK] = "network",
                 [OBJECT_POOL] = "pool",           [OBJECT_SNAPSHOT] = "snapshot",
-                [OBJECT_JOB] = "job",
+                [OBJECT_JOB] = "job",             [OBJECT_VOLUME] = "volume",
         };
-        g_autofree char *owner = NULL, *container = NULL;
+        g_autofree char *owner = NULL, *container = NULL, *pool = NULL;
 
         bus_call_detail(call, "verb", call->method->name);
         if (!call->object)
@@ -158,6 +158,11 @@ static void add_object_details(BusCall *call) {
                 container = snapshot_get_container((Snapshot *) call->object);
                 bus_call_detail(call, "container", container);
                 bus_call_detail(call, "snapshot", snapshot_get_name((Snapshot *) call->object));
+        } else if (call->object->kind == OBJECT_VOLUME) {
+                pool = storage_volume_get_pool((StorageVolume *) call->object);
+                bus_call_detail(call, "pool", pool);
+                bus_call_detail(call, "volume",
+                                storage_volume_get_name((StorageVolume *) call->object));
         } else
                 bus_call_detail(call, keys[call->object->kind], call->object->name);
         bus_call_detail(call, "owner", owner);

@@ -180,7 +180,8 @@ static int create_container_prepare(BusCall *call, Error *ret_error) {
         /* Not the alias: that may mean another image when the answer comes. */
         bus_call_detail(call, "image", image->object.name);
         create_args_read(call, &args);
-        r = container_create_privilege(call->manager, &args.create, &needed, ret_error);
+        r = container_create_privilege(call->manager, bus_call_caller(call), &args.create, &needed,
+                                       ret_error);
         if (r >= 0)
                 bus_call_require(call, &needed);
         return r;

@@ -3,6 +3,7 @@
 #include "service/bus/path.h"
 #include "service/operation/pool.h"
 #include "service/operation/step.h"
+#include "service/operation/volume.h"
 #include "service/util/cleanup.h"
 
 /* org.berth1.StoragePool; see introspection/org.berth1.StoragePool.xml. */
@@ -43,6 +44,52 @@ static int update(BusCall *call, Error *ret_error) {
         r = pool_update(call->manager, bus_call_caller(call), pool_of(call), &change, &job,
                         ret_error);
         return r < 0 || !job ? r : bus_call_wait_for_job(call, job);
+}
+
+static int get_volume(BusCall *call, Error *ret_error) {
+        g_autofree char *full = NULL, *path = NULL;
+        const char *name;
+        Object *o;
+        int r;
+
+        g_variant_get(call->args, "(&s)", &name);
+        full = g_strconcat(call->object->name, "/", name, NULL);
+        r = manager_get(call->manager, OBJECT_VOLUME, full, &o, ret_error);
+        if (r < 0)
+                return r;
+        path = bus_path_of(OBJECT_VOLUME, o->name);
+        call->reply = g_variant_new("(o)", path);
+        return 0;
+}
+
+static int volume_prepare(BusCall *call, Error *ret_error) {
+        const char *name;
+
+        g_variant_get_child(call->args, 0, "&s", &name);
+        bus_call_detail(call, "volume", name);
+        return 0;
+}
+
+static int create_volume(BusCall *call, Error *ret_error) {
+        VolumeCreate args = {
+                .description = option_get_string(call->options, "description", NULL),
+        };
+        g_autofree char *job_path = NULL, *path = NULL;
+        g_autoptr(GVariant) config = NULL;
+        Job *job;
+        int r;
+
+        g_variant_get(call->args, "(&s@a{ss}a{sv})", &args.name, &config, NULL);
+        args.config = config;
+        r = volume_create(call->manager, bus_call_caller(call), pool_of(call), &args, &job,
+                          ret_error);
+        if (r < 0)
+                return r;
+        job_path = bus_path_of(OBJECT_JOB, job->object.name);
+        path = bus_path_of(OBJECT_VOLUME, g_array_index(job->subjects, JobSubject, 0).name);
+        job_start(job);
+        call->reply = g_variant_new("(oo)", job_path, path);
+        return 0;
 }
 
 static int delete(BusCall *call, Error *ret_error) {
@@ -92,7 +139,19 @@ static const Option update_options[] = {
         { NULL },
 };
 
+static const Option create_volume_options[] = {
+        { "description", "s" },
+        { NULL },
+};
+
 static const BusMethod methods[] = {
+        { "GetVolume", "s", "o", SD_BUS_PARAM(name) SD_BUS_PARAM(volume),
+          BUS_PUBLIC, .act = get_volume },
+        { "CreateVolume", "sa{ss}a{sv}", "oo",
+          SD_BUS_PARAM(name) SD_BUS_PARAM(config) SD_BUS_PARAM(options) SD_BUS_PARAM(job)
+          SD_BUS_PARAM(volume),
+          BUS_ACTION, NULL, "use", "create the volume $(volume) in $(pool)",
+          create_volume_options, volume_prepare, create_volume },
         { "GetConfig", "a{sv}", "a{ss}", SD_BUS_PARAM(options) SD_BUS_PARAM(config),
           BUS_PUBLIC, .act = get_config },
         { "GetSpace", "a{sv}", "tt",

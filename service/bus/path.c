@@ -9,6 +9,7 @@ static const char *const prefixes[] = {
         [OBJECT_PROFILE] = BUS_ROOT "/profile",     [OBJECT_NETWORK] = BUS_ROOT "/network",
         [OBJECT_POOL] = BUS_ROOT "/pool",           [OBJECT_JOB] = BUS_ROOT "/job",
         [OBJECT_SNAPSHOT] = BUS_ROOT "/container", /* below its container */
+        [OBJECT_VOLUME] = BUS_ROOT "/pool",        /* below its pool */
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(prefixes) == _OBJECT_KIND_MAX);
 
@@ -16,40 +17,58 @@ const char *bus_path_prefix(ObjectKind kind) {
         return prefixes[kind];
 }
 
-#define SNAPSHOT_PATH BUS_ROOT "/container/%/snapshot/%"
+/* Objects below others: their names are PARENT/NAME. */
+typedef struct Nesting {
+        ObjectKind kind;
+        const char *word; /* between the two names */
+        const char *path;
+} Nesting;
 
-/* The name is CONTAINER/NAME. */
-static int snapshot_path(const char *name, char **ret) {
-        g_auto(GStrv) parts = g_strsplit(name, "/", 2);
+static const Nesting nestings[] = {
+        { OBJECT_SNAPSHOT, "/snapshot/", BUS_ROOT "/container/%/snapshot/%" },
+        { OBJECT_VOLUME, "/volume/", BUS_ROOT "/pool/%/volume/%" },
+};
 
-        return sd_bus_path_encode_many(ret, SNAPSHOT_PATH, parts[0], parts[1]);
+static const Nesting *find_nesting(ObjectKind kind) {
+        for (size_t i = 0; i < G_N_ELEMENTS(nestings); i++)
+                if (nestings[i].kind == kind)
+                        return &nestings[i];
+        return NULL;
 }
 
-static Object *find_snapshot(Manager *m, const char *path) {
-        g_autofree char *container = NULL, *snapshot = NULL, *name = NULL;
+static int nested_path(const Nesting *nesting, const char *name, char **ret) {
+        g_auto(GStrv) parts = g_strsplit(name, "/", 2);
 
-        if (sd_bus_path_decode_many(path, SNAPSHOT_PATH, &container, &snapshot) <= 0)
+        return sd_bus_path_encode_many(ret, nesting->path, parts[0], parts[1]);
+}
+
+static Object *find_nested(Manager *m, const Nesting *nesting, const char *path) {
+        g_autofree char *parent = NULL, *last = NULL, *name = NULL;
+
+        if (sd_bus_path_decode_many(path, nesting->path, &parent, &last) <= 0)
                 return NULL;
-        name = g_strconcat(container, "/", snapshot, NULL);
-        return manager_find(m, OBJECT_SNAPSHOT, name);
+        name = g_strconcat(parent, "/", last, NULL);
+        return manager_find(m, nesting->kind, name);
 }
 
 char *bus_path_of(ObjectKind kind, const char *name) {
+        const Nesting *nesting = find_nesting(kind);
         char *path = NULL;
-        int r = kind == OBJECT_SNAPSHOT ? snapshot_path(name, &path)
-                                        : sd_bus_path_encode(prefixes[kind], name, &path);
+        int r = nesting ? nested_path(nesting, name, &path)
+                        : sd_bus_path_encode(prefixes[kind], name, &path);
 
         g_assert(r >= 0); /* only for lack of memory, or a prefix that is no path */
         return path;
 }
 
 Object *bus_path_find(Manager *m, const char *path) {
+        for (size_t i = 0; i < G_N_ELEMENTS(nestings); i++)
+                if (strstr(path, nestings[i].word))
+                        return find_nested(m, &nestings[i], path);
         for (ObjectKind kind = 0; kind < _OBJECT_KIND_MAX; kind++) {
                 g_autofree char *name = NULL;
 
-                if (kind == OBJECT_CONTAINER && strstr(path, "/snapshot/"))
-                        return find_snapshot(m, path);
-                if (sd_bus_path_decode(path, prefixes[kind], &name) > 0)
+                if (!find_nesting(kind) && sd_bus_path_decode(path, prefixes[kind], &name) > 0)
                         return manager_find(m, kind, name);
         }
         return NULL;

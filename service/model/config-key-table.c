@@ -3,7 +3,8 @@
 #include "service/model/network.h"
 
 #define INSTANCE (CONFIG_SCOPE_CONTAINER | CONFIG_SCOPE_PROFILE)
-#define ALL (INSTANCE | CONFIG_SCOPE_NETWORK | CONFIG_SCOPE_POOL)
+#define SNAPSHOTS (INSTANCE | CONFIG_SCOPE_VOLUME)
+#define ALL (INSTANCE | CONFIG_SCOPE_NETWORK | CONFIG_SCOPE_POOL | CONFIG_SCOPE_VOLUME)
 
 /* The kernel had it in cgroup version 1 only, and no current kernel is built with it. */
 static int refuse_network_priority(const char *value, Error *ret_error) {
@@ -135,11 +136,11 @@ static const ConfigKey table[] = {
           refuse_interception, .harmless_when = "false", .fallback = "false",
           .help = "not supported" },
 
-        { "snapshots.expiry", INSTANCE, CONFIG_CLASS_USE, "time", config_check_expiry,
+        { "snapshots.expiry", SNAPSHOTS, CONFIG_CLASS_USE, "time", config_check_expiry,
           .live = true, .help = "how long snapshots are kept: \"4w\", \"1m 2d\"" },
-        { "snapshots.pattern", INSTANCE, CONFIG_CLASS_USE, "pattern", config_check_pattern,
+        { "snapshots.pattern", SNAPSHOTS, CONFIG_CLASS_USE, "pattern", config_check_pattern,
           .live = true, .fallback = "snap%d", .help = "names of snapshots" },
-        { "snapshots.schedule", INSTANCE, CONFIG_CLASS_USE, "schedule", config_check_schedule,
+        { "snapshots.schedule", SNAPSHOTS, CONFIG_CLASS_USE, "schedule", config_check_schedule,
           .live = true, .help = "when snapshots are made: a line of cron's, or @daily etc." },
         { "snapshots.schedule.stopped", INSTANCE, CONFIG_CLASS_USE, "boolean",
           config_check_boolean, .live = true, .fallback = "false",
@@ -241,12 +242,19 @@ static const ConfigKey table[] = {
         { "raw.dnsmasq", CONFIG_SCOPE_NETWORK, CONFIG_CLASS_HOST, "lines", config_check_text,
           .live = true, .help = "more lines for the configuration of dnsmasq" },
 
-        { "size", CONFIG_SCOPE_POOL, CONFIG_CLASS_USE, "size", config_check_size,
-          .help = "size of the loop file (not set: a fifth of the free space, 5 to 30 GiB)" },
+        { "security.shifted", CONFIG_SCOPE_VOLUME, CONFIG_CLASS_USE, "boolean",
+          config_check_boolean, .live = true, .fallback = "true",
+          .help = "whether containers with other ranges of ids may have it: they always may, each "
+                  "sees its own ids" },
+        { "size", CONFIG_SCOPE_POOL | CONFIG_SCOPE_VOLUME, CONFIG_CLASS_USE, "size",
+          config_check_size, .live = true,
+          .help = "of a pool: size of the loop file (not set: a fifth of the free space, 5 to 30 "
+                  "GiB); of a volume: how much it may hold (not set: the pool's volume.size)" },
         { "source", CONFIG_SCOPE_POOL, CONFIG_CLASS_USE, "path", config_check_source,
           .help = "directory that holds the pool" },
         { "volume.size", CONFIG_SCOPE_POOL, CONFIG_CLASS_USE, "size", config_check_size,
-          .help = "how much a root disk in it may hold that has no size of its own" },
+          .help = "how much a root disk in it may hold that has no size of its own, and a volume "
+                  "that is made without one" },
         { NULL },
 };
 

@@ -185,6 +185,12 @@ static int check_gputype(const char *value, Error *ret_error) {
         return check_one_of(value, words, ret_error);
 }
 
+/* A path of the host, or the name of a volume; which of them it is to be, check_disk() says. */
+static int check_disk_source(const char *value, Error *ret_error) {
+        return *value == '/' ? check_path(value, ret_error)
+                             : name_check(NAME_VOLUME, value, ret_error);
+}
+
 static int check_disk_size(const char *value, Error *ret_error) {
         uint64_t unused;
 
@@ -214,10 +220,16 @@ static int check_disk(GVariant *options, Error *ret_error) {
                 return error_set(ret_error, ERROR_INVALID_DEVICE,
                                  "the root disk, with path \"/\", has a \"pool\" and no "
                                  "\"source\"");
-        if (!root && (!source || pool))
+        if (!root && !source)
                 return error_set(ret_error, ERROR_INVALID_DEVICE,
-                                 "a disk other than the root disk has a \"source\" and no "
-                                 "\"pool\"");
+                                 "a disk other than the root disk has a \"source\"");
+        if (!root && !pool != (*source == '/'))
+                return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                 "the \"source\" is an absolute path, or with \"pool\" the name "
+                                 "of a volume");
+        if (!root && pool && (config_get(options, "shift") || config_get(options, "recursive")))
+                return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                 "\"shift\" and \"recursive\" are not for volumes");
         if (root && (config_get(options, "readonly") || config_get(options, "shift") ||
                      config_get(options, "raw.mount.options")))
                 return error_set(ret_error, ERROR_INVALID_DEVICE,
@@ -225,7 +237,8 @@ static int check_disk(GVariant *options, Error *ret_error) {
                                  "the root disk");
         if (!root && config_get(options, "size"))
                 return error_set(ret_error, ERROR_INVALID_DEVICE,
-                                 "\"size\" is for the root disk; a directory of the host has none");
+                                 "\"size\" is for the root disk; a volume has its own, a "
+                                 "directory of the host none");
         return check_limits(options, "limits.read", "limits.write", ret_error);
 }
 
@@ -293,6 +306,9 @@ static int check_hotplug(GVariant *options, Error *ret_error) {
 static Privilege privilege_of_disk(GVariant *options) {
         if (!config_get(options, "source"))
                 return PRIVILEGE_USE;
+        /* Of whoever owns the container; where it is another's, volumes_resolve() has said so. */
+        if (config_get(options, "pool"))
+                return config_get(options, "volatile.owner") ? PRIVILEGE_HOST : PRIVILEGE_USE;
         if (config_get(options, "shift") || config_get(options, "recursive"))
                 return PRIVILEGE_HOST;
         return PRIVILEGE_OWN_FILES;
@@ -339,12 +355,12 @@ static Privilege privilege_of_none(GVariant *options) {
 
 static const DeviceOption disk_options[] = {
         { "path", "path", check_path, true, "where it is inside; / for the root disk" },
-        { "pool", "name", check_pool, .help = "storage pool of the root disk" },
+        { "pool", "name", check_pool, .help = "storage pool of the root disk, or of a volume" },
         { "size", "size", check_disk_size,
           .help = "how much the root disk may hold (default the pool's volume.size)" },
-        { "source", "path", check_source,
+        { "source", "path or volume", check_disk_source,
           .help = "file or directory of the host, opened as the container's owner and with his "
-                  "rights" },
+                  "rights; with pool the name of a volume, which shows the ids of the container" },
         { "readonly", "boolean", check_boolean, .help = "nothing can be written through it" },
         { "recursive", "boolean", check_boolean, .help = "with what is mounted below the source" },
         { "required", "boolean", check_boolean,
@@ -454,7 +470,7 @@ static const DeviceOption none_options[] = {
 
 static const DeviceType table[] = {
         { "disk", disk_options, check_disk, privilege_of_disk,
-          "the root disk, or a file or directory of the host" },
+          "the root disk, a volume, or a file or directory of the host" },
         { "gpu", gpu_options, check_gpu, privilege_of_gpu, "graphics cards" },
         { "nic", nic_options, check_nic, privilege_of_nic, "a network interface" },
         { "none", none_options, NULL, privilege_of_none,

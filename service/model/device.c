@@ -140,8 +140,9 @@ const char *device_get_network(GVariant *options) {
         return config_get(options, "network") ?: config_get(options, "parent");
 }
 
-bool device_is_host_disk(GVariant *options) {
-        return g_strcmp0(device_get_type(options), "disk") == 0 && config_get(options, "source");
+bool device_is_volume(GVariant *options) {
+        return device_is_disk(options) && config_get(options, "pool") &&
+               config_get(options, "source");
 }
 
 bool device_is_disk(GVariant *options) {
@@ -187,7 +188,7 @@ bool device_is_proxy(GVariant *options) {
 const char *device_get_target(GVariant *options) {
         const char *path = NULL;
 
-        if (device_is_host_disk(options))
+        if (device_is_disk(options) && config_get(options, "source"))
                 path = config_get(options, "path");
         else if (device_is_unix(options))
                 path = config_get(options, "path") ?: config_get(options, "source");

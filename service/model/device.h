@@ -47,8 +47,8 @@ const char *device_get_type(GVariant *options);
 const char *device_get_nictype(GVariant *options);
 /* "00:16:3e:…": an address that a nic may have. */
 bool device_hwaddr_is_valid(const char *hwaddr);
-/* A disk with a source on the host; a node of a Unix device. */
-bool device_is_host_disk(GVariant *options);
+/* A disk that is a volume of a pool, other than the root disk. */
+bool device_is_volume(GVariant *options);
 /* The root disk, or another. */
 bool device_is_disk(GVariant *options);
 bool device_is_unix(GVariant *options);

@@ -15,6 +15,7 @@ static const KindInfo kinds[] = {
         [OBJECT_PROFILE] = { "profile", "profiles", ERROR_NO_SUCH_PROFILE },
         [OBJECT_NETWORK] = { "network", "networks", ERROR_NO_SUCH_NETWORK },
         [OBJECT_POOL] = { "storage pool", "pools", ERROR_NO_SUCH_POOL },
+        [OBJECT_VOLUME] = { "volume", "volumes", ERROR_NO_SUCH_VOLUME },
         [OBJECT_SNAPSHOT] = { "snapshot", NULL, ERROR_NO_SUCH_SNAPSHOT },
         [OBJECT_JOB] = { "job", NULL, ERROR_FAILED },
 };
@@ -30,6 +31,14 @@ const char *object_kind_to_directory(ObjectKind kind) {
 
 int object_error_missing(ObjectKind kind) {
         return (int) kinds[kind].missing;
+}
+
+char *object_name_to_record(ObjectKind kind, const char *name) {
+        return kind == OBJECT_VOLUME ? g_strdelimit(g_strdup(name), "/", ':') : g_strdup(name);
+}
+
+char *object_name_from_record(ObjectKind kind, const char *file) {
+        return kind == OBJECT_VOLUME ? g_strdelimit(g_strdup(file), ":", '/') : g_strdup(file);
 }
 
 void object_init(Object *o, ObjectKind kind, const char *name, uid_t owner) {

@@ -22,6 +22,7 @@ typedef enum ObjectKind {
         OBJECT_PROFILE,
         OBJECT_NETWORK,
         OBJECT_POOL,
+        OBJECT_VOLUME,
         OBJECT_SNAPSHOT,
         OBJECT_JOB,
         _OBJECT_KIND_MAX,
@@ -30,7 +31,7 @@ typedef enum ObjectKind {
 struct Object {
         ObjectKind kind;
         char *name; /* of an image its fingerprint, of a job its number, of a snapshot
-                    * CONTAINER/NAME */
+                    * CONTAINER/NAME, of a volume POOL/NAME */
         uint64_t generation;
         uid_t owner;
         uint64_t revision; /* rises with every change of configuration */
@@ -43,6 +44,10 @@ const char *object_kind_to_noun(ObjectKind kind);
 const char *object_kind_to_directory(ObjectKind kind);
 /* The kind's "there is none of that name". */
 int object_error_missing(ObjectKind kind);
+
+/* The file of its record: '/', which names of volumes have, is ':' there. To be freed. */
+char *object_name_to_record(ObjectKind kind, const char *name);
+char *object_name_from_record(ObjectKind kind, const char *file);
 
 void object_init(Object *o, ObjectKind kind, const char *name, uid_t owner);
 void object_done(Object *o);

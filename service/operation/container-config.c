@@ -4,6 +4,7 @@
 #include "service/operation/container-address.h"
 #include "service/operation/container.h"
 #include "service/operation/step.h"
+#include "service/operation/volume-device.h"
 #include "service/util/cleanup.h"
 
 /* A nic on a network of type macvlan or physical is what it would be without the network: a nic of
@@ -28,7 +29,8 @@ static GVariant *resolve_nic(Manager *m, GVariant *options) {
         return config_merge(options, set, NULL);
 }
 
-static GVariant *resolve_nics(Manager *m, GVariant *devices) {
+/* What a device is on this host, for this owner. */
+static GVariant *resolve_devices(Manager *m, uid_t owner, GVariant *devices) {
         GVariantBuilder builder;
         GVariantIter iter;
         const char *name;
@@ -37,8 +39,10 @@ static GVariant *resolve_nics(Manager *m, GVariant *devices) {
         g_variant_builder_init(&builder, DEVICES_TYPE);
         g_variant_iter_init(&iter, devices);
         while (g_variant_iter_next(&iter, "{&s@a{ss}}", &name, &options)) {
-                g_autoptr(GVariant) owned = options, resolved = resolve_nic(m, owned);
+                g_autoptr(GVariant) owned = options, resolved = NULL;
 
+                resolved = device_is_volume(owned) ? volume_device_resolve(m, owner, owned)
+                                                   : resolve_nic(m, owned);
                 g_variant_builder_add(&builder, "{s@a{ss}}", name, resolved);
         }
         return g_variant_ref_sink(g_variant_builder_end(&builder));
@@ -67,18 +71,18 @@ void profiles_merge(Manager *m, const char *const *profiles, GVariant *config, G
         *ret_devices = devices_merge(d, devices);
 }
 
-void profiles_expand(Manager *m, const char *const *profiles, GVariant *config, GVariant *devices,
-                     GVariant **ret_config, GVariant **ret_devices) {
+void profiles_expand(Manager *m, uid_t owner, const char *const *profiles, GVariant *config,
+                     GVariant *devices, GVariant **ret_config, GVariant **ret_devices) {
         g_autoptr(GVariant) merged = NULL;
 
         profiles_merge(m, profiles, config, devices, ret_config, &merged);
-        *ret_devices = resolve_nics(m, merged);
+        *ret_devices = resolve_devices(m, owner, merged);
 }
 
 void container_expand(Manager *m, const Container *c, GVariant **ret_config,
                       GVariant **ret_devices) {
-        profiles_expand(m, (const char *const *) c->profiles, c->config, c->devices, ret_config,
-                        ret_devices);
+        profiles_expand(m, c->object.owner, (const char *const *) c->profiles, c->config,
+                        c->devices, ret_config, ret_devices);
 }
 
 const char *container_get_expanded(Manager *m, const Container *c, const char *key) {
@@ -142,7 +146,7 @@ int container_check(Manager *m, const char *container, const char *const *profil
                 r = devices_check(devices, ret_error);
         if (r < 0)
                 return r;
-        profiles_expand(m, profiles, config, devices, &all_config, &all_devices);
+        profiles_expand(m, 0, profiles, config, devices, &all_config, &all_devices);
         r = devices_find_root(all_devices, &root, &pool, ret_error);
         if (r >= 0)
                 r = manager_get(m, OBJECT_POOL, pool, &unused, ret_error);
@@ -150,6 +154,8 @@ int container_check(Manager *m, const char *container, const char *const *profil
                 r = check_networks(m, all_devices, ret_error);
         if (r >= 0)
                 r = container_addresses_check(m, container, all_devices, ret_error);
+        if (r >= 0)
+                r = volume_devices_check(m, all_devices, ret_error);
         if (r < 0)
                 return r;
         *ret_pool = g_strdup(pool);

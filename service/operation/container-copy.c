@@ -324,7 +324,8 @@ static void values_done(Values *v) {
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Values, values_done)
 
-static int values_make(Manager *m, const ContainerCopy *args, Values *v, Error *ret_error) {
+static int values_make(Manager *m, uid_t owner, const ContainerCopy *args, Values *v,
+                       Error *ret_error) {
         const Container *c = args->source;
         const Snapshot *s = args->snapshot;
         g_autoptr(GVariant) no_config = config_empty(), no_devices = devices_empty();
@@ -351,7 +352,7 @@ static int values_make(Manager *m, const ContainerCopy *args, Values *v, Error *
                             v->devices, &v->pool, ret_error);
         if (r < 0)
                 return r;
-        profiles_expand(m, v->profiles, v->config, v->devices, &config, &devices);
+        profiles_expand(m, owner, v->profiles, v->config, v->devices, &config, &devices);
         privilege_compare(NULL, NULL, config, devices, &v->needed);
         return 0;
 }
@@ -401,7 +402,7 @@ int container_copy_privilege(Manager *m, Caller caller, const ContainerCopy *arg
 
         if (r < 0 || args->refresh)
                 return r;
-        r = values_make(m, args, &v, ret_error);
+        r = values_make(m, caller.uid, args, &v, ret_error);
         if (r < 0)
                 return r;
         *ret = v.needed;
@@ -530,7 +531,7 @@ int container_copy(Manager *m, Caller caller, const ContainerCopy *args, Job **r
         if (r >= 0 && args->refresh)
                 return container_refresh(m, caller, args, ret, ret_error);
         if (r >= 0)
-                r = values_make(m, args, &v, ret_error);
+                r = values_make(m, caller.uid, args, &v, ret_error);
         if (r >= 0)
                 r = make_target(m, caller, args, &v, &c, ret_error);
         if (r >= 0)

@@ -191,7 +191,7 @@ GVariant *devices_with_pool(Manager *m, const char *const *profiles, GVariant *d
         GVariantBuilder builder, set;
         const char *root = "root", *unused;
 
-        profiles_expand(m, profiles, config, devices, &all_config, &all);
+        profiles_expand(m, 0, profiles, config, devices, &all_config, &all);
         (void) devices_find_root(all, &root, &unused, NULL);
         old = devices_get(all, root);
         if (!old || g_strcmp0(config_get(old, "path"), "/") != 0) {
@@ -269,22 +269,22 @@ static int create_check(Manager *m, const ContainerCreate *args, GVariant **ret_
         return 0;
 }
 
-static void create_compare(Manager *m, const ContainerCreate *args, GVariant *config,
+static void create_compare(Manager *m, uid_t owner, const ContainerCreate *args, GVariant *config,
                            GVariant *devices, PrivilegeChange *ret) {
         g_autoptr(GVariant) all_config = NULL, all_devices = NULL;
 
-        profiles_expand(m, profiles_of(args), config, devices, &all_config, &all_devices);
+        profiles_expand(m, owner, profiles_of(args), config, devices, &all_config, &all_devices);
         privilege_compare(NULL, NULL, all_config, all_devices, ret);
 }
 
-int container_create_privilege(Manager *m, const ContainerCreate *args, PrivilegeChange *ret,
-                               Error *ret_error) {
+int container_create_privilege(Manager *m, Caller caller, const ContainerCreate *args,
+                               PrivilegeChange *ret, Error *ret_error) {
         g_autoptr(GVariant) config = NULL, devices = NULL;
         g_autofree char *pool = NULL;
         int r = create_check(m, args, &config, &devices, &pool, ret_error);
 
         if (r >= 0)
-                create_compare(m, args, config, devices, ret);
+                create_compare(m, caller.uid, args, config, devices, ret);
         return r;
 }
 
@@ -302,7 +302,7 @@ static int create_prepare(Manager *m, Caller caller, const ContainerCreate *args
                 r = create_check(m, args, &config, &devices, &pool, ret_error);
         if (r < 0)
                 return r;
-        create_compare(m, args, config, devices, &needed);
+        create_compare(m, caller.uid, args, config, devices, &needed);
         r = caller_check(caller, &needed, name, ret_error);
         if (r >= 0)
                 r = container_allocate_ids(m, &ids, ret_error);

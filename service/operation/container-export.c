@@ -38,11 +38,11 @@ static void put_common(GVariantDict *dict, const char *name, const char *archite
 }
 
 /* LXD reads the root disk from what the profiles made of it, too. */
-static void put_expanded(GVariantDict *dict, Manager *m, char **profiles, GVariant *config,
-                         GVariant *devices) {
+static void put_expanded(GVariantDict *dict, Manager *m, uid_t owner, char **profiles,
+                         GVariant *config, GVariant *devices) {
         g_autoptr(GVariant) all_config = NULL, all_devices = NULL;
 
-        profiles_expand(m, (const char *const *) profiles, config, devices, &all_config,
+        profiles_expand(m, owner, (const char *const *) profiles, config, devices, &all_config,
                         &all_devices);
         g_variant_dict_insert_value(dict, "expanded_config", all_config);
         g_variant_dict_insert_value(dict, "expanded_devices", all_devices);
@@ -55,7 +55,7 @@ static GVariant *describe_container(Manager *m, const Container *c) {
         g_variant_dict_init(&dict, NULL);
         put_common(&dict, c->object.name, c->architecture, c->description, c->config, c->devices,
                    c->profiles);
-        put_expanded(&dict, m, c->profiles, c->config, c->devices);
+        put_expanded(&dict, m, c->object.owner, c->profiles, c->config, c->devices);
         g_variant_dict_insert(&dict, "ephemeral", "b", c->ephemeral);
         g_variant_dict_insert(&dict, "created", "t", c->created);
         g_variant_dict_insert(&dict, "pool", "s", c->pool);
@@ -69,7 +69,7 @@ static GVariant *describe_snapshot(Manager *m, const Container *c, const Snapsho
         g_variant_dict_init(&dict, NULL);
         put_common(&dict, snapshot_get_name(s), c->architecture, s->description, s->config,
                    s->devices, s->profiles);
-        put_expanded(&dict, m, s->profiles, s->config, s->devices);
+        put_expanded(&dict, m, c->object.owner, s->profiles, s->config, s->devices);
         g_variant_dict_insert(&dict, "ephemeral", "b", s->ephemeral);
         g_variant_dict_insert(&dict, "created", "t", s->created);
         g_variant_dict_insert(&dict, "expires", "t", s->expires);

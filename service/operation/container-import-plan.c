@@ -164,8 +164,8 @@ static void keep_hwaddrs(Manager *m, GVariant *original, ImportPlan *plan) {
         GVariant *options;
         GVariantIter iter;
 
-        profiles_expand(m, (const char *const *) plan->profiles, plan->config, plan->devices,
-                        &config, &devices);
+        profiles_expand(m, plan->owner, (const char *const *) plan->profiles, plan->config,
+                        plan->devices, &config, &devices);
         g_variant_iter_init(&iter, devices);
         while (g_variant_iter_next(&iter, "{&s@a{ss}}", &name, &options)) {
                 g_autofree char *key = g_strdup_printf("volatile.%s.hwaddr", name);
@@ -312,10 +312,10 @@ static int check_pool(Manager *m, const char *name, Error *ret_error) {
                          name);
 }
 
-int import_plan_read(Manager *m, GVariant *index, const char *name, const char *pool,
+int import_plan_read(Manager *m, uid_t owner, GVariant *index, const char *name, const char *pool,
                      ImportPlan *ret, Error *ret_error) {
         g_autoptr(GVariant) container = NULL, config = NULL, devices = NULL;
-        g_auto(ImportPlan) plan = { 0 };
+        g_auto(ImportPlan) plan = { .owner = owner };
         int r;
 
         plan.snapshots = g_ptr_array_new_with_free_func(snapshot_destroy);
@@ -331,17 +331,16 @@ int import_plan_read(Manager *m, GVariant *index, const char *name, const char *
                 r = read_snapshots(m, index, pool, &plan, ret_error);
         if (r < 0)
                 return r;
-        profiles_expand(m, (const char *const *) plan.profiles, plan.config, plan.devices, &config,
-                        &devices);
+        profiles_expand(m, plan.owner, (const char *const *) plan.profiles, plan.config,
+                        plan.devices, &config, &devices);
         privilege_compare(NULL, NULL, config, devices, &plan.needed);
         *ret = plan;
         plan = (ImportPlan) { 0 };
         return 0;
 }
 
-int import_plan_make_container(Manager *m, ImportPlan *plan, uid_t owner, Container **ret,
-                               Error *ret_error) {
-        g_autoptr(Container) c = container_new(plan->name, owner);
+int import_plan_make_container(Manager *m, ImportPlan *plan, Container **ret, Error *ret_error) {
+        g_autoptr(Container) c = container_new(plan->name, plan->owner);
         int r;
 
         r = container_allocate_ids(m, &c->idmap, ret_error);
@@ -366,7 +365,7 @@ int import_plan_make_container(Manager *m, ImportPlan *plan, uid_t owner, Contai
         while (plan->snapshots->len > 0) {
                 Snapshot *s = g_ptr_array_steal_index(plan->snapshots, 0);
 
-                s->object.owner = owner;
+                s->object.owner = plan->owner;
                 g_ptr_array_add(c->snapshots, s);
         }
         *ret = TAKE_PTR(c);

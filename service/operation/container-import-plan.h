@@ -11,6 +11,7 @@
 #include "service/operation/manager.h"
 
 typedef struct ImportPlan {
+        uid_t owner;
         char *name;
         bool renamed;        /* it is called otherwise in the archive */
         char *description, *architecture, *image, *pool;
@@ -25,12 +26,11 @@ typedef struct ImportPlan {
 
 /* `index`: "container" a{sv} and "snapshots" aa{sv} as in service/worker/image/container-index.h.
  * `name` "" for that in the index, `pool` NULL for that of its root disk. */
-int import_plan_read(Manager *m, GVariant *index, const char *name, const char *pool,
+int import_plan_read(Manager *m, uid_t owner, GVariant *index, const char *name, const char *pool,
                      ImportPlan *ret, Error *ret_error);
 /* The container with its snapshots, incomplete, not in the table yet; takes out of the plan what it
  * needs. */
-int import_plan_make_container(Manager *m, ImportPlan *plan, uid_t owner, Container **ret,
-                               Error *ret_error);
+int import_plan_make_container(Manager *m, ImportPlan *plan, Container **ret, Error *ret_error);
 void import_plan_done(ImportPlan *plan);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ImportPlan, import_plan_done)

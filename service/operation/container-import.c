@@ -93,7 +93,7 @@ static int import_accept(Job *job, ImportPlan *plan, Error *ret_error) {
         Container *c;
         int r;
 
-        r = import_plan_make_container(m, plan, data->caller.uid, &c, ret_error);
+        r = import_plan_make_container(m, plan, &c, ret_error);
         if (r < 0)
                 return r;
         data->renamed = plan->renamed;
@@ -121,7 +121,8 @@ static int import_consider(Job *job, Error *ret_error) {
         g_auto(ImportPlan) plan = { 0 };
         int r;
 
-        r = import_plan_read(job->manager, data->index, data->name, data->pool, &plan, ret_error);
+        r = import_plan_read(job->manager, data->caller.uid, data->index, data->name, data->pool,
+                             &plan, ret_error);
         if (r < 0)
                 return r;
         if (plan.needed.privilege > data->caller.privilege && data->read && !data->asked) {

@@ -14,6 +14,7 @@
 #include "service/operation/limits.h"
 #include "service/operation/network.h"
 #include "service/operation/step.h"
+#include "service/operation/volume-device.h"
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
 #include "service/util/log.h"
@@ -54,6 +55,14 @@ static int wait_for_nic(Job *job, const char *device, GVariant *options, void *u
         return network ? step_wait_for_network(job, network, ret_error) : JOB_STEP_DONE;
 }
 
+static int wait_for_volumes(Job *job, Error *ret_error) {
+        ContainerJob *data = job->data;
+        g_autoptr(GVariant) config = NULL, devices = NULL;
+
+        container_expand(job->manager, data->container, &config, &devices);
+        return volume_devices_wait(job, devices, ret_error);
+}
+
 int step_start_wait(Job *job, Error *ret_error) {
         ContainerJob *data = job->data;
         StoragePool *pool;
@@ -62,7 +71,8 @@ int step_start_wait(Job *job, Error *ret_error) {
         r = step_wait_for_pool(job, data->container->pool, &pool, ret_error);
         if (r != JOB_STEP_DONE)
                 return r;
-        return for_each_nic(job, wait_for_nic, NULL, ret_error);
+        r = wait_for_volumes(job, ret_error);
+        return r != JOB_STEP_DONE ? r : for_each_nic(job, wait_for_nic, NULL, ret_error);
 }
 
 /* --- preparing --- */
@@ -200,7 +210,8 @@ static int start_args(Job *job, GVariant **ret, Error *ret_error) {
         g_variant_dict_insert(&args, "idmapped", "b", c->idmapped);
         g_variant_dict_insert_value(&args, "idmap", g_variant_builder_end(&idmap));
         g_variant_dict_insert_value(&args, "nics", g_variant_builder_end(&nics));
-        g_variant_dict_insert_value(&args, "devices", devices);
+        g_variant_dict_insert_value(&args, "devices",
+                                    volume_devices_describe(job->manager, devices));
         g_variant_dict_insert(&args, "owner", "u", (guint32) c->object.owner);
         g_variant_dict_insert_value(&args, "environment", environment_of(config));
         g_variant_dict_insert_value(&args, "config", config);

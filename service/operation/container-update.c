@@ -5,6 +5,7 @@
 #include "service/operation/network.h"
 #include "service/operation/step.h"
 #include "service/operation/update-plan.h"
+#include "service/operation/volume-device.h"
 #include "service/util/cleanup.h"
 
 /*
@@ -66,8 +67,8 @@ static void update_compare(Manager *m, const Container *c, const NewValues *new,
         g_autoptr(GVariant) config = NULL, devices = NULL, new_config = NULL, new_devices = NULL;
 
         container_expand(m, c, &config, &devices);
-        profiles_expand(m, (const char *const *) new->profiles, new->config, new->devices,
-                        &new_config, &new_devices);
+        profiles_expand(m, c->object.owner, (const char *const *) new->profiles, new->config,
+                        new->devices, &new_config, &new_devices);
         privilege_compare(config, devices, new_config, new_devices, ret);
 }
 
@@ -171,6 +172,8 @@ static int update_job_new(Manager *m, Caller caller, UpdateJob *owned, Job **ret
                     ret_error);
         if (r >= 0)
                 r = job_lock(job, &c->object, ret_error);
+        if (r >= 0)
+                r = volume_devices_lock(job, c->devices, owned->new.devices, ret_error);
         if (r < 0)
                 return r;
         job->sender = g_strdup(caller.sender);

@@ -65,8 +65,8 @@ int container_update(Manager *m, Caller caller, Container *c, const ContainerUpd
  * then refuses a caller who lacks it. The functions for changes check all that the verb checks, so
  * that nobody is asked about what cannot be done.
  */
-int container_create_privilege(Manager *m, const ContainerCreate *args, PrivilegeChange *ret,
-                               Error *ret_error);
+int container_create_privilege(Manager *m, Caller caller, const ContainerCreate *args,
+                               PrivilegeChange *ret, Error *ret_error);
 int container_update_privilege(Manager *m, Container *c, const ContainerUpdate *update,
                                PrivilegeChange *ret, Error *ret_error);
 /* Of the effective configuration, where it is not covered by what was granted for the container
@@ -104,9 +104,9 @@ void container_expand(Manager *m, const Container *c, GVariant **ret_config,
 /* What one key is in that configuration, without making it: NULL where it is not set. Valid until
  * the container or one of its profiles changes. */
 const char *container_get_expanded(Manager *m, const Container *c, const char *key);
-/* The same for what is not a container yet or not any more. */
-void profiles_expand(Manager *m, const char *const *profiles, GVariant *config, GVariant *devices,
-                     GVariant **ret_config, GVariant **ret_devices);
+/* The same for what is not a container yet or not any more, of that owner. */
+void profiles_expand(Manager *m, uid_t owner, const char *const *profiles, GVariant *config,
+                     GVariant *devices, GVariant **ret_config, GVariant **ret_devices);
 /* The same for people: nics as they were configured. */
 void profiles_merge(Manager *m, const char *const *profiles, GVariant *config, GVariant *devices,
                     GVariant **ret_config, GVariant **ret_devices);

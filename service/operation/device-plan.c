@@ -8,6 +8,7 @@
 #include "service/operation/container-nic.h"
 #include "service/operation/container.h"
 #include "service/operation/network.h"
+#include "service/operation/volume-device.h"
 #include "service/util/cleanup.h"
 #include "service/util/log.h"
 #include "service/worker/operations.h"
@@ -66,8 +67,11 @@ static GVariant *describe(Manager *m, const Container *c) {
                                               container_nic_describe(m, c, name, owned));
                 else if (device_get_target(owned) || device_has_nodes(owned) ||
                          device_is_proxy(owned) ||
-                         (device_is_disk(owned) && device_has_limits(owned)))
-                        g_variant_builder_add(&builder, "{s@a{ss}}", name, owned);
+                         (device_is_disk(owned) && device_has_limits(owned))) {
+                        g_autoptr(GVariant) described = volume_device_describe(m, owned);
+
+                        g_variant_builder_add(&builder, "{s@a{ss}}", name, described);
+                }
         }
         return g_variant_ref_sink(g_variant_builder_end(&builder));
 }

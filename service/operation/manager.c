@@ -39,6 +39,9 @@ void object_free(void *p) {
         case OBJECT_POOL:
                 (void) storage_pool_free((StoragePool *) o);
                 break;
+        case OBJECT_VOLUME:
+                (void) storage_volume_free((StorageVolume *) o);
+                break;
         case OBJECT_SNAPSHOT:
                 (void) snapshot_free((Snapshot *) o);
                 break;
@@ -62,6 +65,8 @@ static GVariant *object_to_record(Object *o) {
                 return network_to_record((Network *) o);
         case OBJECT_POOL:
                 return storage_pool_to_record((StoragePool *) o);
+        case OBJECT_VOLUME:
+                return storage_volume_to_record((StorageVolume *) o);
         case OBJECT_SNAPSHOT:
         case OBJECT_JOB:
         case _OBJECT_KIND_MAX:
@@ -82,6 +87,8 @@ static int object_from_record(ObjectKind kind, const char *name, GVariant *recor
                 return network_from_record(name, record, (Network **) ret);
         case OBJECT_POOL:
                 return storage_pool_from_record(name, record, (StoragePool **) ret);
+        case OBJECT_VOLUME:
+                return storage_volume_from_record(name, record, (StorageVolume **) ret);
         case OBJECT_SNAPSHOT:
         case OBJECT_JOB:
         case _OBJECT_KIND_MAX:
@@ -107,9 +114,10 @@ static void load_snapshots(Manager *m, const Container *c) {
 
 static void load_record(const char *name, GVariant *record, void *userdata) {
         LoadContext *context = userdata;
+        g_autofree char *full = object_name_from_record(context->kind, name);
         Object *o;
 
-        if (object_from_record(context->kind, name, record, &o) < 0) {
+        if (object_from_record(context->kind, full, record, &o) < 0) {
                 log_error("The record of the %s \"%s\" makes no sense; it is left out.",
                           object_kind_to_noun(context->kind), name);
                 return;
@@ -280,6 +288,12 @@ int manager_get_image(Manager *m, const char *name, Image **ret, Error *ret_erro
         return 0;
 }
 
+bool manager_has_record(Manager *m, ObjectKind kind, const char *name) {
+        g_autofree char *file = object_name_to_record(kind, name);
+
+        return m->records[kind] && record_dir_has(m->records[kind], file);
+}
+
 int manager_check_free(Manager *m, ObjectKind kind, const char *name, Error *ret_error) {
         GHashTableIter iter;
         Container *c;
@@ -287,7 +301,7 @@ int manager_check_free(Manager *m, ObjectKind kind, const char *name, Error *ret
         if (manager_find(m, kind, name))
                 return error_set(ret_error, ERROR_EXISTS, "There is a %s \"%s\" already",
                                  object_kind_to_noun(kind), name);
-        if (m->records[kind] && record_dir_has(m->records[kind], name))
+        if (manager_has_record(m, kind, name))
                 return error_set(ret_error, ERROR_EXISTS,
                                  "There is a record of a %s \"%s\" that cannot be read; see the "
                                  "service's log", object_kind_to_noun(kind), name);
@@ -306,7 +320,8 @@ int manager_check_free(Manager *m, ObjectKind kind, const char *name, Error *ret
 
 /* What snapshots are due may have to do with these. */
 static void touch_timer(Manager *m, const Object *o) {
-        if (o->kind == OBJECT_CONTAINER || o->kind == OBJECT_SNAPSHOT || o->kind == OBJECT_PROFILE)
+        if (o->kind == OBJECT_CONTAINER || o->kind == OBJECT_SNAPSHOT ||
+            o->kind == OBJECT_PROFILE || o->kind == OBJECT_VOLUME)
                 snapshot_timer_touch(m->snapshot_timer);
 }
 
@@ -320,11 +335,13 @@ void manager_add(Manager *m, Object *o) {
 
 int manager_save(Manager *m, Object *o, Error *ret_error) {
         g_autoptr(GVariant) record = NULL;
+        g_autofree char *file = NULL;
 
         if (o->kind == OBJECT_SNAPSHOT)
                 o = &manager_get_container_of(m, (Snapshot *) o)->object;
         record = object_to_record(o);
-        return record_dir_write(m->records[o->kind], o->name, record, ret_error);
+        file = object_name_to_record(o->kind, o->name);
+        return record_dir_write(m->records[o->kind], file, record, ret_error);
 }
 
 void manager_changed(Manager *m, Object *o) {
@@ -388,7 +405,9 @@ void manager_rename(Manager *m, Object *o, const char *name) {
 }
 
 int manager_forget(Manager *m, ObjectKind kind, const char *name, Error *ret_error) {
-        return record_dir_remove(m->records[kind], name, ret_error);
+        g_autofree char *file = object_name_to_record(kind, name);
+
+        return record_dir_remove(m->records[kind], file, ret_error);
 }
 
 Job *manager_get_lock(Manager *m, Object *o) {

@@ -22,6 +22,7 @@
 #include "service/model/pool.h"
 #include "service/model/profile.h"
 #include "service/model/snapshot.h"
+#include "service/model/volume.h"
 #include "service/operation/job.h"
 #include "service/state/record-file.h"
 #include "service/util/error.h"
@@ -87,6 +88,8 @@ int manager_get_image(Manager *m, const char *name, Image **ret, Error *ret_erro
 #define manager_find_snapshot(m, name) ((Snapshot *) manager_find(m, OBJECT_SNAPSHOT, name))
 #define manager_find_image(m, name) ((Image *) manager_find(m, OBJECT_IMAGE, name))
 
+/* Whether there is a record of that name, readable or not. */
+bool manager_has_record(Manager *m, ObjectKind kind, const char *name);
 /* ERROR_EXISTS when the name is taken. */
 int manager_check_free(Manager *m, ObjectKind kind, const char *name, Error *ret_error);
 

@@ -8,6 +8,7 @@
 #include "service/operation/network.h"
 #include "service/operation/step.h"
 #include "service/operation/update-plan.h"
+#include "service/operation/volume-device.h"
 #include "service/util/cleanup.h"
 
 static int check_devices(Manager *m, GVariant *devices, Error *ret_error) {
@@ -17,6 +18,9 @@ static int check_devices(Manager *m, GVariant *devices, Error *ret_error) {
         int r;
 
         r = devices_check(devices, ret_error);
+        if (r < 0)
+                return r;
+        r = volume_devices_check(m, devices, ret_error);
         if (r < 0)
                 return r;
         g_variant_iter_init(&iter, devices);
@@ -82,10 +86,12 @@ static void compare(Manager *m, Profile *profile, GVariant *config, GVariant *de
                     PrivilegeChange *ret) {
         g_autoptr(GVariant) old_config = g_variant_ref(profile->config);
         g_autoptr(GVariant) old_devices = g_variant_ref(profile->devices);
+        g_autoptr(GVariant) old_as_given = volume_devices_of_profile(old_devices);
+        g_autoptr(GVariant) as_given = volume_devices_of_profile(devices);
         GHashTableIter iter;
         Container *c;
 
-        privilege_compare(old_config, old_devices, config, devices, ret);
+        privilege_compare(old_config, old_as_given, config, as_given, ret);
         g_hash_table_iter_init(&iter, m->objects[OBJECT_CONTAINER]);
         while (g_hash_table_iter_next(&iter, NULL, (void **) &c)) {
                 g_autoptr(GVariant) config_before = NULL, devices_before = NULL;
@@ -113,22 +119,25 @@ static void compare(Manager *m, Profile *profile, GVariant *config, GVariant *de
 int profile_change_privilege(Manager *m, Profile *profile, const ProfileChange *change,
                              PrivilegeChange *ret, Error *ret_error) {
         g_autoptr(GVariant) no_config = config_empty(), no_devices = devices_empty();
-        g_autoptr(GVariant) config = NULL, devices = NULL;
+        g_autoptr(GVariant) config = NULL, devices = NULL, as_given = NULL;
         int r = check_change(m, change, ret_error);
 
         if (r < 0)
                 return r;
         config = config_merge(profile ? profile->config : no_config, change->set, change->unset);
         devices = devices_merge(change->devices ?: profile ? profile->devices : no_devices, NULL);
+        as_given = volume_devices_of_profile(devices);
         if (profile)
                 compare(m, profile, config, devices, ret);
         else
-                privilege_compare(NULL, NULL, config, devices, ret);
+                privilege_compare(NULL, NULL, config, as_given, ret);
         return 0;
 }
 
 static Privilege content_privilege(const Profile *profile) {
-        return MAX(config_privilege(profile->config), devices_privilege(profile->devices));
+        g_autoptr(GVariant) devices = volume_devices_of_profile(profile->devices);
+
+        return MAX(config_privilege(profile->config), devices_privilege(devices));
 }
 
 int profile_create(Manager *m, Caller caller, const char *name, const ProfileChange *content,
@@ -179,6 +188,7 @@ static void users_changed(Manager *m, Profile *profile) {
                         manager_changed(m, &c->object);
                         usage_changed(m, c);
                 }
+        usage_changed_all(m);
 }
 
 /* All that an update exchanges, with what is needed to exchange it back. */
@@ -265,6 +275,8 @@ static int update_job_new(Manager *m, Caller caller, UpdateJob *owned, Job **ret
                 r = job_lock(job, &profile->object, ret_error);
         if (r >= 0)
                 r = update_plan_lock(&owned->plan, job, ret_error);
+        if (r >= 0)
+                r = volume_devices_lock(job, profile->devices, owned->devices, ret_error);
         if (r < 0)
                 return r;
         job->sender = g_strdup(caller.sender);

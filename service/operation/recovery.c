@@ -11,6 +11,7 @@
 #include "service/operation/pool.h"
 #include "service/operation/snapshot.h"
 #include "service/operation/step.h"
+#include "service/operation/volume.h"
 #include "service/util/cleanup.h"
 #include "service/util/log.h"
 #include "service/util/path.h"
@@ -211,6 +212,29 @@ static void recover_image(Manager *m, Image *image) {
         start_or_log(&image->object, r, job, &error);
 }
 
+/* The record under the new name was written, and the old one is all that is left. */
+static bool recover_renamed_volume(Manager *m, StorageVolume *v) {
+        g_autofree char *pool = storage_volume_get_pool(v);
+        g_autofree char *name = g_strconcat(pool, "/", v->rename_to, NULL);
+
+        if (!v->rename_to || !manager_find(m, OBJECT_VOLUME, name))
+                return false;
+        (void) manager_forget(m, OBJECT_VOLUME, v->object.name, NULL);
+        manager_remove(m, &v->object);
+        return true;
+}
+
+static void recover_volume(Manager *m, StorageVolume *v) {
+        g_auto(Error) error = ERROR_INIT;
+        Job *job = NULL;
+        int r;
+
+        if (!volume_is_half(v) || recover_renamed_volume(m, v))
+                return;
+        r = volume_recover(m, v, &job, &error);
+        start_or_log(&v->object, r, job, &error);
+}
+
 static void recover_one(Manager *m, Object *o) {
         switch (o->kind) {
         case OBJECT_CONTAINER:
@@ -225,6 +249,9 @@ static void recover_one(Manager *m, Object *o) {
         case OBJECT_POOL:
                 recover_pool(m, (StoragePool *) o);
                 break;
+        case OBJECT_VOLUME:
+                recover_volume(m, (StorageVolume *) o);
+                break;
         case OBJECT_PROFILE:
         case OBJECT_SNAPSHOT: /* its container's recovery sees to it */
         case OBJECT_JOB:
@@ -237,7 +264,7 @@ static void recover_one(Manager *m, Object *o) {
 int recovery_start(Manager *m, Error *ret_error) {
         /* Pools first: the others wait for them. */
         static const ObjectKind order[] = { OBJECT_POOL, OBJECT_NETWORK, OBJECT_IMAGE,
-                                            OBJECT_CONTAINER };
+                                            OBJECT_VOLUME, OBJECT_CONTAINER };
         int r;
 
         r = record_dir_load(m->facts, load_facts, m, ret_error);

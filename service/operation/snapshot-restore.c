@@ -65,8 +65,8 @@ static uint64_t restored_size(Manager *m, const Container *c, const char *name) 
 
         if (!s)
                 return container_get_size(m, c);
-        profiles_expand(m, (const char *const *) s->profiles, s->config, s->devices, &config,
-                        &devices);
+        profiles_expand(m, c->object.owner, (const char *const *) s->profiles, s->config,
+                        s->devices, &config, &devices);
         return root_size_of(m, devices, c->pool);
 }
 
@@ -266,8 +266,8 @@ int snapshot_restore_privilege(Manager *m, const Container *c, const Snapshot *s
         if (r < 0)
                 return r;
         container_expand(m, c, &config, &devices);
-        profiles_expand(m, (const char *const *) s->profiles, s->config, s->devices, &new_config,
-                        &new_devices);
+        profiles_expand(m, c->object.owner, (const char *const *) s->profiles, s->config,
+                        s->devices, &new_config, &new_devices);
         privilege_compare(config, devices, new_config, new_devices, ret);
         return 0;
 }

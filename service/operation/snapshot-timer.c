@@ -5,6 +5,7 @@
 #include "service/model/config.h"
 #include "service/model/snapshot-calendar.h"
 #include "service/operation/snapshot.h"
+#include "service/operation/volume.h"
 #include "service/util/log.h"
 
 /* What is due while another job works on the container is tried again after this. */
@@ -17,7 +18,7 @@ struct SnapshotTimer {
         sd_event_source *source;      /* the next thing that is due */
         sd_event_source *look_source; /* look for it, when there is nothing better to do */
         uint64_t checked;             /* up to when everything has been seen to */
-        GHashTable *missed;           /* names of containers that a snapshot of is still due */
+        GHashTable *missed;           /* names of what a snapshot of is still due */
         bool retry;                   /* something could not be done */
 };
 
@@ -25,11 +26,23 @@ static uint64_t now_usec(void) {
         return (uint64_t) g_get_real_time();
 }
 
-/* When the container's next snapshot after `after` is due; UINT64_MAX for never. */
-static uint64_t next_snapshot(Manager *m, const Container *c, uint64_t after) {
+/* What has snapshots: containers and volumes; their names differ. */
+static const ObjectKind kinds[] = { OBJECT_CONTAINER, OBJECT_VOLUME };
+
+static const GPtrArray *snapshots_of(const Object *o) {
+        return o->kind == OBJECT_CONTAINER ? ((const Container *) o)->snapshots
+                                           : ((const StorageVolume *) o)->snapshots;
+}
+
+static uint64_t next_of_schedule(const char *schedule, uint64_t after) {
+        uint64_t next;
+
+        return schedule && snapshot_schedule_next(schedule, after, &next) ? next : UINT64_MAX;
+}
+
+static uint64_t next_of_container(Manager *m, const Container *c, uint64_t after) {
         const char *schedule, *stopped;
         bool when_stopped = false;
-        uint64_t next;
 
         if (c->incomplete || c->state == CONTAINER_DELETING)
                 return UINT64_MAX;
@@ -39,10 +52,18 @@ static uint64_t next_snapshot(Manager *m, const Container *c, uint64_t after) {
         stopped = container_get_expanded(m, c, "snapshots.schedule.stopped");
         if (stopped)
                 (void) config_parse_boolean(stopped, &when_stopped);
-        if ((!when_stopped && !container_is_up(c)) ||
-            !snapshot_schedule_next(schedule, after, &next))
+        return when_stopped || container_is_up(c) ? next_of_schedule(schedule, after) : UINT64_MAX;
+}
+
+/* When its next snapshot after `after` is due; UINT64_MAX for never. */
+static uint64_t next_snapshot(Manager *m, const Object *o, uint64_t after) {
+        const StorageVolume *v = (const StorageVolume *) o;
+
+        if (o->kind == OBJECT_CONTAINER)
+                return next_of_container(m, (const Container *) o, after);
+        if (v->state != STORAGE_VOLUME_READY)
                 return UINT64_MAX;
-        return next;
+        return next_of_schedule(config_get(v->config, "snapshots.schedule"), after);
 }
 
 /* --- what is due --- */
@@ -58,28 +79,39 @@ static bool start_or_retry(SnapshotTimer *timer, const char *what, int r, Job *j
         return r < 0 && error->code == ERROR_BUSY;
 }
 
-static void take_snapshot(SnapshotTimer *timer, Container *c) {
+static void take_snapshot(SnapshotTimer *timer, Object *o) {
         SnapshotCreate args = { .name = "" };
         g_auto(Error) error = ERROR_INIT;
+        Manager *m = timer->manager;
         Job *job = NULL;
-        int r = snapshot_create(timer->manager, CALLER_SERVICE, c, &args, &job, &error);
+        int r;
 
+        r = o->kind == OBJECT_CONTAINER
+                    ? snapshot_create(m, CALLER_SERVICE, (Container *) o, &args, &job, &error)
+                    : volume_snapshot_create(m, CALLER_SERVICE, (StorageVolume *) o, &args, &job,
+                                             &error);
         if (start_or_retry(timer, "A snapshot that is due cannot be taken", r, job, &error))
-                g_hash_table_add(timer->missed, g_strdup(c->object.name));
+                g_hash_table_add(timer->missed, g_strdup(o->name));
         else
-                g_hash_table_remove(timer->missed, c->object.name);
+                g_hash_table_remove(timer->missed, o->name);
 }
 
-static void delete_expired(SnapshotTimer *timer, Container *c, uint64_t now) {
-        for (guint i = 0; i < c->snapshots->len; i++) {
-                Snapshot *s = c->snapshots->pdata[i];
+static void delete_expired(SnapshotTimer *timer, Object *o, uint64_t now) {
+        const GPtrArray *snapshots = snapshots_of(o);
+        Manager *m = timer->manager;
+
+        for (guint i = 0; i < snapshots->len; i++) {
+                Snapshot *s = snapshots->pdata[i];
                 g_auto(Error) error = ERROR_INIT;
                 Job *job = NULL;
                 int r;
 
                 if (s->state != SNAPSHOT_READY || s->expires == 0 || s->expires > now)
                         continue;
-                r = snapshot_delete(timer->manager, CALLER_SERVICE, s, &job, &error);
+                r = o->kind == OBJECT_CONTAINER
+                            ? snapshot_delete(m, CALLER_SERVICE, s, &job, &error)
+                            : volume_snapshot_delete(m, CALLER_SERVICE, (StorageVolume *) o,
+                                                     snapshot_get_name(s), &job, &error);
                 (void) start_or_retry(timer, "A snapshot that has expired cannot be deleted", r,
                                       job, &error);
         }
@@ -88,35 +120,45 @@ static void delete_expired(SnapshotTimer *timer, Container *c, uint64_t now) {
 static void do_what_is_due(SnapshotTimer *timer) {
         uint64_t now = now_usec();
         GHashTableIter iter;
-        Container *c;
+        Object *o;
 
         timer->retry = false;
-        g_hash_table_iter_init(&iter, timer->manager->objects[OBJECT_CONTAINER]);
-        while (g_hash_table_iter_next(&iter, NULL, (void **) &c)) {
-                if (next_snapshot(timer->manager, c, timer->checked) <= now ||
-                    g_hash_table_contains(timer->missed, c->object.name))
-                        take_snapshot(timer, c);
-                delete_expired(timer, c, now);
+        for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
+                g_hash_table_iter_init(&iter, timer->manager->objects[kinds[i]]);
+                while (g_hash_table_iter_next(&iter, NULL, (void **) &o)) {
+                        if (next_snapshot(timer->manager, o, timer->checked) <= now ||
+                            g_hash_table_contains(timer->missed, o->name))
+                                take_snapshot(timer, o);
+                        delete_expired(timer, o, now);
+                }
         }
         timer->checked = now;
 }
 
 /* --- when something is due --- */
 
+static uint64_t next_due_of(const SnapshotTimer *timer, const Object *o) {
+        const GPtrArray *snapshots = snapshots_of(o);
+        uint64_t next = next_snapshot(timer->manager, o, timer->checked);
+
+        for (guint i = 0; i < snapshots->len; i++) {
+                const Snapshot *s = snapshots->pdata[i];
+
+                if (s->state == SNAPSHOT_READY && s->expires > timer->checked)
+                        next = MIN(next, s->expires);
+        }
+        return next;
+}
+
 static uint64_t next_due(const SnapshotTimer *timer) {
         uint64_t next = timer->retry ? now_usec() + RETRY_USEC : UINT64_MAX;
         GHashTableIter iter;
-        Container *c;
+        const Object *o;
 
-        g_hash_table_iter_init(&iter, timer->manager->objects[OBJECT_CONTAINER]);
-        while (g_hash_table_iter_next(&iter, NULL, (void **) &c)) {
-                next = MIN(next, next_snapshot(timer->manager, c, timer->checked));
-                for (guint i = 0; i < c->snapshots->len; i++) {
-                        const Snapshot *s = c->snapshots->pdata[i];
-
-                        if (s->state == SNAPSHOT_READY && s->expires > timer->checked)
-                                next = MIN(next, s->expires);
-                }
+        for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
+                g_hash_table_iter_init(&iter, timer->manager->objects[kinds[i]]);
+                while (g_hash_table_iter_next(&iter, NULL, (void **) &o))
+                        next = MIN(next, next_due_of(timer, o));
         }
         return next;
 }

@@ -3,6 +3,7 @@
 #include "service/model/device.h"
 #include "service/operation/container.h"
 #include "service/operation/step.h"
+#include "service/operation/volume-device.h"
 
 static bool device_uses(GVariant *options, const Object *o) {
         if (o->kind == OBJECT_NETWORK && g_str_equal(device_get_type(options), "nic"))
@@ -10,7 +11,7 @@ static bool device_uses(GVariant *options, const Object *o) {
                        g_strcmp0(config_get(options, "network"), o->name) == 0;
         if (o->kind == OBJECT_POOL && g_str_equal(device_get_type(options), "disk"))
                 return g_strcmp0(config_get(options, "pool"), o->name) == 0;
-        return false;
+        return o->kind == OBJECT_VOLUME && device_is_of_volume(options, (const StorageVolume *) o);
 }
 
 /* Whether one of the devices is a nic on that network, or a disk on that pool. */
@@ -85,6 +86,7 @@ static bool container_uses(Manager *m, const Container *c, const Object *o) {
         case OBJECT_POOL:
                 return g_str_equal(c->pool, o->name);
         case OBJECT_NETWORK:
+        case OBJECT_VOLUME:
                 return effective_devices_use(m, c, o);
         case OBJECT_CONTAINER:
         case OBJECT_SNAPSHOT:
@@ -111,6 +113,19 @@ static int compare_subjects(const void *a, const void *b) {
         return x->kind != y->kind ? (int) x->kind - (int) y->kind : g_strcmp0(x->name, y->name);
 }
 
+static void add_volumes(Manager *m, GArray *users, const Object *pool) {
+        GHashTableIter iter;
+        StorageVolume *v;
+
+        g_hash_table_iter_init(&iter, m->objects[OBJECT_VOLUME]);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &v)) {
+                g_autofree char *name = storage_volume_get_pool(v);
+
+                if (g_str_equal(name, pool->name))
+                        add_user(users, &v->object);
+        }
+}
+
 GArray *usage_of(Manager *m, Object *o) {
         GArray *users = g_array_new(FALSE, FALSE, sizeof(JobSubject));
         GHashTableIter iter;
@@ -126,6 +141,8 @@ GArray *usage_of(Manager *m, Object *o) {
         while (g_hash_table_iter_next(&iter, NULL, (void **) &profile))
                 if (devices_use(profile->devices, o))
                         add_user(users, &profile->object);
+        if (o->kind == OBJECT_POOL)
+                add_volumes(m, users, o);
         g_array_sort(users, compare_subjects);
         return users;
 }
@@ -163,4 +180,5 @@ void usage_changed_all(Manager *m) {
         all_changed(m, OBJECT_PROFILE);
         all_changed(m, OBJECT_NETWORK);
         all_changed(m, OBJECT_POOL);
+        all_changed(m, OBJECT_VOLUME);
 }

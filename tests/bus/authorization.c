@@ -110,6 +110,18 @@ static const struct {
         { "StoragePool.GetConfig", PATH_POOL, "(@a{sv} {},)" },
         { "StoragePool.GetSpace", PATH_POOL, "(@a{sv} {},)" },
         { "StoragePool.Update", PATH_POOL, "(@a{ss} {}, @as [], @a{sv} {})" },
+        { "StoragePool.GetVolume", PATH_POOL, "('v1',)" },
+        { "StoragePool.CreateVolume", PATH_POOL, "('new', @a{ss} {}, @a{sv} {})" },
+        { "Volume.GetConfig", PATH_POOL "/volume/v1", "(@a{sv} {},)" },
+        { "Volume.Update", PATH_POOL "/volume/v1", "(@a{ss} {}, @as [], @a{sv} {})" },
+        { "Volume.Copy", PATH_POOL "/volume/v1", "('v2', @a{sv} {})" },
+        { "Volume.CreateSnapshot", PATH_POOL "/volume/v1", "('s2', @a{sv} {})" },
+        { "Volume.UpdateSnapshot", PATH_POOL "/volume/v1", "('s1', @a{sv} {})" },
+        { "Volume.RestoreSnapshot", PATH_POOL "/volume/v1", "('s1', @a{sv} {})" },
+        { "Volume.RenameSnapshot", PATH_POOL "/volume/v1", "('s1', 's3', @a{sv} {})" },
+        { "Volume.DeleteSnapshot", PATH_POOL "/volume/v1", "('s1', @a{sv} {})" },
+        { "Volume.Rename", PATH_POOL "/volume/v1", "('v3', @a{sv} {})" },
+        { "Volume.Delete", PATH_POOL "/volume/v1", "(@a{sv} {},)" },
         { "Manager.Shutdown", PATH_ROOT, "(@a{sv} {},)" },
         { "StoragePool.Delete", PATH_POOL, "(@a{sv} {},)" },
 };
@@ -117,6 +129,7 @@ static const struct {
 Stage stage_new(Harness *h, Client *alice) {
         Stage stage = { .h = h };
         g_autoptr(Call) p1 = NULL, p2 = NULL, network = NULL, other = NULL, snapshot = NULL;
+        g_autoptr(Call) taken = NULL;
 
         world_make_image(h);
         stage.image = world_import_image(alice, "alice's image", NULL);
@@ -137,6 +150,10 @@ Stage stage_new(Harness *h, Client *alice) {
         snapshot = client_run_job(alice, "/org/berth1/container/c1", "Container.CreateSnapshot",
                                   g_variant_new_parsed("('s1', @a{sv} {})"));
         call_assert_ok(snapshot);
+        world_make_volume(alice, "v1");
+        taken = client_run_job(alice, PATH_POOL "/volume/v1", "Volume.CreateSnapshot",
+                               g_variant_new_parsed("('s1', @a{sv} {})"));
+        call_assert_ok(taken);
         harness_plan(h, "runtime.exec", "progress 0.5 Serving\nset serve yes");
         stage.job = client_start_job(alice, "/org/berth1/container/c1", "Container.Exec",
                                      g_variant_new_parsed("(['cat'], @a{sv} {})"));
@@ -170,7 +187,8 @@ static const BusMethod *row_of(const char *method) {
 }
 
 static bool is_alices(const char *path) {
-        return g_str_equal(path, "@") || g_str_equal(path, "%") || strstr(path, "/container/");
+        return g_str_equal(path, "@") || g_str_equal(path, "%") || strstr(path, "/container/") ||
+               strstr(path, "/volume/");
 }
 
 const char *stage_get_method(size_t i) {

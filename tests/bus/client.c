@@ -220,6 +220,8 @@ static const char *interface_of(const char *path) {
                 { "/org/berth1/job/", "org.berth1.Job" },
         };
 
+        if (strstr(path, "/volume/"))
+                return "org.berth1.Volume";
         if (strstr(path, "/snapshot/"))
                 return "org.berth1.Snapshot";
         for (size_t i = 0; i < ELEMENTSOF(table); i++)

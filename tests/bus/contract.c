@@ -178,6 +178,7 @@ TEST(live_objects_are_as_the_contract_says) {
         snapshot = client_run_job(h->root, "/org/berth1/container/c1", "Container.CreateSnapshot",
                                   g_variant_new_parsed("('s1', @a{sv} {})"));
         call_assert_ok(snapshot);
+        world_make_volume(h->root, "v1");
         job = client_start_job(h->root, PATH_ROOT, "Manager.CreateNetwork",
                                g_variant_new_parsed("('net0', 'bridge', @a{ss} {}, @a{sv} {})"));
         end = client_wait_job(h->root, job);
@@ -198,6 +199,9 @@ TEST(live_objects_are_as_the_contract_says) {
                         break;
                 case OBJECT_POOL:
                         compare_live(h, *c, PATH_POOL);
+                        break;
+                case OBJECT_VOLUME:
+                        compare_live(h, *c, PATH_POOL "/volume/v1");
                         break;
                 case OBJECT_SNAPSHOT:
                         compare_live(h, *c, "/org/berth1/container/c1/snapshot/s1");
@@ -355,7 +359,8 @@ static bool is_own_kind(const char *interface, const char *key) {
 
         return g_str_equal(word, key) ||
                (g_str_equal(word, "storagepool") && g_str_equal(key, "pool")) ||
-               (g_str_equal(word, "snapshot") && g_str_equal(key, "container"));
+               (g_str_equal(word, "snapshot") && g_str_equal(key, "container")) ||
+               (g_str_equal(word, "volume") && g_str_equal(key, "pool"));
 }
 
 /* A prompt names its object, by a detail that is there for every method of the class, or by one

@@ -18,11 +18,12 @@
 #define C1 "/org/berth1/container/c1"
 #define C2 "/org/berth1/container/c2"
 #define C3 "/org/berth1/container/c3"
+#define VOLUME(name) PATH_POOL "/volume/" name
 /* More steps than any verb has. */
 #define STEPS_MAX 60U
 
 /* A verb, the object that is there before and not after it or the other way round (or the state of
- * one), and the verb that takes it back. */
+ * one), and the verb that takes it back. "VOLUME#NAME" is a snapshot of a volume. */
 typedef struct Verb {
         const char *path, *method, *args;
         const char *before, *after, *state_after;
@@ -44,6 +45,23 @@ static const Verb verbs[] = {
           C3 "/snapshot/s2", NULL, C3 "/snapshot/s2", "Snapshot.Rename", "('s0', @a{sv} {})" },
         { C3, "Container.Copy", "('c4', @a{sv} {})", NULL, "/org/berth1/container/c4", NULL,
           "/org/berth1/container/c4", "Container.Delete", "(@a{sv} {},)" },
+        { PATH_POOL, "StoragePool.CreateVolume", "('v1', @a{ss} {}, @a{sv} {})", NULL, VOLUME("v1"),
+          NULL, VOLUME("v1"), "Volume.Delete", "(@a{sv} {},)" },
+        { VOLUME("v0"), "Volume.Delete", "(@a{sv} {},)", VOLUME("v0"), NULL, NULL,
+          PATH_POOL, "StoragePool.CreateVolume", "('v0', @a{ss} {}, @a{sv} {})" },
+        { VOLUME("v3"), "Volume.Rename", "('v9', @a{sv} {})", VOLUME("v3"), VOLUME("v9"), NULL,
+          VOLUME("v9"), "Volume.Rename", "('v3', @a{sv} {})" },
+        { VOLUME("v3"), "Volume.Copy", "('v4', @a{sv} {})", NULL, VOLUME("v4"), NULL,
+          VOLUME("v4"), "Volume.Delete", "(@a{sv} {},)" },
+        { VOLUME("v3"), "Volume.CreateSnapshot", "('s1', @a{sv} {})", NULL, VOLUME("v3") "#s1",
+          NULL, VOLUME("v3"), "Volume.DeleteSnapshot", "('s1', @a{sv} {})" },
+        { VOLUME("v3"), "Volume.DeleteSnapshot", "('s0', @a{sv} {})", VOLUME("v3") "#s0", NULL,
+          NULL, VOLUME("v3"), "Volume.CreateSnapshot", "('s0', @a{sv} {})" },
+        { VOLUME("v3"), "Volume.RenameSnapshot", "('s0', 's2', @a{sv} {})", VOLUME("v3") "#s0",
+          VOLUME("v3") "#s2", NULL, VOLUME("v3"), "Volume.RenameSnapshot",
+          "('s2', 's0', @a{sv} {})" },
+        { VOLUME("v3"), "Volume.RestoreSnapshot", "('s0', @a{sv} {})", NULL, VOLUME("v3") "#s0",
+          NULL, VOLUME("v3"), "Volume.RestoreSnapshot", "('s0', @a{sv} {})" },
         { C3, "Container.Start", "(@a{sv} {},)", NULL, NULL, "running",
           C3, "Container.Stop", "({'force': <true>},)" },
         { PATH_ROOT, "Manager.CreateNetwork", "('net0', 'bridge', @a{ss} {}, @a{sv} {})", NULL,
@@ -63,8 +81,9 @@ static char *take_stock(Harness *h) {
         static const char *const directories[] = {
                 "state/containers", "state/images", "state/profiles", "state/networks",
                 "state/pools", "state/archives", "state/mounts/default/containers",
-                "state/mounts/default/snapshots", "state/mounts/default/images", "run/containers",
-                "run/lxc",
+                "state/mounts/default/snapshots", "state/mounts/default/images",
+                "state/volumes", "state/mounts/default/custom",
+                "state/mounts/default/custom-snapshots/v3", "run/containers", "run/lxc",
         };
         GString *stock = g_string_new(NULL);
 
@@ -74,10 +93,30 @@ static char *take_stock(Harness *h) {
         return g_string_free(stock, FALSE);
 }
 
+/* An object, or a snapshot of a volume, be it that its deletion was interrupted. */
+static bool is_there(Harness *h, const char *name) {
+        g_auto(GStrv) parts = g_strsplit(name, "#", 2);
+        g_autoptr(GVariant) snapshots = NULL;
+        bool found = false;
+
+        if (!parts[1])
+                return world_has_object(h, name);
+        snapshots = client_get(h->root, parts[0], "Snapshots");
+        g_assert_nonnull(snapshots);
+        for (gsize i = 0; i < g_variant_n_children(snapshots); i++) {
+                g_autoptr(GVariant) s = g_variant_get_child_value(snapshots, i);
+                const char *own;
+
+                g_assert_true(g_variant_lookup(s, "name", "&s", &own));
+                found |= g_str_equal(own, parts[1]);
+        }
+        return found;
+}
+
 /* Whether the verb is done; fails the test when it is neither that nor undone. */
 static bool is_done(Harness *h, const Verb *verb) {
-        bool before = verb->before && world_has_object(h, verb->before);
-        bool after = verb->after && world_has_object(h, verb->after);
+        bool before = verb->before && is_there(h, verb->before);
+        bool after = verb->after && is_there(h, verb->after);
 
         if (verb->state_after) {
                 g_autofree char *state = client_get_string(h->root, verb->path, "State");
@@ -122,6 +161,9 @@ static Harness *prepare(char **ret_failpoint) {
         g_free(world_make_container(h->root, "c2"));
         g_free(world_make_container(h->root, "c3"));
         run_well(h, C3, "Container.CreateSnapshot", "('s0', @a{sv} {})");
+        world_make_volume(h->root, "v0");
+        world_make_volume(h->root, "v3");
+        run_well(h, VOLUME("v3"), "Volume.CreateSnapshot", "('s0', @a{sv} {})");
         return h;
 }
 

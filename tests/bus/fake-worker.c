@@ -247,97 +247,6 @@ static int container_create(Worker *worker, GVariantDict *result, Error *ret_err
         return r;
 }
 
-static int container_delete(Worker *worker, GVariantDict *result, Error *ret_error) {
-        const char *container;
-        int r = worker_get_string(worker, "container", &container, ret_error);
-
-        if (r >= 0)
-                r = remove_below(worker, "snapshots", container, ret_error);
-        return r < 0 ? r : remove_below(worker, "containers", container, ret_error);
-}
-
-static int container_copy(Worker *worker, GVariantDict *result, Error *ret_error) {
-        g_autoptr(GVariant) snapshots = NULL;
-        const char *name;
-        int r;
-
-        r = worker_get_string(worker, "name", &name, ret_error);
-        if (r >= 0)
-                r = worker_get_variant(worker, "snapshots", "as", &snapshots, ret_error);
-        if (r >= 0)
-                r = make_dir_below(worker, "containers", name, ret_error);
-        if (r < 0)
-                return r;
-        r = make_snapshots(worker, name, snapshots, ret_error);
-        g_variant_dict_insert(result, "idmapped", "b", TRUE);
-        return r;
-}
-
-static int container_rename(Worker *worker, GVariantDict *result, Error *ret_error) {
-        const char *pool, *container, *name;
-        g_autofree char *from = NULL, *to = NULL, *snapshots_from = NULL, *snapshots_to = NULL;
-        int r;
-
-        r = worker_get_string(worker, "pool-path", &pool, ret_error);
-        if (r >= 0)
-                r = worker_get_string(worker, "container", &container, ret_error);
-        if (r >= 0)
-                r = worker_get_string(worker, "name", &name, ret_error);
-        if (r < 0)
-                return r;
-        from = g_build_filename(pool, "containers", container, NULL);
-        to = g_build_filename(pool, "containers", name, NULL);
-        if (rename(from, to) < 0 && errno != ENOENT)
-                return -errno;
-        snapshots_from = g_build_filename(pool, "snapshots", container, NULL);
-        snapshots_to = g_build_filename(pool, "snapshots", name, NULL);
-        return rename(snapshots_from, snapshots_to) < 0 && errno != ENOENT ? -errno : 0;
-}
-
-static int snapshot_parent(Worker *worker, char **ret_parent, const char **ret_name,
-                           Error *ret_error) {
-        const char *container;
-        int r = worker_get_string(worker, "container", &container, ret_error);
-
-        if (r >= 0)
-                r = worker_get_string(worker, "snapshot", ret_name, ret_error);
-        if (r >= 0)
-                *ret_parent = g_strconcat("snapshots/", container, NULL);
-        return r;
-}
-
-static int snapshot_create(Worker *worker, GVariantDict *result, Error *ret_error) {
-        g_autofree char *parent = NULL;
-        const char *name;
-        int r = snapshot_parent(worker, &parent, &name, ret_error);
-
-        return r < 0 ? r : make_dir_below(worker, parent, name, ret_error);
-}
-
-static int snapshot_delete(Worker *worker, GVariantDict *result, Error *ret_error) {
-        g_autofree char *parent = NULL;
-        const char *name;
-        int r = snapshot_parent(worker, &parent, &name, ret_error);
-
-        return r < 0 ? r : remove_below(worker, parent, name, ret_error);
-}
-
-static int snapshot_rename(Worker *worker, GVariantDict *result, Error *ret_error) {
-        g_autofree char *parent = NULL, *from = NULL, *to = NULL;
-        const char *snapshot, *name, *pool;
-        int r = snapshot_parent(worker, &parent, &snapshot, ret_error);
-
-        if (r >= 0)
-                r = worker_get_string(worker, "name", &name, ret_error);
-        if (r >= 0)
-                r = worker_get_string(worker, "pool-path", &pool, ret_error);
-        if (r < 0)
-                return r;
-        from = g_build_filename(pool, parent, snapshot, NULL);
-        to = g_build_filename(pool, parent, name, NULL);
-        return rename(from, to) < 0 && errno != ENOENT ? -errno : 0;
-}
-
 static int image_delete(Worker *worker, GVariantDict *result, Error *ret_error) {
         const char *image;
         int r = worker_get_string(worker, "image", &image, ret_error);
@@ -448,7 +357,7 @@ static int container_import(Worker *worker, GVariantDict *result, Error *ret_err
                 r = make_dir_below(worker, "containers", name, ret_error);
         if (r < 0)
                 return r;
-        r = make_snapshots(worker, name, snapshots, ret_error);
+        r = make_snapshots(worker, "snapshots", name, snapshots, ret_error);
         if (r >= 0 && setting("full"))
                 r = error_set(ret_error, ERROR_NO_SPACE, "Full");
         if (r >= 0 && setting("hold"))
@@ -730,18 +639,28 @@ static int volume_usage(Worker *worker, GVariantDict *result, Error *ret_error) 
         _(POOL_GROW, nothing) \
         _(POOL_DELETE, nothing) \
         _(CONTAINER_CREATE, container_create) \
-        _(CONTAINER_COPY, container_copy) \
-        _(CONTAINER_DELETE, container_delete) \
-        _(CONTAINER_RENAME, container_rename) \
-        _(SNAPSHOT_CREATE, snapshot_create) \
-        _(SNAPSHOT_DELETE, snapshot_delete) \
-        _(SNAPSHOT_RENAME, snapshot_rename) \
+        _(CONTAINER_COPY, fake_container_copy) \
+        _(CONTAINER_DELETE, fake_container_delete) \
+        _(CONTAINER_RENAME, fake_container_rename) \
+        _(SNAPSHOT_CREATE, fake_snapshot_create) \
+        _(SNAPSHOT_DELETE, fake_snapshot_delete) \
+        _(SNAPSHOT_RENAME, fake_snapshot_rename) \
         _(SNAPSHOT_RESTORE, nothing) \
         _(SNAPSHOT_RESTORE_UNDO, nothing) \
         _(SNAPSHOT_RESTORE_END, nothing) \
         _(IMAGE_DELETE, image_delete) \
+        _(VOLUME_CREATE, fake_volume_create) \
+        _(VOLUME_COPY, fake_volume_copy) \
+        _(VOLUME_DELETE, fake_volume_delete) \
+        _(VOLUME_RENAME, fake_volume_rename) \
         _(VOLUME_RESIZE, nothing) \
         _(VOLUME_USAGE, volume_usage) \
+        _(VOLUME_SNAPSHOT_CREATE, fake_snapshot_create) \
+        _(VOLUME_SNAPSHOT_DELETE, fake_snapshot_delete) \
+        _(VOLUME_SNAPSHOT_RENAME, fake_snapshot_rename) \
+        _(VOLUME_SNAPSHOT_RESTORE, nothing) \
+        _(VOLUME_SNAPSHOT_RESTORE_UNDO, nothing) \
+        _(VOLUME_SNAPSHOT_RESTORE_END, nothing) \
         _(IMAGE_IMPORT, image_import) \
         _(IMAGE_PUBLISH, image_publish) \
         _(IMAGE_UNPACK, image_unpack) \

@@ -262,9 +262,10 @@ TEST(expired_ones_go) {
         g_autofree char *soon = g_strdup_printf(
                 "{'expires': <uint64 %" G_GINT64_FORMAT ">}", g_get_real_time() + G_USEC_PER_SEC);
 
-        run_job(h->root, C1, "Container.CreateSnapshot", named("s1", soon));
         run_job(h->root, C1, "Container.CreateSnapshot", named("s2", "{'expires': <uint64 0>}"));
-        HARNESS_WAIT(h, !harness_has_file(h, VOLUME "c1/s1"));
+        run_job(h->root, C1, "Container.CreateSnapshot", named("s1", soon));
+        HARNESS_WAIT(h, !world_has_object(h, C1 "/snapshot/s1"));
+        g_assert_false(harness_has_file(h, VOLUME "c1/s1"));
         g_assert_true(world_has_object(h, C1 "/snapshot/s2"));
 
         run_job(h->root, C1, "Container.CreateSnapshot", named("s3", "{'expires': <uint64 5>}"));

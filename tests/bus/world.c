@@ -49,6 +49,15 @@ char *world_import_image(Client *client, const char *content, const char *alias)
                            fingerprint, NULL);
 }
 
+void world_make_volume(Client *client, const char *name) {
+        g_autoptr(Call) call = client_run_job(
+                client, PATH_POOL, "StoragePool.CreateVolume",
+                g_variant_new("(s@a{ss}@a{sv})", name,
+                              g_variant_new_array(G_VARIANT_TYPE("{ss}"), NULL, 0), no_options()));
+
+        call_assert_ok(call);
+}
+
 void world_make_image(Harness *h) {
         g_autofree char *image = NULL;
 

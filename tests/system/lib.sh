@@ -263,6 +263,9 @@ world_empty() {
         for object in $(objects Image); do
                 delete "$object"
         done
+        for object in $(objects Volume); do
+                delete "$object"
+        done
         for object in $(objects Profile); do
                 if [ "$object" = /profile/default ]; then
                         call "$object" Profile Update 'a{ss}asa{sv}' 0 0 1 devices 'a{sa{ss}}' 0

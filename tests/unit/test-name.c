@@ -58,7 +58,7 @@ TEST(lengths) {
         } cases[] = {
                 { NAME_CONTAINER, 63 }, { NAME_PROFILE, 63 },  { NAME_NETWORK, 15 },
                 { NAME_POOL, 63 },      { NAME_DEVICE, 63 },   { NAME_SNAPSHOT, 63 },
-                { NAME_INTERFACE, 15 }, { NAME_ALIAS, 128 },
+                { NAME_INTERFACE, 15 }, { NAME_ALIAS, 128 },   { NAME_VOLUME, 63 },
         };
 
         G_STATIC_ASSERT(ELEMENTSOF(cases) == _NAME_KIND_MAX);

@@ -11,6 +11,7 @@
 #include "service/model/network.h"
 #include "service/model/pool.h"
 #include "service/model/profile.h"
+#include "service/model/volume.h"
 #include "service/util/cleanup.h"
 #include "tests/unit/test.h"
 
@@ -91,7 +92,27 @@ static GVariant *reread_pool(GVariant *record) {
                                                                 : storage_pool_to_record(pool);
 }
 
+static GVariant *make_volume(void) {
+        g_autoptr(StorageVolume) v = storage_volume_new("p", "v", 7);
+        Snapshot *s = snapshot_new("v", "s", 7);
+
+        v->rename_to = g_strdup("w");
+        s->state = SNAPSHOT_DELETING;
+        g_ptr_array_add(v->snapshots, s);
+        g_variant_unref(v->config);
+        v->config = config();
+        return storage_volume_to_record(v);
+}
+
+static GVariant *reread_volume(GVariant *record) {
+        g_autoptr(StorageVolume) v = NULL;
+
+        return storage_volume_from_record("p/v", record, &v) < 0 ? NULL
+                                                                 : storage_volume_to_record(v);
+}
+
 static const Kind kinds[] = {
+        { "volume", make_volume, reread_volume },
         { "container", make_container, reread_container },
         { "network", make_network, reread_network },
         { "profile", make_profile, reread_profile },

@@ -67,15 +67,16 @@ static int open_user_namespace(const IdShift *shift) {
 /* --- disks --- */
 
 /* Which ids are translated: 1 and the map, or 0 for none. The owner's files are root's inside, and
- * everybody else's nobody's; "shift" shows all ids as they are on disk. */
+ * everybody else's nobody's; "shift" shows all ids as they are on disk, and so do
+ * volumes. */
 static int disk_shift(const DeviceContext *context, GVariant *options, IdShift *ret) {
         const struct passwd *owner;
 
         if (context->uid_base == 0)
                 return 0;
-        if (config_get(options, "shift")) {
+        if (device_is_volume(options) || config_get(options, "shift")) {
                 *ret = (IdShift) { 0, context->uid_base, 0, context->gid_base, context->id_count };
-                return device_get_boolean(options, "shift", false);
+                return device_is_volume(options) || device_get_boolean(options, "shift", false);
         }
         owner = getpwuid(context->owner);
         if (!owner)
@@ -145,10 +146,34 @@ static int disk_error(const DeviceContext *context, const char *name, GVariant *
                                name, context->container, source);
 }
 
+/* Volumes are in a directory that root alone may enter. */
+static uid_t device_opener(const DeviceContext *context, GVariant *options) {
+        bool as_root = device_is_volume(options) || config_get(options, "shift") ||
+                       device_get_boolean(options, "recursive", false);
+
+        return as_root ? 0 : context->owner;
+}
+
+static int idmap_error(const DeviceContext *context, const char *name, GVariant *options,
+                       Error *ret_error) {
+        const char *source = config_get(options, "source");
+
+        if (device_is_volume(options))
+                return error_set(ret_error, ERROR_NOT_SUPPORTED,
+                                 "Device \"%s\" of container \"%s\": the filesystem of storage "
+                                 "pool \"%s\" cannot be mounted with other owners (idmapped), "
+                                 "which volumes need; use a pool on ext4, xfs or btrfs",
+                                 name, context->container, config_get(options, "pool"));
+        return error_set(ret_error, ERROR_NOT_SUPPORTED,
+                         "Device \"%s\" of container \"%s\": the filesystem of %s cannot be "
+                         "mounted with other owners (idmapped); an administrator can attach it "
+                         "with shift=false", name, context->container, source);
+}
+
 int device_mount_new(const DeviceContext *context, const char *name, GVariant *options,
                      int *ret_fd, bool *ret_directory, Error *ret_error) {
         bool recursive = device_get_boolean(options, "recursive", false);
-        uid_t opener = config_get(options, "shift") || recursive ? 0 : context->owner;
+        uid_t opener = device_opener(context, options);
         _cleanup_close_ int source = -EBADF, fd = -EBADF;
         struct stat st;
         int r;
@@ -166,11 +191,7 @@ int device_mount_new(const DeviceContext *context, const char *name, GVariant *o
                 return disk_error(context, name, options, -errno, ret_error);
         r = set_attributes(fd, context, options, recursive);
         if (r == -EINVAL)
-                return error_set(ret_error, ERROR_NOT_SUPPORTED,
-                                 "Device \"%s\" of container \"%s\": the filesystem of %s "
-                                 "cannot be mounted with other owners (idmapped); an "
-                                 "administrator can attach it with shift=false",
-                                 name, context->container, config_get(options, "source"));
+                return idmap_error(context, name, options, ret_error);
         if (r < 0)
                 return disk_error(context, name, options, r, ret_error);
         *ret_directory = S_ISDIR(st.st_mode);

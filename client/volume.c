@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/volume.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "client/container-record.h"
+#include "client/format.h"
+#include "client/job.h"
+#include "client/settings.h"
+#include "client/table.h"
+#include "service/util/cleanup.h"
+
+#define LOCAL_ONLY "berth works on this machine only"
+#define COLUMNS_DEFAULT "tndcu"
+
+/* --- naming --- */
+
+int volume_path(const char *pool, const char *argument, char **ret, char **ret_snapshot,
+                Error *ret_error) {
+        static const char *const others[] = { "container", "virtual-machine", "image", NULL };
+        g_autofree char *pool_name = NULL, *full = NULL;
+        g_auto(GStrv) parts = g_strsplit(argument, "/", -1);
+        char **name = parts;
+        int r;
+
+        r = client_object_name(pool, &pool_name, ret_error);
+        if (r < 0)
+                return r;
+        if (parts[0] && parts[1] && g_strv_contains(others, parts[0]))
+                return error_set(ret_error, ERROR_NOT_SUPPORTED,
+                                 "'%s' is no volume of a user's own", argument);
+        if (parts[0] && parts[1] && g_str_equal(parts[0], "custom"))
+                name++;
+        if (!name[0] || !*name[0] || (name[1] && (!*name[1] || name[2])) ||
+            !g_utf8_validate(argument, -1, NULL) || strchr(pool_name, '/'))
+                return error_set(ret_error, ERROR_INVALID_NAME,
+                                 "A volume is written VOLUME, its snapshot VOLUME/SNAPSHOT");
+        if (name[1] && !ret_snapshot)
+                return error_set(ret_error, ERROR_INVALID_NAME,
+                                 "This is not for snapshots of a volume");
+        full = g_strconcat(pool_name, "/", name[0], NULL);
+        *ret = object_make_path(OBJECT_VOLUME, full);
+        if (ret_snapshot)
+                *ret_snapshot = g_strdup(name[1]);
+        return 0;
+}
+
+int volume_path_of_arguments(Client *c, char **ret, char **ret_snapshot, Error *ret_error) {
+        return volume_path(client_argument(c, 0), client_argument(c, 1), ret, ret_snapshot,
+                           ret_error);
+}
+
+/* --- settings --- */
+
+static int volume_show(Client *c, Error *ret_error) {
+        g_autofree char *path = NULL, *snapshot = NULL;
+        g_autoptr(Object) o = NULL;
+        int r;
+
+        r = volume_path_of_arguments(c, &path, &snapshot, ret_error);
+        if (r < 0 || !snapshot)
+                return r < 0 ? r : settings_show(c, OBJECT_VOLUME, path, ret_error);
+        r = client_get_object(c, OBJECT_VOLUME, path, &o, ret_error);
+        return r < 0 ? r : volume_show_snapshot(c, o, snapshot, ret_error);
+}
+
+static int volume_get(Client *c, Error *ret_error) {
+        g_autofree char *path = NULL;
+        int r = volume_path_of_arguments(c, &path, NULL, ret_error);
+
+        return r < 0 ? r : settings_get(c, OBJECT_VOLUME, path, client_argument(c, 2), ret_error);
+}
+
+static int volume_set(Client *c, Error *ret_error) {
+        g_autofree char *path = NULL;
+        int r = volume_path_of_arguments(c, &path, NULL, ret_error);
+
+        return r < 0 ? r : settings_set(c, OBJECT_VOLUME, path, 2, ret_error);
+}
+
+static int volume_unset(Client *c, Error *ret_error) {
+        const char *key = client_argument(c, 2);
+        g_autofree char *path = NULL;
+        int r = volume_path_of_arguments(c, &path, NULL, ret_error);
+
+        return r < 0 ? r : settings_update(c, OBJECT_VOLUME, path, NULL,
+                                           g_variant_new_strv(&key, 1), NULL, ret_error);
+}
+
+static int volume_edit(Client *c, Error *ret_error) {
+        g_autofree char *path = NULL;
+        int r = volume_path_of_arguments(c, &path, NULL, ret_error);
+
+        return r < 0 ? r : settings_edit(c, OBJECT_VOLUME, path, ret_error);
+}
+
+/* --- list --- */
+
+typedef struct Column {
+        char letter;
+        const char *heading;
+        char *(*make)(const Object *o); /* to be freed */
+        const char *refusal;
+} Column;
+
+static char *make_type(const Object *o) {
+        return g_strdup("custom");
+}
+
+static char *make_name(const Object *o) {
+        return g_strdup(o->name);
+}
+
+static char *make_description(const Object *o) {
+        return g_strdup(object_get_string(o, "Description"));
+}
+
+static char *make_content(const Object *o) {
+        return g_strdup("filesystem");
+}
+
+static char *make_users(const Object *o) {
+        g_autoptr(GVariant) users = object_get_value(o, "UsedBy", "ao");
+
+        return g_strdup_printf("%zu", users ? g_variant_n_children(users) : 0);
+}
+
+static const Column column_table[] = {
+        { 'c', "CONTENT-TYPE", make_content },
+        { 'd', "DESCRIPTION", make_description },
+        { 'L', NULL, NULL, LOCAL_ONLY },
+        { 'e', NULL, NULL, "berth has no projects" },
+        { 'n', "NAME", make_name },
+        { 't', "TYPE", make_type },
+        { 'u', "USED BY", make_users },
+        { 'U', NULL, NULL, "not all pools count what their volumes hold" },
+};
+
+static int columns_read(const char *letters, GPtrArray *columns, Error *ret_error) {
+        for (const char *p = letters; *p; p++) {
+                const Column *found = NULL;
+
+                if (*p == ',')
+                        continue;
+                for (size_t i = 0; i < ELEMENTSOF(column_table); i++)
+                        if (column_table[i].letter == *p)
+                                found = &column_table[i];
+                if (!found)
+                        return client_usage_error(ret_error, "There is no column '%c'",
+                                                  g_ascii_isprint(*p) ? *p : '?');
+                if (found->refusal)
+                        return error_set(ret_error, ERROR_NOT_SUPPORTED,
+                                         "There is no column '%c': %s", *p, found->refusal);
+                g_ptr_array_add(columns, (void *) found);
+        }
+        return 0;
+}
+
+static GVariant *volume_to_record(const Object *o) {
+        GVariantBuilder b;
+
+        g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
+        g_variant_builder_add(&b, "{sv}", "name", g_variant_new_string(o->name));
+        g_variant_builder_add(&b, "{sv}", "type", g_variant_new_string("custom"));
+        g_variant_builder_add(&b, "{sv}", "content_type", g_variant_new_string("filesystem"));
+        g_variant_builder_add(&b, "{sv}", "description",
+                              g_variant_new_string(object_get_string(o, "Description")));
+        g_variant_builder_add(&b, "{sv}", "status",
+                              g_variant_new_string(object_get_string(o, "State")));
+        g_variant_builder_add(&b, "{sv}", "used_by", settings_used_by(o));
+        return g_variant_builder_end(&b);
+}
+
+static int print_list(GVariant *managed, const char *pool, const GPtrArray *columns,
+                      OutputFormat format, Error *ret_error) {
+        g_autoptr(GPtrArray) headings = g_ptr_array_new(), volumes = NULL;
+        g_autofree char *prefix = g_strconcat(pool, "/volume/", NULL);
+        g_autoptr(Table) table = NULL;
+
+        for (guint i = 0; i < columns->len; i++)
+                g_ptr_array_add(headings, (void *) ((Column *) columns->pdata[i])->heading);
+        g_ptr_array_add(headings, NULL);
+        table = table_new((const char *const *) headings->pdata);
+        volumes = objects_select(managed, OBJECT_VOLUME);
+        for (guint i = 0; i < volumes->len; i++) {
+                const Object *o = volumes->pdata[i];
+
+                if (!g_str_has_prefix(o->path, prefix))
+                        continue;
+                table_add_row(table, volume_to_record(o));
+                for (guint j = 0; j < columns->len; j++) {
+                        g_autofree char *text = ((Column *) columns->pdata[j])->make(o);
+
+                        table_add_cell(table, text);
+                }
+        }
+        return table_print(table, format, ret_error);
+}
+
+static int volume_list(Client *c, Error *ret_error) {
+        const char *letters = client_option(c, "columns") ?: COLUMNS_DEFAULT;
+        g_autoptr(GPtrArray) columns = g_ptr_array_new();
+        g_autoptr(GVariant) managed = NULL;
+        g_autoptr(Object) pool = NULL;
+        g_autofree char *path = NULL;
+        OutputFormat format;
+        int r;
+
+        r = output_format_parse(client_option(c, "format"), OUTPUT_TABLE, &format, ret_error);
+        if (r >= 0)
+                r = columns_read(letters, columns, ret_error);
+        if (r >= 0)
+                r = client_object_path(OBJECT_POOL, client_argument(c, 0), &path, ret_error);
+        if (r >= 0)
+                r = client_get_object(c, OBJECT_POOL, path, &pool, ret_error);
+        if (r >= 0)
+                r = client_get_managed(c, &managed, ret_error);
+        return r < 0 ? r : print_list(managed, path, columns, format, ret_error);
+}
+
+/* --- info --- */
+
+static void print_field(const char *label, const char *value) {
+        g_autofree char *shown = format_printable(value);
+
+        if (*value)
+                printf("%s: %s\n", label, shown);
+}
+
+static int volume_info(Client *c, Error *ret_error) {
+        g_autofree char *path = NULL, *owner = NULL, *size = NULL, *created = NULL;
+        g_autoptr(Object) o = NULL;
+        int r;
+
+        r = volume_path_of_arguments(c, &path, NULL, ret_error);
+        if (r >= 0)
+                r = client_get_object(c, OBJECT_VOLUME, path, &o, ret_error);
+        if (r < 0)
+                return r;
+        owner = container_owner(o);
+        created = format_time(object_get_number(o, "Created"));
+        if (object_get_number(o, "Size") > 0)
+                size = format_size_binary(object_get_number(o, "Size"));
+        print_field("Name", o->name);
+        print_field("Description", object_get_string(o, "Description"));
+        print_field("Type", "custom");
+        print_field("Content type", "filesystem");
+        print_field("Owner", owner);
+        print_field("Size", size ?: "");
+        print_field("Created", created);
+        volume_print_snapshots(o);
+        return 0;
+}
+
+/* --- create, delete, rename --- */
+
+static int volume_create(Client *c, Error *ret_error) {
+        g_autofree char *pool = NULL, *name = NULL;
+        g_autoptr(GVariant) config = NULL;
+        GVariantDict options;
+        int r;
+
+        if (g_strcmp0(client_option(c, "type"), "block") == 0)
+                return error_set(ret_error, ERROR_NOT_SUPPORTED,
+                                 "Volumes of blocks are for virtual machines");
+        r = client_object_path(OBJECT_POOL, client_argument(c, 0), &pool, ret_error);
+        if (r >= 0)
+                r = client_object_name(client_argument(c, 1), &name, ret_error);
+        if (r >= 0)
+                r = settings_parse_assignments(c, 2, &config, ret_error);
+        if (r < 0)
+                return r;
+        g_variant_dict_init(&options, NULL);
+        if (client_option(c, "description"))
+                g_variant_dict_insert(&options, "description", "s",
+                                      client_option(c, "description"));
+        r = job_run(c, OBJECT_POOL, pool, "CreateVolume",
+                    g_variant_new("(s@a{ss}@a{sv})", name, config, g_variant_dict_end(&options)),
+                    ret_error);
+        if (r >= 0)
+                client_say(c, "Storage volume %s created", name);
+        return r;
+}
+
+static int volume_delete(Client *c, Error *ret_error) {
+        g_autofree char *path = NULL, *snapshot = NULL;
+        int r = volume_path_of_arguments(c, &path, &snapshot, ret_error);
+
+        if (r < 0)
+                return r;
+        r = snapshot ? job_run(c, OBJECT_VOLUME, path, "DeleteSnapshot",
+                               g_variant_new("(sa{sv})", snapshot, NULL), ret_error)
+                     : job_run(c, OBJECT_VOLUME, path, "Delete", g_variant_new("(a{sv})", NULL),
+                               ret_error);
+        if (r >= 0)
+                client_say(c, "Storage volume %s deleted", client_argument(c, 1));
+        return r;
+}
+
+static int volume_rename(Client *c, Error *ret_error) {
+        g_autofree char *path = NULL, *snapshot = NULL, *to = NULL, *to_snapshot = NULL;
+        g_autofree char *name = NULL;
+        int r = volume_path_of_arguments(c, &path, &snapshot, ret_error);
+
+        if (r >= 0)
+                r = volume_path(client_argument(c, 0), client_argument(c, 2), &to, &to_snapshot,
+                                ret_error);
+        if (r < 0)
+                return r;
+        (void) object_parse_path(to, NULL, &name);
+        if (!snapshot && to_snapshot)
+                return client_usage_error(ret_error, "A volume does not become a snapshot");
+        if (snapshot && to_snapshot && !g_str_equal(path, to))
+                return error_set(ret_error, ERROR_NOT_SUPPORTED,
+                                 "A snapshot stays with its volume; 'berth storage volume copy' "
+                                 "makes a volume of it");
+        if (snapshot)
+                return job_run(c, OBJECT_VOLUME, path, "RenameSnapshot",
+                               g_variant_new("(ssa{sv})", snapshot, to_snapshot ?: name, NULL),
+                               ret_error);
+        r = job_run(c, OBJECT_VOLUME, path, "Rename", g_variant_new("(sa{sv})", name, NULL),
+                    ret_error);
+        if (r >= 0)
+                client_say(c, "Renamed storage volume from \"%s\" to \"%s\"",
+                           client_argument(c, 1), name);
+        return r;
+}
+
+/* --- table --- */
+
+#define TARGET { "target", 0, "MEMBER", NULL, LOCAL_ONLY }
+
+static const Option create_volume_options[] = {
+        { "description", 0, "TEXT", "Describe it", NULL },
+        { "type", 0, "TYPE", "filesystem", NULL },
+        TARGET,
+        { NULL },
+};
+
+static const Option list_volume_options[] = {
+        { "columns", 'c', "LETTERS",
+          "c content, d description, n name, t type, u used by; " COLUMNS_DEFAULT, NULL },
+        { "format", 'f', "FORMAT", "table, compact, csv, json or yaml", NULL },
+        { "all-projects", 0, NULL, NULL, "berth has no projects" },
+        { NULL },
+};
+
+static const Option plain_options[] = {
+        TARGET,
+        { NULL },
+};
+
+static const Option show_volume_options[] = {
+        { "format", 'f', "FORMAT", "yaml (default) or json", NULL },
+        TARGET,
+        { NULL },
+};
+
+const Command volume_commands[] = {
+        { "attach", NULL, "<pool> <volume> <container> [<device>] [<path>]",
+          "Give a container a volume", NULL, "svc-", 3, 5, .run = volume_run_attach },
+        { "attach-profile", NULL, "<pool> <volume> <profile> [<device>] [<path>]",
+          "Give a profile a volume", NULL, "svp-", 3, 5, .run = volume_run_attach_profile },
+        { "copy", "cp", "<pool>/<volume>[/<snapshot>] <pool>/<volume>", "Copy a volume",
+          volume_copy_options, "w-", 2, 2, .run = volume_run_copy },
+        { "create", NULL, "<pool> <volume> [<key>=<value>...]", "Create a volume",
+          create_volume_options, "s-r", 2, -1, .run = volume_create },
+        { "delete", "rm", "<pool> <volume>[/<snapshot>]", "Delete a volume or a snapshot of it",
+          plain_options, "sv-", 2, 2, .run = volume_delete },
+        { "detach", NULL, "<pool> <volume> <container> [<device>]",
+          "Take a volume from a container", NULL, "svc-", 3, 4, .run = volume_run_detach },
+        { "detach-profile", NULL, "<pool> <volume> <profile> [<device>]",
+          "Take a volume from a profile", NULL, "svp-", 3, 4, .run = volume_run_detach_profile },
+        { "edit", NULL, "<pool> <volume>", "Edit a volume as YAML", plain_options, "sv-", 2, 2,
+          .run = volume_edit },
+        { "get", NULL, "<pool> <volume> <key>", "Print the value of a key", plain_options, "svr", 3,
+          3, .run = volume_get },
+        { "info", NULL, "<pool> <volume>", "Show a volume and its snapshots", plain_options, "sv-",
+          2, 2, .run = volume_info },
+        { "list", "ls", "<pool>", "List volumes", list_volume_options, "s-", 1, 1,
+          .run = volume_list },
+        { "move", "mv", "<pool>/<volume> <pool>/<volume>",
+          "Rename a volume, or put it on another pool", volume_move_options, "w-", 2, 2,
+          .run = volume_run_move },
+        { "rename", NULL, "<pool> <volume>[/<snapshot>] <new name>",
+          "Rename a volume or a snapshot of it", plain_options, "sv-", 3, 3,
+          .run = volume_rename },
+        { "restore", NULL, "<pool> <volume> <snapshot>", "Bring a volume back to a snapshot",
+          plain_options, "sv-", 3, 3, .run = volume_run_restore },
+        { "set", NULL, "<pool> <volume> <key>=<value>...", "Set keys", plain_options, "svr", 3, -1,
+          .run = volume_set },
+        { "show", NULL, "<pool> <volume>[/<snapshot>]", "Show a volume as YAML",
+          show_volume_options, "sv-", 2, 2, .run = volume_show },
+        { "snapshot", NULL, "<pool> <volume> [<snapshot>]", "Take a snapshot of a volume",
+          volume_snapshot_options, "sv-", 2, 3, .run = volume_run_snapshot },
+        { "unset", NULL, "<pool> <volume> <key>", "Unset a key", plain_options, "svr", 3, 3,
+          .run = volume_unset },
+        { NULL },
+};

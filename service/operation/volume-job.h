@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* What the jobs on volumes carry, and the parts that they share. */
+
+#include "service/operation/step.h"
+#include "service/operation/volume.h"
+
+typedef struct VolumeJob {
+        StorageVolume *volume;   /* locked by the job; NULL once it has been removed */
+        StorageVolume *source;   /* copy: locked, too */
+        Snapshot *snapshot;      /* of the volume; not yet in its list while it is created */
+        Snapshot *old;           /* one of the same name that it replaces, or NULL */
+        char *from_snapshot;     /* copy, restore: last part of its name */
+        char *name;              /* rename: the new one */
+        bool committed;          /* nothing is undone any more */
+        GVariant *config;        /* update: what is to be, and what was */
+        char *description;
+} VolumeJob;
+
+/* A job that has the volume locked and as its subject. */
+int volume_job_new(Manager *m, const char *operation, Caller caller, const JobStep *steps,
+                   StorageVolume *v, Job **ret, Error *ret_error);
+/* Runs a worker on the job's volume, once its pool can be used; `args` (floating, may be NULL) are
+ * added to those that name it. */
+int volume_run_worker(Job *job, const char *operation, GVariant *args, Error *ret_error);
+/* ERROR_BUSY unless it is whole. */
+int volume_check_ready(const StorageVolume *v, Error *ret_error);
