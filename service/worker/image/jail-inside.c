@@ -113,6 +113,9 @@ static int enter_tree(const JailSpec *spec) {
         if (fchdir(FD_TREE) < 0)
                 return -errno;
         (void) close(FD_TREE);
+        /* The tree is a copy of what systemd shares, and shares with it; such a root is refused. */
+        if (mount(NULL, ".", NULL, MS_PRIVATE, NULL) < 0)
+                return -errno;
         /* Puts the old root above the new one, in the same place, from where it is taken away. */
         if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0)
                 return -errno;
