@@ -19,9 +19,11 @@
 
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
+#include "service/util/log.h"
 #include "service/util/path.h"
 #include "service/worker/network/detached-process.h"
 #include "service/worker/network/sandbox.h"
+#include "service/worker/scope.h"
 
 #define PID_FILE "dnsmasq.pid"
 #define HOSTS_DIR "hosts"
@@ -415,6 +417,17 @@ static int open_run_dir(const char *path, Error *ret_error) {
         return TAKE_FD(fd);
 }
 
+/* Out of berthd's own unit, which ends before it. It works without. */
+static void enter_scope(const DnsmasqConfig *config, pid_t pid) {
+        g_autofree char *unit = scope_of_network(config->interface);
+        g_autofree char *description =
+                g_strdup_printf("Addresses and names of network %s of berth", config->interface);
+        g_auto(Error) error = ERROR_INIT;
+
+        if (scope_has_systemd() && scope_create(unit, description, pid, &error) < 0)
+                log_warning("dnsmasq for %s has no unit: %s", config->interface, error.message);
+}
+
 int dnsmasq_ensure(const DnsmasqConfig *config, bool restart, pid_t *ret_pid, int *ret_pidfd,
                    Error *ret_error) {
         g_auto(Account) account = { 0 };
@@ -458,6 +471,7 @@ int dnsmasq_ensure(const DnsmasqConfig *config, bool restart, pid_t *ret_pid, in
                         return error_set(ret_error, ERROR_BACKEND_FAILED,
                                          "dnsmasq for %s ended as soon as it had started",
                                          config->interface);
+                enter_scope(config, process.pid);
         }
         *ret_pid = process.pid;
         *ret_pidfd = TAKE_FD(process.pidfd);

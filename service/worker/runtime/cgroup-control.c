@@ -60,16 +60,17 @@ static void drain(int fd) {
 }
 
 /* Waits until a group's cgroup.events says so, e.g. "frozen 1". */
-static int await_event(const CgroupHierarchy *h, int dir_fd, const char *line, int64_t deadline,
+static int await_event(const CgroupHierarchy *h, const char *container, int dir_fd,
+                       const char *line, int64_t deadline,
                        int (*wait)(struct pollfd *, size_t, int64_t)) {
         _cleanup_close_ int fd = path_open_beneath(dir_fd, "cgroup.events", O_RDONLY, 0);
-        _cleanup_close_ int base = cgroup_open_base(h), watch = -EBADF;
+        _cleanup_close_ int parent = cgroup_open_parent(h, container), watch = -EBADF;
 
         if (fd < 0)
                 return fd == -ENOENT ? -ENODEV : fd;
-        if (base < 0)
-                return base;
-        watch = watch_removals(base);
+        if (parent < 0)
+                return parent == -ENOENT ? -ENODEV : parent;
+        watch = watch_removals(parent);
         if (watch < 0)
                 return watch;
         for (;;) {
@@ -149,7 +150,7 @@ static int freeze_v2(const CgroupHost *host, const char *container, bool freeze)
         r = write_file(fd, "cgroup.freeze", freeze ? "1" : "0");
         if (r < 0)
                 return r;
-        return await_event(host->unified, fd, freeze ? "frozen 1" : "frozen 0",
+        return await_event(host->unified, container, fd, freeze ? "frozen 1" : "frozen 0",
                            wait_deadline(FREEZE_TIMEOUT_USEC), wait_poll);
 }
 
@@ -220,7 +221,7 @@ static int kill_all(const CgroupHost *host, CgroupKind kind, const char *contain
                         return fd;
                 r = write_file(fd, "cgroup.kill", "1");
                 if (r >= 0)
-                        return await_event(host->unified, fd, "populated 0", deadline,
+                        return await_event(host->unified, container, fd, "populated 0", deadline,
                                            wait_poll_stubborn);
                 if (r != -ENOENT)
                         return r;
@@ -318,14 +319,17 @@ static int remove_group(int parent_fd, const char *name) {
 }
 
 int cgroup_remove(const CgroupHost *host, CgroupKind kind, const char *container) {
-        g_autofree char *name = cgroup_name(kind, container);
+        g_autofree char *path = cgroup_name(host, kind, container);
+        g_autofree char *name = g_path_get_basename(path);
         int result = 0;
 
         for (guint i = 0; i < host->hierarchies->len; i++) {
-                _cleanup_close_ int base =
-                        cgroup_open_base(g_ptr_array_index(host->hierarchies, i));
-                int r = base < 0 ? base : remove_group(base, name);
+                _cleanup_close_ int parent =
+                        cgroup_open_parent(g_ptr_array_index(host->hierarchies, i), container);
+                int r = parent < 0 ? parent : remove_group(parent, name);
 
+                if (r == -ENOENT || r == -ENODEV)
+                        continue; /* systemd has removed the empty scope with all in it */
                 if (r < 0 && result >= 0)
                         result = r;
         }

@@ -10,6 +10,7 @@
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
 #include "service/util/path.h"
+#include "service/worker/scope.h"
 
 #define CGROUP_FILE_MAX (1U << 20)
 /* Below a container's group its root makes groups as it likes. */
@@ -134,7 +135,7 @@ int cgroup_host_new(CgroupHost **ret, Error *ret_error) {
                 if (fd < 0)
                         continue; /* not mounted: nobody's, liblxc does not use it either */
                 h = g_new(CgroupHierarchy, 1);
-                *h = (CgroupHierarchy) { g_strdup(controllers), init_base(path), fd };
+                *h = (CgroupHierarchy) { g_strdup(controllers), init_base(path), fd, false };
                 g_ptr_array_add(host->hierarchies, h);
                 if (*controllers == '\0')
                         host->unified = h;
@@ -143,6 +144,8 @@ int cgroup_host_new(CgroupHost **ret, Error *ret_error) {
                 return error_set(
                         ret_error, ERROR_NOT_SUPPORTED,
                         "No control groups are mounted on this host; containers need them");
+        if (cgroup_host_is_pure_unified(host))
+                host->unified->scopes = scope_has_systemd();
         *ret = TAKE_PTR(host);
         return 0;
 }
@@ -151,20 +154,39 @@ bool cgroup_host_is_pure_unified(const CgroupHost *host) {
         return host->unified && host->hierarchies->len == 1;
 }
 
-char *cgroup_name(CgroupKind kind, const char *container) {
+bool cgroup_host_has_scopes(const CgroupHost *host) {
+        return host->unified && host->unified->scopes;
+}
+
+/* Where a container's groups are, below the base: a path, or "" when there. */
+static char *parent_name(bool scopes, const char *container) {
+        g_autofree char *scope = NULL;
+
+        if (!scopes)
+                return g_strdup("");
+        scope = scope_of_container(container);
+        return g_strconcat(SCOPE_SLICE "/", scope, NULL);
+}
+
+static char *group_name(bool scopes, CgroupKind kind, const char *container) {
         static const char *const prefixes[] = {
                 [CGROUP_MONITOR] = "berth.monitor.",
                 [CGROUP_PAYLOAD] = "berth.payload.",
                 [CGROUP_PIVOT] = "berth.pivot.",
         };
+        g_autofree char *parent = parent_name(scopes, container);
         G_STATIC_ASSERT(ELEMENTSOF(prefixes) == _CGROUP_KIND_MAX);
 
-        return g_strconcat(prefixes[kind], container, NULL);
+        return g_strconcat(parent, *parent ? "/" : "", prefixes[kind], container, NULL);
+}
+
+char *cgroup_name(const CgroupHost *host, CgroupKind kind, const char *container) {
+        return group_name(cgroup_host_has_scopes(host), kind, container);
 }
 
 /* Path of the group below the mount point. */
 static char *group_path(const CgroupHierarchy *h, CgroupKind kind, const char *container) {
-        g_autofree char *name = cgroup_name(kind, container);
+        g_autofree char *name = group_name(h->scopes, kind, container);
 
         return *h->base ? g_strconcat(h->base, "/", name, NULL) : TAKE_PTR(name);
 }
@@ -180,11 +202,31 @@ int cgroup_open_base(const CgroupHierarchy *h) {
                         : fcntl(h->fd, F_DUPFD_CLOEXEC, 0);
 }
 
-int cgroup_make_pivot(const CgroupHost *host, const char *container) {
-        g_autofree char *name = cgroup_name(CGROUP_PIVOT, container);
-        _cleanup_close_ int base = host->unified ? cgroup_open_base(host->unified) : -EBADF;
+int cgroup_open_parent(const CgroupHierarchy *h, const char *container) {
+        _cleanup_close_ int base = cgroup_open_base(h);
+        g_autofree char *name = parent_name(h->scopes, container);
 
-        return base < 0 ? base : path_make_dir(base, name, 0755);
+        if (base < 0 || *name == '\0')
+                return TAKE_FD(base);
+        return path_open_beneath(base, name, O_RDONLY | O_DIRECTORY, 0);
+}
+
+int cgroup_make_pivot(const CgroupHost *host, const char *container) {
+        g_autofree char *name = group_name(false, CGROUP_PIVOT, container);
+        _cleanup_close_ int parent =
+                host->unified ? cgroup_open_parent(host->unified, container) : -EBADF;
+
+        return parent < 0 ? parent : path_make_dir(parent, name, 0755);
+}
+
+int cgroup_enter_pivot(const CgroupHost *host, const char *container, pid_t pid) {
+        g_autofree char *text = g_strdup_printf("%d", pid);
+        _cleanup_close_ int group = cgroup_make_pivot(host, container), fd = -EBADF;
+
+        if (group < 0)
+                return group;
+        fd = path_open_beneath(group, "cgroup.procs", O_WRONLY, 0);
+        return fd < 0 ? fd : fd_write_all(fd, text, strlen(text));
 }
 
 /* One hierarchy is enough to see who is where: liblxc keeps them all alike. */

@@ -4,9 +4,10 @@
 /*
  * The control groups of containers, whichever way the host mounts them: version 2 alone, version 1,
  * or both (hybrid). A container has three of them in every hierarchy, next to each other, below
- * the group of the host's own init: its processes are in the payload, its monitor is in another,
- * so that no limit and no kill of the container strikes it; the third is where the monitor waits
- * while it removes the other two.
+ * the group of the host's own init, or, where systemd is that and all groups are version 2, below a
+ * scope of their own that it has handed over (service/worker/scope.h): its processes are in the
+ * payload, its monitor is in another, so that no limit and no kill of the container strikes it; the
+ * third is where the monitor waits while it removes the other two.
  *
  * Wherever version 2 is mounted, freezing and killing is done there, because only there the kernel
  * kills a whole tree at once and tells by an event when it is frozen or empty.
@@ -30,6 +31,7 @@ typedef struct CgroupHierarchy {
         char *controllers; /* as in /proc/PID/cgroup: "cpu,cpuacct", "name=systemd", "" for v2 */
         char *base;        /* the group of the host's init in it, relative: "" or "a/b" */
         int fd;            /* its mount point */
+        bool scopes;       /* containers are in scopes of systemd's */
 } CgroupHierarchy;
 
 typedef struct CgroupHost {
@@ -41,9 +43,11 @@ int cgroup_host_new(CgroupHost **ret, Error *ret_error);
 CgroupHost *cgroup_host_free(CgroupHost *host);
 /* Version 2 and nothing else. */
 bool cgroup_host_is_pure_unified(const CgroupHost *host);
+/* Whether a container needs a scope before it can have groups. */
+bool cgroup_host_has_scopes(const CgroupHost *host);
 
 /* The directory of a container's group, relative to the hierarchy's base. */
-char *cgroup_name(CgroupKind kind, const char *container);
+char *cgroup_name(const CgroupHost *host, CgroupKind kind, const char *container);
 
 /* What a new process needs to get into all groups of `process`. */
 typedef struct CgroupEntry {
@@ -68,11 +72,15 @@ int cgroup_list_processes(const CgroupHost *host, CgroupKind kind, const char *c
 /* Opens the pivot group in version 2, made if it is not there; -EBADF where there is no version 2.
  * What is in it does not hold up the container, and ends with it (OPERATION_CLEAN). */
 int cgroup_make_pivot(const CgroupHost *host, const char *container);
+/* The same, and moves the process there. */
+int cgroup_enter_pivot(const CgroupHost *host, const char *container, pid_t pid);
 
-/* Building blocks: the hierarchy of a version 1 controller or NULL; directories; a group's file;
- * the path of a process's group below the mount point. */
+/* Building blocks: the hierarchy of a version 1 controller or NULL; directories: where the host's
+ * init is, where the groups of a container are, one of these; a group's file; the path of a
+ * process's group below the mount point. */
 const CgroupHierarchy *cgroup_find_controller(const CgroupHost *host, const char *controller);
 int cgroup_open_base(const CgroupHierarchy *h);
+int cgroup_open_parent(const CgroupHierarchy *h, const char *container);
 int cgroup_open_group(const CgroupHierarchy *h, CgroupKind kind, const char *container);
 int cgroup_read_file(int dir_fd, const char *name, char **ret);
 int cgroup_read_path(const CgroupHierarchy *h, const Process *process, char **ret);

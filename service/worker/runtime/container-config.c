@@ -99,7 +99,8 @@ static int add_fixed(GString *text, const ContainerConfig *config, Error *ret_er
         /* With version 1 mounted as well the container's init mounts what it wants by itself, in
          * its cgroup namespace; a version 2 only system expects to find it mounted. */
         r = add(text, "lxc.mount.auto",
-                config->pure_unified_cgroups ? "cgroup:rw:force" : "cgroup:mixed", ret_error);
+                cgroup_host_is_pure_unified(config->cgroups) ? "cgroup:rw:force" : "cgroup:mixed",
+                ret_error);
         if (r >= 0 && config->apparmor)
                 r = add(text, "lxc.apparmor.profile", "generated", ret_error);
         return r;
@@ -113,7 +114,7 @@ static int add_groups(GString *text, const ContainerConfig *config, Error *ret_e
         };
 
         for (CgroupKind kind = 0; kind < _CGROUP_KIND_MAX; kind++) {
-                g_autofree char *group = cgroup_name(kind, config->name);
+                g_autofree char *group = cgroup_name(config->cgroups, kind, config->name);
                 int r = add(text, keys[kind], group, ret_error);
 
                 if (r < 0)

@@ -12,6 +12,7 @@
 #include <glib.h>
 
 #include "service/util/error.h"
+#include "service/worker/runtime/cgroup.h"
 
 typedef struct ContainerConfig {
         const char *name;
@@ -31,7 +32,7 @@ typedef struct ContainerConfig {
         const char *console_log;   /* absolute path */
         const char *stopped_hook;  /* command line to run when it has ended */
         bool apparmor;             /* the host has AppArmor on */
-        bool pure_unified_cgroups; /* the host mounts cgroups version 2 alone */
+        const CgroupHost *cgroups;
 } ContainerConfig;
 
 /* A name that is safe as a path component, a host name and a group's name. */

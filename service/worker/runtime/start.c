@@ -22,6 +22,7 @@
 #include "service/worker/runtime/cgroup-limits.h"
 #include "service/worker/runtime/clean.h"
 #include "service/worker/runtime/container-config.h"
+#include "service/worker/runtime/container-scope.h"
 #include "service/worker/runtime/device-forward.h"
 #include "service/worker/runtime/device-stage.h"
 #include "service/worker/runtime/disk-limits.h"
@@ -255,7 +256,7 @@ static int write_files(const Start *start, Error *ret_error) {
                 .console_log = start->console_log,
                 .stopped_hook = hook,
                 .apparmor = start->apparmor,
-                .pure_unified_cgroups = cgroup_host_is_pure_unified(start->host),
+                .cgroups = start->host,
         };
         int r;
 
@@ -321,22 +322,45 @@ G_GNUC_NORETURN static void execute_starter(const Start *start) {
         _exit(EXIT_FAILURE);
 }
 
+/* Everything that berth-start forks is in the pivot group until liblxc moves it to another of the
+ * container's, so nobody is missed when a start has to be undone half-way. */
+static int fork_starter(const Start *start, int *ret_pidfd, Error *ret_error) {
+        bool scopes = cgroup_host_has_scopes(start->host);
+        _cleanup_close_ int group =
+                scopes ? -EBADF : cgroup_make_pivot(start->host, start->name);
+        g_auto(ScopeGate) gate = SCOPE_GATE_INIT;
+        _cleanup_close_ int pidfd = -EBADF;
+        pid_t pid;
+        int r = scopes ? scope_gate_open(&gate) : 0, status;
+
+        if (r >= 0)
+                r = pid = process_fork(group, 0, &pidfd);
+        if (r < 0)
+                return error_set_errno(ret_error, -r, "Cannot start container \"%s\"",
+                                       start->name);
+        if (pid == 0) {
+                if (scopes && !scope_gate_wait(&gate))
+                        _exit(EXIT_FAILURE);
+                execute_starter(start);
+        }
+        r = scopes ? container_scope_enter(start->host, start->name, &gate, pid, ret_error) : 0;
+        if (r < 0) {
+                (void) fd_pidfd_send_signal(pidfd, SIGKILL);
+                (void) process_reap(pidfd, &status);
+                return r;
+        }
+        *ret_pidfd = TAKE_FD(pidfd);
+        return 0;
+}
+
 static int run_starter(const Start *start, Error *ret_error) {
-        /* Everything that berth-start forks is in the pivot group until liblxc moves it to another
-         * of the container's, so nobody is missed when a start has to be undone half-way. */
-        _cleanup_close_ int group = cgroup_make_pivot(start->host, start->name);
         _cleanup_close_ int pidfd = -EBADF;
         struct pollfd p = { .events = POLLIN };
-        pid_t pid;
         int r, status;
 
-        pid = process_fork(group, 0, &pidfd);
-        if (pid < 0)
-                return error_set_errno(ret_error, -pid, "Cannot start container \"%s\"",
-                                       start->name);
-        if (pid == 0)
-                execute_starter(start);
-
+        r = fork_starter(start, &pidfd, ret_error);
+        if (r < 0)
+                return r;
         p.fd = pidfd;
         r = wait_poll(&p, 1, WAIT_FOREVER);
         if (r < 0)
@@ -515,6 +539,8 @@ static int report(const Start *start, Worker *worker, GVariantDict *result, Erro
         if (r < 0)
                 return r;
         limits_apply_hints(start->host, start->name, start->config, start->cpus, warnings);
+        container_scope_register(start->host, start->name, init.pid, start->rootfs, start->nics,
+                                 warnings);
         g_variant_dict_insert_value(result, "warnings",
                                     g_variant_new_strv((const char *const *) warnings->pdata,
                                                        warnings->len));

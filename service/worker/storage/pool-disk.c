@@ -17,7 +17,7 @@
 #include "service/util/path.h"
 #include "service/worker/storage/loop.h"
 #include "service/worker/storage/mount.h"
-#include "service/worker/storage/program.h"
+#include "service/worker/program.h"
 
 /* Where a btrfs keeps its id and its mark: part of its format on disk. */
 #define BTRFS_FSID_POSITION (65536 + 32)

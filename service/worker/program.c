@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "service/worker/storage/program.h"
+#include "service/worker/program.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +21,8 @@
 static char *program_find(const char *name) {
         static const char *const dirs[] = { "/usr/sbin", "/usr/bin", "/sbin", "/bin" };
 
+        if (*name == '/')
+                return g_strdup(name);
         for (size_t i = 0; i < ELEMENTSOF(dirs); i++) {
                 g_autofree char *path = g_strdup_printf("%s/%s", dirs[i], name);
 
@@ -43,7 +45,7 @@ static void G_GNUC_NORETURN program_exec(const char *path, const char *const *ar
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
                 _exit(127);
         if (dup2(output_fd, STDOUT_FILENO) < 0 || dup2(output_fd, STDERR_FILENO) < 0 ||
-            dup2(fd, PROGRAM_FD) < 0)
+            (fd >= 0 && dup2(fd, PROGRAM_FD) < 0))
                 _exit(127);
         (void) execve(path, (char *const *) argv, (char *const *) environment);
         _exit(127);
@@ -86,6 +88,7 @@ static int program_report(const char *name, GString *output, Error *ret_error) {
         const char *line = strrchr(text, '\n');
 
         line = line ? line + 1 : text;
+        name = strrchr(name, '/') ? strrchr(name, '/') + 1 : name;
         if (g_str_has_prefix(line, "ERROR: "))
                 line += strlen("ERROR: ");
         return error_set(ret_error, ERROR_BACKEND_FAILED, "%s failed%s%s", name, *line ? ": " : "",
@@ -103,9 +106,10 @@ static pid_t program_start(const char *path, const char *const *argv, int fd, in
                 return -errno;
         read_fd = ends[0];
         write_fd = ends[1];
-        child_fd = fcntl(fd, F_DUPFD_CLOEXEC, PROGRAM_FD + 1);
+        if (fd >= 0)
+                child_fd = fcntl(fd, F_DUPFD_CLOEXEC, PROGRAM_FD + 1);
         child_output_fd = fcntl(write_fd, F_DUPFD_CLOEXEC, PROGRAM_FD + 1);
-        if (child_fd < 0 || child_output_fd < 0)
+        if ((fd >= 0 && child_fd < 0) || child_output_fd < 0)
                 return -errno;
         pid = fork();
         if (pid < 0)

@@ -3,8 +3,8 @@
 
 /*
  * Runs a program of the system to its end: found in the fixed directories of the system, no shell,
- * an empty environment but for LC_ALL=C, no fds but the one that it is to work on. It dies with
- * this process and with the operation's cancellation.
+ * an empty environment but for LC_ALL=C, no fds but the one that it is to work on, if any. It dies
+ * with this process and with the operation's cancellation.
  */
 
 #include "service/util/error.h"
@@ -13,5 +13,6 @@
 #define PROGRAM_FD 3
 #define PROGRAM_FD_PATH "/proc/self/fd/3"
 
-/* 0 if it exits with 0; else the last line that it wrote is part of the error. */
+/* 0 if it exits with 0; else the last line that it wrote is part of the error. argv[0] is the name
+ * of a program of the system's, or the path of one of ours; `fd` may be -EBADF. */
 int program_run(const char *const *argv, int fd, Error *ret_error);
