@@ -137,15 +137,20 @@ static int change_limits(const Change *change, const char *device, GVariant *opt
 static int remove_nic(const Change *change, GVariant *options, Error *ret_error) {
         _cleanup_close_ int path_fd = path_open_dir(change->lxc_path);
 
-        if (path_fd >= 0)
-                nic_limits_remove(path_fd, options);
-        return device_nic_remove(&change->init, options, ret_error);
+        if (path_fd < 0)
+                return error_set_errno(ret_error, -path_fd, "Cannot open %s", change->lxc_path);
+        nic_limits_remove(path_fd, options);
+        return device_nic_remove(&change->init, path_fd, options, ret_error);
 }
 
 static int add_nic(const Change *change, const char *device, GVariant *options,
                    Error *ret_error) {
-        int r = device_nic_add(&change->init, options, ret_error);
+        _cleanup_close_ int path_fd = path_open_dir(change->lxc_path);
+        int r;
 
+        if (path_fd < 0)
+                return error_set_errno(ret_error, -path_fd, "Cannot open %s", change->lxc_path);
+        r = device_nic_add(&change->init, path_fd, options, ret_error);
         if (r < 0 || !device_has_limits(options))
                 return r;
         r = change_limits(change, device, options, ret_error);

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <linux/if_link.h>
 #include <net/if.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include <netlink/route/link/ipvlan.h>
@@ -14,65 +13,61 @@
 
 #include "service/model/config.h"
 #include "service/util/cleanup.h"
-#include "service/worker/runtime/device-inside.h"
 #include "service/worker/runtime/nic-netlink.h"
+#include "service/worker/runtime/nic-record.h"
 
 static bool is_type(GVariant *nic, const char *type) {
         return g_strcmp0(config_get(nic, "nictype"), type) == 0;
 }
 
-static bool has_host_end(GVariant *nic) {
+bool device_nic_has_host_end(GVariant *nic) {
         return is_type(nic, "bridged") || is_type(nic, "p2p");
 }
 
 /* --- inside --- */
 
-typedef struct Inside {
-        const char *name;
-        const char *type;      /* libnl's name of the kind that may be deleted */
-        int host_namespace;    /* where it goes to; -EBADF: it is deleted */
-        const char *host_name;
-} Inside;
+static int open_inside(const Process *init, NicSocket **ret) {
+        _cleanup_close_ int fd = openat(init->proc_fd, "ns/net", O_RDONLY | O_CLOEXEC);
 
-static int set_up_inside(void *userdata) {
-        const Inside *inside = userdata;
+        return fd < 0 ? -errno : nic_socket_open_in(fd, ret);
+}
+
+static int set_up_inside(const Process *init, GVariant *nic) {
         g_autoptr(NicLink) link = NULL, change = rtnl_link_alloc();
         g_autoptr(NicSocket) sock = NULL;
         int r;
 
-        r = nic_socket_open(&sock);
+        r = open_inside(init, &sock);
         if (r >= 0)
-                r = nic_link_find(sock, inside->name, &link);
+                r = nic_link_find(sock, config_get(nic, "name"), &link);
         if (r < 0)
                 return r;
         rtnl_link_set_flags(change, IFF_UP);
         return nic_errno_of(rtnl_link_change(sock, link, change, 0));
 }
 
-static int take_away_inside(void *userdata) {
-        const Inside *inside = userdata;
-        g_autoptr(NicLink) link = NULL, change = rtnl_link_alloc();
+/* By its number, for its root may have given it another name. */
+static int delete_inside(const Process *init, int path_fd, GVariant *nic) {
         g_autoptr(NicSocket) sock = NULL;
-        const char *type;
-        int r;
+        g_autoptr(NicLink) link = NULL;
+        int r, index;
 
-        r = nic_socket_open(&sock);
-        if (r >= 0)
-                r = nic_link_find(sock, inside->name, &link);
-        if (r == -ENODEV)
-                return 0;
+        r = open_inside(init, &sock);
         if (r < 0)
                 return r;
-        if (inside->host_namespace < 0) {
-                type = rtnl_link_get_type(link);
-                /* One of the container's own has taken the name. */
-                if (g_strcmp0(type, inside->type) != 0)
-                        return 0;
-                return nic_errno_of(rtnl_link_delete(sock, link));
-        }
-        rtnl_link_set_ns_fd(change, inside->host_namespace);
-        rtnl_link_set_name(change, inside->host_name);
-        return nic_errno_of(rtnl_link_change(sock, link, change, 0));
+        if (nic_record_read(path_fd, nic, &index) >= 0)
+                r = nic_link_find_index(sock, index, &link);
+        else
+                r = nic_link_find(sock, config_get(nic, "name"), &link);
+        if (r < 0)
+                return r == -ENODEV ? 0 : r;
+        /* One of the container's own has taken the name. */
+        if (!is_type(nic, rtnl_link_get_type(link) ?: ""))
+                return 0;
+        r = nic_errno_of(rtnl_link_delete(sock, link));
+        if (r >= 0)
+                nic_record_forget(path_fd, nic);
+        return r;
 }
 
 /* --- adding --- */
@@ -165,10 +160,9 @@ static int nic_error(GVariant *nic, const char *what, int r, Error *ret_error) {
                                name, config_get(nic, "nictype"));
 }
 
-int device_nic_add(const Process *init, GVariant *nic, Error *ret_error) {
+int device_nic_add(const Process *init, int path_fd, GVariant *nic, Error *ret_error) {
         _cleanup_close_ int namespace_fd = openat(init->proc_fd, "ns/net", O_RDONLY | O_CLOEXEC);
         const char *parent = config_get(nic, "parent");
-        Inside inside = { .name = config_get(nic, "name") };
         unsigned index = parent ? if_nametoindex(parent) : 0;
         g_autoptr(NicSocket) sock = NULL;
         int r = 0;
@@ -179,20 +173,26 @@ int device_nic_add(const Process *init, GVariant *nic, Error *ret_error) {
         if (namespace_fd < 0)
                 return nic_error(nic, "add", -errno, ret_error);
         r = nic_socket_open(&sock);
+        if (r >= 0)
+                r = nic_record_before(path_fd, nic);
         if (r < 0)
                 return nic_error(nic, "add", r, ret_error);
-        if (has_host_end(nic))
+        if (device_nic_has_host_end(nic))
                 r = add_veth(sock, nic, index, namespace_fd);
         else if (is_type(nic, "physical"))
                 r = move_physical(sock, nic, namespace_fd);
         else
                 r = add_child(sock, nic, index, namespace_fd);
-        if (r == -EEXIST)
+        if (r == -EEXIST) {
+                nic_record_forget(path_fd, nic);
                 return nic_error(nic, "add", r, ret_error); /* what is there is not ours */
+        }
+        if (r >= 0 && !device_nic_has_host_end(nic))
+                r = nic_record_inside(path_fd, init, nic);
         if (r >= 0)
-                r = device_inside_run(init, CLONE_NEWNET, set_up_inside, &inside);
+                r = set_up_inside(init, nic);
         if (r < 0) {
-                (void) device_nic_remove(init, nic, NULL);
+                (void) device_nic_remove(init, path_fd, nic, NULL);
                 return nic_error(nic, "add", r, ret_error);
         }
         return 0;
@@ -216,23 +216,14 @@ static int remove_host_end(GVariant *nic) {
         return nic_errno_of(rtnl_link_delete(sock, link));
 }
 
-int device_nic_remove(const Process *init, GVariant *nic, Error *ret_error) {
-        _cleanup_close_ int ours = -EBADF;
-        Inside inside = {
-                .name = config_get(nic, "name"),
-                .type = config_get(nic, "nictype"),
-                .host_namespace = -EBADF,
-                .host_name = config_get(nic, "parent"),
-        };
+int device_nic_remove(const Process *init, int path_fd, GVariant *nic, Error *ret_error) {
         int r;
 
-        if (has_host_end(nic))
+        if (device_nic_has_host_end(nic))
                 r = remove_host_end(nic);
-        else {
-                if (is_type(nic, "physical"))
-                        inside.host_namespace = ours = open("/proc/self/ns/net",
-                                                            O_RDONLY | O_CLOEXEC);
-                r = device_inside_run(init, CLONE_NEWNET, take_away_inside, &inside);
-        }
+        else if (is_type(nic, "physical"))
+                r = nic_record_return(path_fd, nic);
+        else
+                r = delete_inside(init, path_fd, nic);
         return r < 0 ? nic_error(nic, "remove", r, ret_error) : 0;
 }

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/worker/runtime/nic-netlink.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+
 #include <netlink/errno.h>
 
 #include "service/util/cleanup.h"
@@ -39,6 +44,26 @@ int nic_socket_open(NicSocket **ret) {
                 return nic_errno_of(r);
         *ret = TAKE_PTR(sock);
         return 0;
+}
+
+int nic_socket_open_in(int namespace_fd, NicSocket **ret) {
+        _cleanup_close_ int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+        g_autoptr(NicSocket) sock = NULL;
+        int r;
+
+        if (own < 0 || setns(namespace_fd, CLONE_NEWNET) < 0)
+                return -errno;
+        r = nic_socket_open(&sock);
+        /* Anything else that this process did would be done to the wrong host. */
+        if (setns(own, CLONE_NEWNET) < 0)
+                abort();
+        if (r >= 0)
+                *ret = TAKE_PTR(sock);
+        return r;
+}
+
+int nic_link_find_index(NicSocket *sock, int index, NicLink **ret) {
+        return nic_errno_of(rtnl_link_get_kernel(sock, index, NULL, ret));
 }
 
 int nic_link_find(NicSocket *sock, const char *name, NicLink **ret) {

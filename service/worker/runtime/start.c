@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "service/model/config.h"
 #include "service/model/device.h"
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
@@ -24,10 +25,12 @@
 #include "service/worker/runtime/container-config.h"
 #include "service/worker/runtime/container-scope.h"
 #include "service/worker/runtime/device-forward.h"
+#include "service/worker/runtime/device-nic.h"
 #include "service/worker/runtime/device-stage.h"
 #include "service/worker/runtime/disk-limits.h"
 #include "service/worker/runtime/failure-cause.h"
 #include "service/worker/runtime/nic-limits.h"
+#include "service/worker/runtime/nic-record.h"
 #include "service/worker/runtime/process.h"
 #include "service/worker/runtime/syscall-filter.h"
 #include "service/worker/runtime/wait.h"
@@ -489,6 +492,20 @@ static int set_disk_limits(const Start *start, const Process *init, int path_fd,
         return r;
 }
 
+static int record_error(GVariant *nic, int r, Error *ret_error) {
+        return error_set_errno(ret_error, -r, "Cannot take note of network interface \"%s\"",
+                               config_get(nic, "name"));
+}
+
+static int complete_nic(const Process *init, int path_fd, GVariant *nic, Error *ret_error) {
+        int r = device_nic_has_host_end(nic) ? 0 : nic_record_inside(path_fd, init, nic);
+
+        /* Its root may have been quick to give it another name. */
+        if (r < 0 && r != -ENODEV)
+                return record_error(nic, r, ret_error);
+        return device_has_limits(nic) ? nic_limits_apply(path_fd, nic, ret_error) : 0;
+}
+
 /* What of the devices takes a container that runs: rates of its interfaces, its proxies. */
 static int complete_devices(const Start *start, const Process *init, Error *ret_error) {
         _cleanup_close_ int path_fd = path_open_dir(start->lxc_path);
@@ -501,8 +518,7 @@ static int complete_devices(const Start *start, const Process *init, Error *ret_
         for (size_t i = 0; r >= 0 && i < g_variant_n_children(start->nics); i++) {
                 g_autoptr(GVariant) nic = g_variant_get_child_value(start->nics, i);
 
-                if (device_has_limits(nic))
-                        r = nic_limits_apply(path_fd, nic, ret_error);
+                r = complete_nic(init, path_fd, nic, ret_error);
         }
         if (r >= 0)
                 r = set_disk_limits(start, init, path_fd, ret_error);
@@ -565,13 +581,28 @@ static void undo(const Start *start) {
                 log_warning("%s", error.message);
 }
 
+static int record_nics_before(const Start *start, int path_fd, Error *ret_error) {
+        for (size_t i = 0; i < g_variant_n_children(start->nics); i++) {
+                g_autoptr(GVariant) nic = g_variant_get_child_value(start->nics, i);
+                int r = nic_record_before(path_fd, nic);
+
+                if (r < 0)
+                        return record_error(nic, r, ret_error);
+        }
+        return 0;
+}
+
 static int stage_devices(Start *start, Error *ret_error) {
         _cleanup_close_ int path_fd = path_open_dir(start->lxc_path);
+        int r;
 
         if (path_fd < 0)
                 return error_set_errno(ret_error, -path_fd,
                                        "Cannot open the run-time directory of container \"%s\"",
                                        start->name);
+        r = record_nics_before(start, path_fd, ret_error);
+        if (r < 0)
+                return r;
         start->mounts = g_ptr_array_new_with_free_func(g_free);
         return device_stage(path_fd, start->lxc_path, &start->device_context, start->devices,
                             start->mounts, ret_error);
