@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/model/config-key.h"
+#include "service/model/idmap.h"
 #include "service/model/network.h"
 
 #define INSTANCE (CONFIG_SCOPE_CONTAINER | CONFIG_SCOPE_PROFILE)
@@ -102,7 +103,7 @@ static const ConfigKey table[] = {
 
         { "raw.apparmor", INSTANCE, CONFIG_CLASS_HOST, "text", config_check_text,
           .help = "rules for its AppArmor profile" },
-        { "raw.idmap", INSTANCE, CONFIG_CLASS_HOST, "lines", config_check_raw_idmap,
+        { "raw.idmap", INSTANCE, CONFIG_CLASS_HOST, "lines", idmap_check_raw,
           .help = "ids of the host seen inside: \"both|uid|gid HOST[-HOST] INSIDE[-INSIDE]\"" },
         { "raw.lxc", INSTANCE, CONFIG_CLASS_HOST, "lines", config_check_raw_lxc,
           .help = "lines for liblxc's configuration, after all others" },
@@ -114,8 +115,8 @@ static const ConfigKey table[] = {
         { "security.idmap.isolated", INSTANCE, CONFIG_CLASS_HOST, "boolean", config_check_boolean,
           .harmless_when = "true", .fallback = "true",
           .help = "a range of ids that no other container has" },
-        { "security.idmap.size", INSTANCE, CONFIG_CLASS_HOST, "integer", config_check_id,
-          .fallback = "65536", .help = "how many ids it has" },
+        { "security.idmap.size", INSTANCE, CONFIG_CLASS_HOST, "integer",
+          config_check_id_count, .fallback = "65536", .help = "how many ids it has" },
         { "security.nesting", INSTANCE, CONFIG_CLASS_KERNEL_SURFACE, "boolean",
           config_check_boolean, .harmless_when = "false", .fallback = "false",
           .help = "containers inside it" },

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "service/model/id-range.h"
 #include "service/model/name.h"
 #include "service/model/size.h"
 #include "service/util/cleanup.h"
@@ -142,69 +143,6 @@ int config_parse_cpus(const char *value, unsigned *ret_count, GArray **ret_set) 
         return 0;
 }
 
-/* "N" or "N-M". */
-static int parse_id_range(const char *text, uint32_t *ret_first, uint32_t *ret_count) {
-        const char *dash = strchr(text, '-');
-        g_autofree char *low = dash ? g_strndup(text, (size_t) (dash - text)) : g_strdup(text);
-        uint64_t first, last;
-
-        if (config_parse_integer(low, 0, UINT32_MAX - 1, &first) < 0 ||
-            config_parse_integer(dash ? dash + 1 : low, first, UINT32_MAX - 1, &last) < 0)
-                return -EINVAL;
-        *ret_first = (uint32_t) first;
-        *ret_count = (uint32_t) (last - first + 1);
-        return 0;
-}
-
-static int parse_raw_idmap_line(const char *line, RawIdMap *ret) {
-        g_auto(GStrv) words = g_strsplit(line, " ", -1);
-        bool both = g_strcmp0(words[0], "both") == 0;
-        RawIdMap map = {
-                .users = both || g_strcmp0(words[0], "uid") == 0,
-                .groups = both || g_strcmp0(words[0], "gid") == 0,
-        };
-        uint32_t inside_count;
-
-        if (g_strv_length(words) != 3 || (!map.users && !map.groups) ||
-            parse_id_range(words[1], &map.host, &map.count) < 0 ||
-            parse_id_range(words[2], &map.inside, &inside_count) < 0 || inside_count != map.count)
-                return -EINVAL;
-        *ret = map;
-        return 0;
-}
-
-static bool overlap(uint32_t a, uint32_t b, const RawIdMap *x, const RawIdMap *y) {
-        return (uint64_t) a < (uint64_t) b + y->count && (uint64_t) b < (uint64_t) a + x->count;
-}
-
-int config_parse_raw_idmap(const char *value, GArray **ret, Error *ret_error) {
-        g_autoptr(GArray) maps = g_array_new(FALSE, FALSE, sizeof(RawIdMap));
-        g_auto(GStrv) lines = g_strsplit(value, "\n", -1);
-
-        for (char **line = lines; *line; line++) {
-                RawIdMap map;
-
-                if (!**line)
-                        continue;
-                if (parse_raw_idmap_line(*line, &map) < 0)
-                        return error_set(ret_error, ERROR_INVALID_CONFIG,
-                                         "\"%s\" is no line such as \"both 1000 1000\" or \"uid "
-                                         "1000-1009 0-9\" (ranges of the same length)", *line);
-                for (guint i = 0; i < maps->len; i++) {
-                        const RawIdMap *other = &g_array_index(maps, RawIdMap, i);
-
-                        if (((map.users && other->users) || (map.groups && other->groups)) &&
-                            (overlap(map.inside, other->inside, &map, other) ||
-                             overlap(map.host, other->host, &map, other)))
-                                return error_set(ret_error, ERROR_INVALID_CONFIG,
-                                                 "\"%s\" overlaps with a line above it", *line);
-                }
-                g_array_append_val(maps, map);
-        }
-        *ret = TAKE_PTR(maps);
-        return 0;
-}
-
 /* --- checks --- */
 
 int config_check_text(const char *value, Error *ret_error) {
@@ -254,6 +192,10 @@ int config_check_integer(const char *value, Error *ret_error) {
 
 int config_check_id(const char *value, Error *ret_error) {
         return check_range(value, 1, UINT32_MAX - 1, ret_error);
+}
+
+int config_check_id_count(const char *value, Error *ret_error) {
+        return check_range(value, ID_RANGE_SIZE, UINT32_MAX - 1, ret_error);
 }
 
 int config_check_positive(const char *value, Error *ret_error) {
@@ -377,13 +319,6 @@ int config_check_modules(const char *value, Error *ret_error) {
                         return error_set(ret_error, ERROR_INVALID_CONFIG,
                                          "\"%s\" is no name of a kernel module", *name);
         return 0;
-}
-
-int config_check_raw_idmap(const char *value, Error *ret_error) {
-        g_autoptr(GArray) unused = NULL;
-        int r = config_check_text(value, ret_error);
-
-        return r < 0 ? r : config_parse_raw_idmap(value, &unused, ret_error);
 }
 
 int config_check_raw_lxc(const char *value, Error *ret_error) {

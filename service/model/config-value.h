@@ -37,14 +37,6 @@ int config_parse_allowance(const char *value, CpuAllowance *ret);
  * (*ret_set: guint elements, sorted, each once). */
 int config_parse_cpus(const char *value, unsigned *ret_count, GArray **ret_set);
 
-typedef struct RawIdMap {
-        bool users, groups;
-        uint32_t host, inside, count;
-} RawIdMap;
-
-/* Lines "both|uid|gid HOST[-HOST] CONTAINER[-CONTAINER]"; an array of RawIdMap. */
-int config_parse_raw_idmap(const char *value, GArray **ret, Error *ret_error);
-
 /* The text of raw.lxc in the words of today's liblxc, each line "lxc.key = value". Refuses what is
  * no such line, keys that liblxc does not know, and those that the service itself depends on.
  * `ret` may be NULL. */
@@ -58,6 +50,7 @@ int config_check_boolean(const char *value, Error *ret_error);
 int config_check_size(const char *value, Error *ret_error);
 int config_check_integer(const char *value, Error *ret_error);
 int config_check_id(const char *value, Error *ret_error);
+int config_check_id_count(const char *value, Error *ret_error);
 int config_check_positive(const char *value, Error *ret_error);
 int config_check_priority(const char *value, Error *ret_error); /* 0 to 10 */
 int config_check_number(const char *value, Error *ret_error);   /* may be negative */
@@ -74,7 +67,6 @@ int config_check_modules(const char *value, Error *ret_error);
 int config_check_schedule(const char *value, Error *ret_error);
 int config_check_expiry(const char *value, Error *ret_error);
 int config_check_pattern(const char *value, Error *ret_error);
-int config_check_raw_idmap(const char *value, Error *ret_error);
 int config_check_raw_lxc(const char *value, Error *ret_error);
 int config_check_syscalls(const char *value, Error *ret_error);
 

@@ -51,9 +51,15 @@ void container_forget_run(Container *c) {
         c->monitor_fd = fd_close(c->monitor_fd);
         g_free(c->facts.lxc_path);
         g_free(c->facts.cpus);
+        idmap_free(c->facts.idmap);
         c->facts = (ContainerFacts) { 0 };
         g_variant_unref(c->addresses);
         c->addresses = addresses_empty();
+}
+
+void container_set_shifted(Container *c, IdMap *map) {
+        idmap_free(c->shifted);
+        c->shifted = map;
 }
 
 Container *container_free(Container *c) {
@@ -61,6 +67,7 @@ Container *container_free(Container *c) {
                 return NULL;
 
         container_forget_run(c);
+        container_set_shifted(c, NULL);
         g_variant_unref(c->addresses);
         object_done(&c->object);
         g_ptr_array_unref(c->snapshots);
@@ -104,9 +111,12 @@ GVariant *container_to_record(const Container *c) {
         g_variant_dict_insert_value(&dict, "config", c->config);
         g_variant_dict_insert_value(&dict, "devices", c->devices);
         record_put_privilege(&dict, c->granted);
-        g_variant_dict_insert(&dict, "idmap-base", "u", c->idmap.base);
-        g_variant_dict_insert(&dict, "idmap-size", "u", c->idmap.size);
-        g_variant_dict_insert(&dict, "idmapped", "b", c->idmapped);
+        g_variant_dict_insert(&dict, "idmap-base", "u", c->ids.base);
+        g_variant_dict_insert(&dict, "idmap-size", "u", c->ids.size);
+        g_variant_dict_insert(&dict, "idmap-shared", "b", c->ids_shared);
+        g_variant_dict_insert(&dict, "idmapped", "b", !c->shifted);
+        if (c->shifted)
+                g_variant_dict_insert_value(&dict, "shifted", idmap_to_variant(c->shifted));
         g_variant_dict_insert(&dict, "created", "t", c->created);
         g_variant_dict_insert(&dict, "last-started", "t", c->last_started);
         g_variant_dict_insert_value(&dict, "templates", c->templates);
@@ -132,6 +142,25 @@ static int snapshots_read(Container *c, GVariantDict *record) {
         return snapshots_from_record(c->object.name, c->object.owner, snapshots, c->snapshots);
 }
 
+static int get_idmap(GVariantDict *record, const char *key, IdMap **ret) {
+        g_autoptr(GVariant) value = NULL;
+
+        if (record_get_variant(record, key, IDMAP_TYPE, &value) < 0)
+                return -EBADMSG;
+        return idmap_from_variant(value, ret, NULL) < 0 ? -EBADMSG : 0;
+}
+
+static int ids_read(Container *c, GVariantDict *record) {
+        bool idmapped;
+
+        if (record_get_uint32(record, "idmap-base", &c->ids.base) < 0 ||
+            record_get_uint32(record, "idmap-size", &c->ids.size) < 0 ||
+            record_get_boolean(record, "idmap-shared", &c->ids_shared) < 0 ||
+            record_get_boolean(record, "idmapped", &idmapped) < 0 || !id_range_is_valid(&c->ids))
+                return -EBADMSG;
+        return idmapped ? 0 : get_idmap(record, "shifted", &c->shifted);
+}
+
 int container_from_record(const char *name, GVariant *value, Container **ret) {
         g_autoptr(GVariantDict) record = g_variant_dict_new(value);
         g_autoptr(Container) c = container_new(name, 0);
@@ -152,9 +181,7 @@ int container_from_record(const char *name, GVariant *value, Container **ret) {
             record_get_variant(record, "config", CONFIG_TYPE, &c->config) < 0 ||
             record_get_variant(record, "devices", DEVICES_TYPE, &c->devices) < 0 ||
             record_get_privilege(record, &c->granted) < 0 ||
-            record_get_uint32(record, "idmap-base", &c->idmap.base) < 0 ||
-            record_get_uint32(record, "idmap-size", &c->idmap.size) < 0 ||
-            record_get_boolean(record, "idmapped", &c->idmapped) < 0 ||
+            ids_read(c, record) < 0 ||
             record_get_uint64(record, "created", &c->created) < 0 ||
             record_get_uint64(record, "last-started", &c->last_started) < 0 ||
             record_get_variant(record, "templates", IMAGE_TEMPLATES_TYPE, &c->templates) < 0 ||
@@ -177,6 +204,8 @@ GVariant *container_facts_to_record(const ContainerFacts *facts) {
         g_variant_dict_insert(&dict, "lxc-path", "s", facts->lxc_path);
         g_variant_dict_insert(&dict, "frozen", "b", facts->frozen);
         g_variant_dict_insert(&dict, "cpus", "s", facts->cpus ?: "");
+        if (facts->idmap)
+                g_variant_dict_insert_value(&dict, "idmap", idmap_to_variant(facts->idmap));
         return g_variant_ref_sink(g_variant_dict_end(&dict));
 }
 
@@ -191,7 +220,8 @@ int container_facts_from_record(GVariant *value, ContainerFacts *ret) {
             record_get_uint32(record, "monitor-pid", &monitor_pid) < 0 ||
             record_get_uint64(record, "monitor-start", &facts.monitor_start) < 0 ||
             record_get_boolean(record, "frozen", &facts.frozen) < 0 ||
-            record_get_string(record, "lxc-path", &lxc_path) < 0)
+            record_get_string(record, "lxc-path", &lxc_path) < 0 ||
+            get_idmap(record, "idmap", &facts.idmap) < 0)
                 return -EBADMSG;
         facts.init_pid = (pid_t) init_pid;
         facts.monitor_pid = (pid_t) monitor_pid;

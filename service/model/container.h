@@ -36,6 +36,7 @@ typedef struct ContainerFacts {
         char *lxc_path;       /* liblxc's directory for this one run */
         char *cpus;           /* the set that limits.cpu has come to; NULL or "" for all */
         bool frozen;
+        IdMap *idmap;         /* that it was started with */
 } ContainerFacts;
 
 typedef struct Container {
@@ -56,8 +57,10 @@ typedef struct Container {
         GVariant *config;     /* a{ss}, its own */
         GVariant *devices;    /* a{sa{ss}}, its own */
         Privilege granted;    /* class that its configuration was granted */
-        IdRange idmap;
-        bool idmapped;        /* stored unshifted and mounted idmapped */
+        IdRange ids;          /* of the host, for it; see container-ids.h */
+        bool ids_shared;      /* others may have them too */
+        IdMap *shifted;       /* owners on disk are its, for want of idmapped mounts; NULL: they
+                                 are as the container sees them, and it is mounted idmapped */
         uint64_t created, last_started; /* µs since 1970, 0 never */
         uint64_t restart_pause_usec; /* before the last time that it was started again */
         GPtrArray *snapshots; /* of Snapshot, oldest first; borrowed from the Manager's table */
@@ -78,6 +81,8 @@ int container_from_record(const char *name, GVariant *value, Container **ret);
 
 GVariant *container_facts_to_record(const ContainerFacts *facts);
 int container_facts_from_record(GVariant *value, ContainerFacts *ret);
+/* How its files were stored: takes the map, or NULL. */
+void container_set_shifted(Container *c, IdMap *map);
 /* Forgets the run: facts, fds, addresses. */
 void container_forget_run(Container *c);
 

@@ -7,6 +7,7 @@
 #include "service/model/config.h"
 #include "service/model/device.h"
 #include "service/model/name.h"
+#include "service/operation/container-ids.h"
 #include "service/operation/container-templates.h"
 #include "service/operation/volume-size.h"
 #include "service/util/cleanup.h"
@@ -58,7 +59,7 @@ void step_put_copy(GVariantDict *args, Manager *m, StoragePool *from, StoragePoo
         g_variant_dict_insert(args, "container", "s", source->object.name);
         g_variant_dict_insert(args, "snapshot", "s", snapshot);
         g_variant_dict_insert(args, "name", "s", target->object.name);
-        g_variant_dict_insert(args, "idmap-base", "u", target->idmap.base);
+        step_put_idmap(args, m, target);
         g_variant_dict_insert(args, "size", "t", size_on(m, target, to->object.name));
 }
 
@@ -114,13 +115,12 @@ static int copy_hold(Job *job, Error *ret_error) {
 
 static int copy_volume_done(Job *job, GVariant *result, int *fds, size_t n_fds, Error *ret_error) {
         CopyJob *data = job->data;
-        gboolean idmapped;
+        IdMap *map;
+        int r = step_read_idmap(result, &map, ret_error);
 
-        if (!g_variant_lookup(result, "idmapped", "b", &idmapped))
-                return error_set(ret_error, ERROR_FAILED,
-                                 "The storage worker's result is incomplete");
-        data->target->idmapped = idmapped;
-        return 0;
+        if (r >= 0)
+                container_set_shifted(data->target, map);
+        return r;
 }
 
 static int copy_volume(Job *job, Error *ret_error) {
@@ -370,7 +370,7 @@ static int copy_check(Manager *m, Caller caller, const ContainerCopy *args, Erro
                 return error_set(ret_error, ERROR_BUSY, "Snapshot \"%s\" is %s",
                                  args->snapshot->object.name,
                                  snapshot_state_to_string(args->snapshot->state));
-        if (!c->idmapped)
+        if (c->shifted)
                 return error_set(ret_error, ERROR_NOT_SUPPORTED,
                                  "Container \"%s\" is stored with the ids of its own range, since "
                                  "its pool's filesystem cannot be mounted idmapped; such ones "
@@ -436,14 +436,11 @@ static int make_target(Manager *m, Caller caller, const ContainerCopy *args, Val
         const Container *source = args->source;
         g_autofree char *name = NULL;
         g_autoptr(Container) c = NULL;
-        IdRange ids;
         int r;
 
         r = container_choose_name(m, args->name, &name, ret_error);
         if (r >= 0)
                 r = caller_check(caller, &v->needed, name, ret_error);
-        if (r >= 0)
-                r = container_allocate_ids(m, &ids, ret_error);
         if (r < 0)
                 return r;
         c = container_new(name, caller.uid);
@@ -455,7 +452,6 @@ static int make_target(Manager *m, Caller caller, const ContainerCopy *args, Val
         c->ephemeral = args->ephemeral ? *args->ephemeral
                        : args->snapshot ? args->snapshot->ephemeral : source->ephemeral;
         c->granted = v->needed.privilege;
-        c->idmap = ids;
         c->created = (uint64_t) g_get_real_time();
         g_free(c->description);
         c->description = g_strdup(source->description);
@@ -468,6 +464,9 @@ static int make_target(Manager *m, Caller caller, const ContainerCopy *args, Val
         g_variant_unref(c->templates);
         c->templates = g_variant_ref(source->templates);
         container_set_template_trigger(c, "copy");
+        r = container_choose_first_ids(m, c, ret_error);
+        if (r < 0)
+                return r;
         *ret = TAKE_PTR(c);
         return 0;
 }

@@ -3,6 +3,7 @@
 #include "service/model/config.h"
 #include "service/model/device.h"
 #include "service/model/name.h"
+#include "service/operation/container-ids.h"
 #include "service/operation/container-templates.h"
 #include "service/operation/container.h"
 #include "service/operation/image.h"
@@ -59,13 +60,12 @@ static int create_unpack(Job *job, Error *ret_error) {
 static int create_volume_done(Job *job, GVariant *result, int *fds, size_t n_fds,
                               Error *ret_error) {
         ContainerJob *data = job->data;
-        gboolean idmapped;
+        IdMap *map;
+        int r = step_read_idmap(result, &map, ret_error);
 
-        if (!g_variant_lookup(result, "idmapped", "b", &idmapped))
-                return error_set(ret_error, ERROR_FAILED,
-                                 "The storage worker's result is incomplete");
-        data->container->idmapped = idmapped;
-        return 0;
+        if (r >= 0)
+                container_set_shifted(data->container, map);
+        return r;
 }
 
 static int create_volume(Job *job, Error *ret_error) {
@@ -77,7 +77,7 @@ static int create_volume(Job *job, Error *ret_error) {
         step_put_pool(&args, job->manager, manager_find_pool(job->manager, c->pool));
         g_variant_dict_insert(&args, "container", "s", c->object.name);
         g_variant_dict_insert(&args, "image", "s", c->image);
-        g_variant_dict_insert(&args, "idmap-base", "u", c->idmap.base);
+        step_put_idmap(&args, job->manager, c);
         g_variant_dict_insert(&args, "size", "t", container_get_size(job->manager, c));
         return job_run_worker(job, OPERATION_CONTAINER_CREATE, g_variant_dict_end(&args), NULL, 0,
                               create_volume_done, ret_error);
@@ -149,17 +149,6 @@ static const JobStep launch_steps[] = {
 };
 
 /* --- the call --- */
-
-int container_allocate_ids(Manager *m, IdRange *ret, Error *ret_error) {
-        g_autoptr(GArray) used = g_array_new(FALSE, FALSE, sizeof(IdRange));
-        GHashTableIter iter;
-        Container *c;
-
-        g_hash_table_iter_init(&iter, m->objects[OBJECT_CONTAINER]);
-        while (g_hash_table_iter_next(&iter, NULL, (void **) &c))
-                g_array_append_val(used, c->idmap);
-        return idmap_allocate(m->id_ranges, used, ret, ret_error);
-}
 
 int container_choose_name(Manager *m, const char *wanted, char **ret, Error *ret_error) {
         int r;
@@ -294,7 +283,6 @@ static int create_prepare(Manager *m, Caller caller, const ContainerCreate *args
         g_auto(PrivilegeChange) needed = { 0 };
         g_autofree char *name = NULL, *pool = NULL;
         g_autoptr(Container) c = NULL;
-        IdRange ids;
         int r;
 
         r = container_choose_name(m, args->name, &name, ret_error);
@@ -304,8 +292,6 @@ static int create_prepare(Manager *m, Caller caller, const ContainerCreate *args
                 return r;
         create_compare(m, caller.uid, args, config, devices, &needed);
         r = caller_check(caller, &needed, name, ret_error);
-        if (r >= 0)
-                r = container_allocate_ids(m, &ids, ret_error);
         if (r < 0)
                 return r;
 
@@ -317,7 +303,6 @@ static int create_prepare(Manager *m, Caller caller, const ContainerCreate *args
         c->pool = TAKE_PTR(pool);
         c->ephemeral = args->ephemeral;
         c->granted = needed.privilege;
-        c->idmap = ids;
         c->created = (uint64_t) g_get_real_time();
         g_strfreev(c->profiles);
         c->profiles = g_strdupv((char **) profiles_of(args));
@@ -332,6 +317,9 @@ static int create_prepare(Manager *m, Caller caller, const ContainerCreate *args
                 g_free(c->description);
                 c->description = g_strdup(args->description);
         }
+        r = container_choose_first_ids(m, c, ret_error);
+        if (r < 0)
+                return r;
         *ret = TAKE_PTR(c);
         return 0;
 }

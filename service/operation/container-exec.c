@@ -137,8 +137,7 @@ static GVariant *exec_args(Manager *m, const Container *c, const ContainerExec *
         g_variant_dict_init(&args, NULL);
         g_variant_dict_insert(&args, "name", "s", c->object.name);
         g_variant_dict_insert(&args, "init-pid", "i", (gint32) c->facts.init_pid);
-        g_variant_dict_insert(&args, "uid-base", "u", c->idmap.base);
-        g_variant_dict_insert(&args, "gid-base", "u", c->idmap.base);
+        g_variant_dict_insert_value(&args, "idmap", idmap_to_variant(c->facts.idmap));
         g_variant_dict_insert(&args, "argv", "^as", call->argv);
         g_variant_dict_insert_value(&args, "environment",
                                     exec_environment(m, c, call->environment));

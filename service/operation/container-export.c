@@ -159,7 +159,7 @@ static int export_check(const Container *c, const ContainerExport *args, Error *
         if (c->incomplete || c->state == CONTAINER_DELETING)
                 return error_set(ret_error, ERROR_BUSY, "Container \"%s\" is %s", c->object.name,
                                  container_state_to_string(c->state));
-        if (!c->idmapped)
+        if (c->shifted)
                 return error_set(ret_error, ERROR_NOT_SUPPORTED,
                                  "Container \"%s\" is stored with the ids of its own range, since "
                                  "its pool's filesystem cannot be mounted idmapped; such ones "

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "service/operation/container-ids.h"
 #include "service/operation/step.h"
 #include "service/util/cleanup.h"
 #include "service/worker/operations.h"
@@ -152,15 +153,12 @@ static const JobStep files_steps[] = {
 
 void container_files_where(Manager *m, const Container *c, GVariantDict *args, int *ret_fd) {
         g_autofree char *rootfs = container_get_rootfs(m, c);
-        GVariantBuilder idmap;
+        g_autoptr(IdMap) idmap = container_get_idmap(m, c);
 
-        g_variant_builder_init(&idmap, G_VARIANT_TYPE("a(suuu)"));
-        g_variant_builder_add(&idmap, "(suuu)", "u", 0, c->idmap.base, c->idmap.size);
-        g_variant_builder_add(&idmap, "(suuu)", "g", 0, c->idmap.base, c->idmap.size);
         g_variant_dict_insert(args, "init-pid", "i", (gint32) c->facts.init_pid);
-        g_variant_dict_insert_value(args, "idmap", g_variant_builder_end(&idmap));
+        g_variant_dict_insert_value(args, "idmap", idmap_to_variant(idmap));
         g_variant_dict_insert(args, "rootfs", "s", rootfs);
-        g_variant_dict_insert(args, "idmapped", "b", c->idmapped);
+        g_variant_dict_insert(args, "idmapped", "b", !c->shifted);
         *ret_fd = c->init_fd;
 }
 

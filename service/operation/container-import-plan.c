@@ -9,6 +9,7 @@
 #include "service/model/image.h"
 #include "service/model/name.h"
 #include "service/operation/container-address.h"
+#include "service/operation/container-ids.h"
 #include "service/operation/step.h"
 #include "service/util/cleanup.h"
 
@@ -343,9 +344,6 @@ int import_plan_make_container(Manager *m, ImportPlan *plan, Container **ret, Er
         g_autoptr(Container) c = container_new(plan->name, plan->owner);
         int r;
 
-        r = container_allocate_ids(m, &c->idmap, ret_error);
-        if (r < 0)
-                return r;
         c->state = CONTAINER_CREATING;
         c->incomplete = true;
         c->image = TAKE_PTR(plan->image);
@@ -368,6 +366,9 @@ int import_plan_make_container(Manager *m, ImportPlan *plan, Container **ret, Er
                 s->object.owner = plan->owner;
                 g_ptr_array_add(c->snapshots, s);
         }
+        r = container_choose_first_ids(m, c, ret_error);
+        if (r < 0)
+                return r;
         *ret = TAKE_PTR(c);
         return 0;
 }

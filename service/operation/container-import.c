@@ -251,7 +251,6 @@ static int import_commit(Job *job, Error *ret_error) {
         int r;
 
         c->incomplete = false;
-        c->idmapped = true;
         c->state = CONTAINER_STOPPED;
         if (data->renamed)
                 container_set_template_trigger(c, "copy");

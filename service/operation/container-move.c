@@ -15,7 +15,7 @@
 typedef struct MoveJob {
         ContainerJob container;
         char *pool; /* where it goes; NULL when only the rest is deleted */
-        bool idmapped;
+        IdMap *shifted; /* how it is stored there */
         bool committed;
 } MoveJob;
 
@@ -23,6 +23,7 @@ static void move_job_free(void *p) {
         MoveJob *data = p;
 
         g_free(data->pool);
+        idmap_free(data->shifted);
         container_job_free(p);
 }
 
@@ -55,13 +56,8 @@ static int move_mark_undo(Job *job, Error *ret_error) {
 
 static int move_copy_done(Job *job, GVariant *result, int *fds, size_t n_fds, Error *ret_error) {
         MoveJob *data = job->data;
-        gboolean idmapped;
 
-        if (!g_variant_lookup(result, "idmapped", "b", &idmapped))
-                return error_set(ret_error, ERROR_FAILED,
-                                 "The storage worker's result is incomplete");
-        data->idmapped = idmapped;
-        return 0;
+        return step_read_idmap(result, &data->shifted, ret_error);
 }
 
 static int move_copy(Job *job, Error *ret_error) {
@@ -131,7 +127,7 @@ static int move_commit(Job *job, Error *ret_error) {
                 put_root(m, s->profiles, &s->devices, data->pool);
         }
         c->pool = g_strdup(data->pool);
-        c->idmapped = data->idmapped;
+        container_set_shifted(c, data->shifted ? idmap_copy(data->shifted) : NULL);
         c->object.revision++;
         r = set_move_pool(job, old, ret_error);
         if (r < 0) { /* the record has no word of it; the devices fit the old pool by its name */
@@ -207,7 +203,7 @@ int container_move(Manager *m, Caller caller, Container *c, const char *pool, Jo
                                  "Container \"%s\" is %s; only a stopped one can be moved to "
                                  "another pool: stop it first", c->object.name,
                                  container_state_to_string(c->state));
-        if (!c->idmapped)
+        if (c->shifted)
                 return error_set(ret_error, ERROR_NOT_SUPPORTED,
                                  "Container \"%s\" is stored with the ids of its own range, since "
                                  "its pool's filesystem cannot be mounted idmapped; such ones "

@@ -305,6 +305,28 @@ static int run_watch(Manager *m, Container *c) {
         return 0;
 }
 
+/* Its user namespace is the one that it was started with, or ours for one that has none. */
+static int check_idmap(pid_t pid, const IdMap *map) {
+        static const char *const files[] = { [ID_USER] = "uid_map", [ID_GROUP] = "gid_map" };
+        bool ours;
+        int r = process_shares_userns(pid, &ours);
+
+        if (r < 0)
+                return r;
+        if (ours != idmap_is_host(map))
+                return -EPERM;
+        for (IdKind kind = 0; !ours && kind < _ID_KIND_MAX; kind++) {
+                g_autofree char *text = NULL;
+
+                r = process_read_file(pid, files[kind], &text);
+                if (r < 0)
+                        return r;
+                if (!idmap_is_proc(map, kind, text))
+                        return -EPERM;
+        }
+        return 0;
+}
+
 int container_run_begin(Manager *m, Container *c, pid_t init_pid, int init_fd, pid_t monitor_pid,
                         int monitor_fd, Error *ret_error) {
         g_autoptr(GVariant) record = NULL;
@@ -320,7 +342,7 @@ int container_run_begin(Manager *m, Container *c, pid_t init_pid, int init_fd, p
         if (r >= 0 && (pid != init_pid || pid_of_monitor != monitor_pid))
                 r = -ESRCH;
         if (r >= 0)
-                r = process_check_uid_map(init_pid, c->idmap.base, c->idmap.size);
+                r = check_idmap(init_pid, c->facts.idmap);
         if (r >= 0)
                 r = process_get_start_time(init_pid, &c->facts.init_start);
         if (r >= 0)
@@ -391,8 +413,7 @@ int container_run_adopt(Manager *m, Container *c) {
                 return 0;
 
         c->init_fd = reopen(c->facts.init_pid, c->facts.init_start);
-        if (c->init_fd < 0 ||
-            process_check_uid_map(c->facts.init_pid, c->idmap.base, c->idmap.size) < 0) {
+        if (c->init_fd < 0 || check_idmap(c->facts.init_pid, c->facts.idmap) < 0) {
                 c->init_fd = fd_close(c->init_fd);
                 c->facts.init_pid = 0;
                 return -ESRCH;

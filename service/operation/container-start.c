@@ -7,6 +7,7 @@
 #include "service/model/config.h"
 #include "service/model/device.h"
 #include "service/operation/container-console.h"
+#include "service/operation/container-ids.h"
 #include "service/operation/container-nic.h"
 #include "service/operation/container-run.h"
 #include "service/operation/container-templates.h"
@@ -85,10 +86,29 @@ static int prepare_nic(Job *job, const char *device, GVariant *options, void *us
                                      ret_error);
 }
 
+/* Here a change of security.idmap.* and its kin takes effect. */
+static int prepare_ids(Manager *m, Container *c, GVariant *config, Error *ret_error) {
+        g_autofree char *base = NULL, *json = NULL;
+        int r;
+
+        c->facts.idmap = idmap_free(c->facts.idmap);
+        r = container_choose_ids(m, c, config, ret_error);
+        if (r >= 0)
+                r = container_make_idmap(m, c, config, &c->facts.idmap, ret_error);
+        if (r < 0)
+                return r;
+        json = idmap_to_json(c->facts.idmap);
+        base = g_strdup_printf("%u", c->ids.base);
+        container_set_volatile(c, "idmap", "base", base);
+        container_set_volatile(c, "idmap", "current", json);
+        return 0;
+}
+
 int step_start_prepare(Job *job, Error *ret_error) {
         ContainerJob *data = job->data;
         Container *c = data->container;
         g_autoptr(GVariant) before = g_variant_ref(c->config), config = NULL, devices = NULL;
+        bool shared = c->ids_shared;
         int r;
 
         /* The last fence: whichever way it has come here, nothing runs that was not granted. */
@@ -98,10 +118,12 @@ int step_start_prepare(Job *job, Error *ret_error) {
         c->state = CONTAINER_STARTING;
         manager_changed(job->manager, &c->object);
         container_expand(job->manager, c, &config, &devices);
-        r = for_each_nic(job, prepare_nic, devices, ret_error);
+        r = prepare_ids(job->manager, c, config, ret_error);
+        if (r >= 0)
+                r = for_each_nic(job, prepare_nic, devices, ret_error);
         if (r < 0)
                 return r;
-        if (!c->incomplete && !g_variant_equal(before, c->config)) {
+        if (!c->incomplete && (shared != c->ids_shared || !g_variant_equal(before, c->config))) {
                 r = manager_save(job->manager, &c->object, ret_error);
                 if (r < 0)
                         return r;
@@ -129,20 +151,6 @@ static int add_nic(Job *job, const char *device, GVariant *options, void *userda
         g_variant_builder_add_value(nics, container_nic_describe(job->manager, data->container,
                                                                  device, options));
         return 0;
-}
-
-static GVariant *environment_of(GVariant *config) {
-        GVariantBuilder builder;
-        GVariantIter iter;
-        const char *key, *value;
-
-        g_variant_builder_init(&builder, CONFIG_TYPE);
-        g_variant_iter_init(&iter, config);
-        while (g_variant_iter_next(&iter, "{&s&s}", &key, &value))
-                if (g_str_has_prefix(key, "environment."))
-                        g_variant_builder_add(&builder, "{ss}", key + strlen("environment."),
-                                              value);
-        return g_variant_builder_end(&builder);
 }
 
 /* What can be configured (by a profile made for another version, say) and not be had yet. */
@@ -183,7 +191,7 @@ static int start_args(Job *job, GVariant **ret, Error *ret_error) {
         g_autofree char *console_log = container_log_path(job->manager, c->object.name,
                                                           CONTAINER_LOG_CONSOLE);
         g_autoptr(GVariant) config = NULL, devices = NULL;
-        GVariantBuilder nics, idmap;
+        GVariantBuilder nics;
         GVariantDict args;
         int r;
 
@@ -199,21 +207,17 @@ static int start_args(Job *job, GVariant **ret, Error *ret_error) {
                 g_variant_builder_clear(&nics);
                 return r;
         }
-        g_variant_builder_init(&idmap, G_VARIANT_TYPE("a(suuu)"));
-        g_variant_builder_add(&idmap, "(suuu)", "u", 0, c->idmap.base, c->idmap.size);
-        g_variant_builder_add(&idmap, "(suuu)", "g", 0, c->idmap.base, c->idmap.size);
 
         g_variant_dict_init(&args, NULL);
         g_variant_dict_insert(&args, "name", "s", c->object.name);
         g_variant_dict_insert(&args, "lxc-path", "s", c->facts.lxc_path);
         g_variant_dict_insert(&args, "rootfs", "s", rootfs);
-        g_variant_dict_insert(&args, "idmapped", "b", c->idmapped);
-        g_variant_dict_insert_value(&args, "idmap", g_variant_builder_end(&idmap));
+        g_variant_dict_insert(&args, "idmapped", "b", !c->shifted);
+        g_variant_dict_insert_value(&args, "idmap", idmap_to_variant(c->facts.idmap));
         g_variant_dict_insert_value(&args, "nics", g_variant_builder_end(&nics));
         g_variant_dict_insert_value(&args, "devices",
                                     volume_devices_describe(job->manager, devices));
         g_variant_dict_insert(&args, "owner", "u", (guint32) c->object.owner);
-        g_variant_dict_insert_value(&args, "environment", environment_of(config));
         g_variant_dict_insert_value(&args, "config", config);
         g_variant_dict_insert(&args, "cpus", "s", c->facts.cpus ?: "");
         g_variant_dict_insert(&args, "log-file", "s", log);

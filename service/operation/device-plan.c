@@ -193,13 +193,14 @@ int device_plan_lock(const DevicePlan *plan, Job *job, Error *ret_error) {
 
 /* --- doing --- */
 
-#define CHANGES_TYPE ((const GVariantType *) "a(ssiuuua{sa{ss}}a{sa{ss}})")
+#define CHANGES_TYPE ((const GVariantType *) "a(ssiua(suuu)a{sa{ss}}a{sa{ss}})")
 
 static void add_change(GVariantBuilder *containers, const Container *c, GVariant *remove,
                        GVariant *add) {
-        g_variant_builder_add(containers, "(ssiuuu@a{sa{ss}}@a{sa{ss}})", c->object.name,
+        g_variant_builder_add(containers, "(ssiu@a(suuu)@a{sa{ss}}@a{sa{ss}})", c->object.name,
                               c->facts.lxc_path, (gint32) c->facts.init_pid,
-                              (guint32) c->object.owner, c->idmap.base, c->idmap.size, remove, add);
+                              (guint32) c->object.owner, idmap_to_variant(c->facts.idmap), remove,
+                              add);
 }
 
 /* There are new processes to look after. */

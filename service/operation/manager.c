@@ -8,6 +8,7 @@
 #include "service/model/name.h"
 #include "service/operation/container-forward.h"
 #include "service/operation/container-hotplug.h"
+#include "service/operation/container-ids.h"
 #include "service/operation/container-run.h"
 #include "service/operation/container-wait.h"
 #include "service/operation/network.h"
@@ -151,14 +152,14 @@ static GArray *read_subid(const char *path) {
 
         if (fd >= 0 && fd_read_all(fd, 1 << 20, &bytes) >= 0)
                 text = g_strndup(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
-        return idmap_parse_subid(text);
+        return id_ranges_parse_subid(text);
 }
 
 static GArray *read_id_ranges(void) {
         g_autoptr(GArray) uids = read_subid("/etc/subuid");
         g_autoptr(GArray) gids = read_subid("/etc/subgid");
 
-        return idmap_intersect(uids, gids);
+        return id_ranges_intersect(uids, gids);
 }
 
 /* The profile "default" is always there. */
@@ -200,6 +201,7 @@ int manager_new(sd_event *event, const char *state_dir, const char *run_dir,
         r = load_records(m, ret_error);
         if (r < 0)
                 return r;
+        container_ids_settle(m);
         r = ensure_default_profile(m, ret_error);
         if (r < 0)
                 return r;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/operation/step.h"
 
+#include "service/model/config-key.h"
 #include "service/operation/container-console.h"
+#include "service/operation/container-ids.h"
 #include "service/operation/network.h"
 #include "service/operation/pool.h"
 #include "service/util/cleanup.h"
@@ -38,6 +40,28 @@ void step_put_pool(GVariantDict *args, Manager *m, StoragePool *pool) {
         g_variant_dict_insert(args, "pool", "s", pool->object.name);
         g_variant_dict_insert(args, "pool-driver", "s", pool->driver);
         g_variant_dict_insert(args, "pool-path", "s", path);
+}
+
+void step_put_idmap(GVariantDict *args, Manager *m, const Container *c) {
+        g_autoptr(IdMap) map = container_get_idmap(m, c);
+        g_autoptr(GVariant) config = NULL, devices = NULL;
+
+        container_expand(m, c, &config, &devices);
+        g_variant_dict_insert_value(args, "idmap", idmap_to_variant(map));
+        g_variant_dict_insert(args, "may-shift", "b",
+                              !config_get_boolean(config, "security.protection.shift"));
+}
+
+int step_read_idmap(GVariant *result, IdMap **ret, Error *ret_error) {
+        g_autoptr(GVariant) value = NULL;
+        gboolean idmapped;
+
+        if (!g_variant_lookup(result, "idmapped", "b", &idmapped) ||
+            (!idmapped && !g_variant_lookup(result, "idmap", "@a(suuu)", &value)))
+                return error_set(ret_error, ERROR_FAILED,
+                                 "The storage worker's result is incomplete");
+        *ret = NULL;
+        return value ? idmap_from_variant(value, ret, ret_error) : 0;
 }
 
 int step_wait_for_pool(Job *job, const char *name, StoragePool **ret, Error *ret_error) {

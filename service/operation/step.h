@@ -22,6 +22,10 @@ void container_job_free(void *p);
 
 /* Arguments that name a pool in a worker's request. */
 void step_put_pool(GVariantDict *args, Manager *m, StoragePool *pool);
+/* Arguments that say how a container's files are to be stored where they cannot be mounted
+ * idmapped; and from the result, the map that they are stored with, NULL for none. */
+void step_put_idmap(GVariantDict *args, Manager *m, const Container *c);
+int step_read_idmap(GVariant *result, IdMap **ret, Error *ret_error);
 /* Where a pool's volumes are. */
 char *pool_get_path(Manager *m, const char *name);
 char *container_get_rootfs(Manager *m, const Container *c);
@@ -63,10 +67,9 @@ int step_delete_mark(Job *job, Error *ret_error);
 int step_delete_volume(Job *job, Error *ret_error);
 int step_delete_forget(Job *job, Error *ret_error);
 
-/* For what becomes a container: a free name, made up where `wanted` is ""; a free range of ids; the
- * devices with a root disk of the container's own on that pool (full reference). */
+/* For what becomes a container: a free name, made up where `wanted` is ""; the devices with a root
+ * disk of the container's own on that pool (full reference). */
 int container_choose_name(Manager *m, const char *wanted, char **ret, Error *ret_error);
-int container_allocate_ids(Manager *m, IdRange *ret, Error *ret_error);
 GVariant *devices_with_pool(Manager *m, const char *const *profiles, GVariant *devices,
                             const char *pool);
 

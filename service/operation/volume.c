@@ -257,7 +257,7 @@ static int copy_files(Job *job, Error *ret_error) {
         g_variant_dict_insert_value(&args, "snapshots", names_of(data->volume->snapshots));
         g_variant_dict_insert(&args, "delete", "as", NULL);
         g_variant_dict_insert(&args, "refresh", "b", FALSE);
-        g_variant_dict_insert(&args, "idmap-base", "u", 0U);
+        g_variant_dict_insert_value(&args, "idmap", g_variant_new("a(suuu)", NULL));
         g_variant_dict_insert(&args, "size", "t", storage_volume_get_size(data->volume));
         return job_run_worker(job, OPERATION_VOLUME_COPY, g_variant_dict_end(&args), NULL, 0, NULL,
                               ret_error);

@@ -3,7 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include <glib.h>
 
@@ -12,7 +17,7 @@
 
 #define PROC_FILE_MAX 65536U
 
-static int read_proc(pid_t pid, const char *file, char **ret) {
+int process_read_file(pid_t pid, const char *file, char **ret) {
         g_autofree char *path = g_strdup_printf("/proc/%d/%s", pid, file);
         _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
         g_autoptr(GBytes) bytes = NULL;
@@ -27,6 +32,34 @@ static int read_proc(pid_t pid, const char *file, char **ret) {
         return 0;
 }
 
+pid_t process_fork(int cgroup_fd, uint64_t flags, int *ret_pidfd) {
+        int pidfd = -EBADF;
+        struct clone_args args = {
+                .flags = CLONE_PIDFD | flags | (cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0),
+                .pidfd = (uintptr_t) &pidfd,
+                .exit_signal = flags & CLONE_PARENT ? 0 : SIGCHLD,
+                .cgroup = cgroup_fd >= 0 ? (uint64_t) cgroup_fd : 0,
+        };
+        long pid = syscall(SYS_clone3, &args, sizeof(args));
+
+        if (pid < 0)
+                return -errno;
+        if (pid > 0)
+                *ret_pidfd = pidfd;
+        return (pid_t) pid;
+}
+
+int process_reap(int pidfd, int *ret_status) {
+        siginfo_t info = { 0 };
+
+        while (waitid(P_PIDFD, (id_t) pidfd, &info, WEXITED) < 0)
+                if (errno != EINTR)
+                        return -errno;
+        *ret_status = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0)
+                                                 : W_EXITCODE(0, info.si_status);
+        return 0;
+}
+
 int process_get_start_time(pid_t pid, uint64_t *ret) {
         g_autofree char *stat = NULL;
         g_auto(GStrv) fields = NULL;
@@ -34,7 +67,7 @@ int process_get_start_time(pid_t pid, uint64_t *ret) {
         char *p;
         int r;
 
-        r = read_proc(pid, "stat", &stat);
+        r = process_read_file(pid, "stat", &stat);
         if (r < 0)
                 return r;
         /* The name, field 2, may hold blanks and brackets; nothing behind it does. */
@@ -56,21 +89,14 @@ int process_open_netns(pid_t pid) {
         return fd < 0 ? -errno : fd;
 }
 
-int process_check_uid_map(pid_t pid, uint32_t base, uint32_t size) {
-        g_autofree char *map = NULL, *expected = g_strdup_printf("0 %u %u", base, size);
-        g_auto(GStrv) words = NULL;
-        GString *line = g_string_new(NULL);
-        bool same;
-        int r;
+int process_shares_userns(pid_t pid, bool *ret) {
+        g_autofree char *path = g_strdup_printf("/proc/%d/ns/user", pid);
+        struct stat theirs, ours;
 
-        r = read_proc(pid, "uid_map", &map);
-        words = g_strsplit_set(map ?: "", " \n", -1);
-        for (char **word = words; *word; word++)
-                if (**word)
-                        g_string_append_printf(line, "%s%s", line->len ? " " : "", *word);
-        same = g_str_equal(line->str, expected);
-        g_string_free(line, TRUE);
-        return r < 0 ? r : same ? 0 : -EPERM;
+        if (stat(path, &theirs) < 0 || stat("/proc/self/ns/user", &ours) < 0)
+                return errno == ENOENT ? -ESRCH : -errno;
+        *ret = theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
+        return 0;
 }
 
 int process_handles_signal(pid_t pid, int signal, bool *ret) {
@@ -79,7 +105,7 @@ int process_handles_signal(pid_t pid, int signal, bool *ret) {
         guint64 mask = 0;
         int r;
 
-        r = read_proc(pid, "status", &status);
+        r = process_read_file(pid, "status", &status);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < ELEMENTSOF(lines); i++) {

@@ -39,15 +39,17 @@
 /* Makes volume containers/"container" s a copy of images/"image" s: a writable snapshot on btrfs,
  * a copy (reflinked where the filesystem can) on dir. Replaces an unfinished one. "size" t: what it
  * may hold (0: no limit); ERROR_NO_SPACE where the image holds more. Result:
- * "idmapped" b: whether the pool's filesystem can be mounted idmapped; if not, the copy has been
- * shifted to "idmap-base" u (once, here). */
+ * "idmapped" b: whether the pool's filesystem can be mounted idmapped; if not, owners have been
+ * shifted by "idmap" a(suuu), as in START (once, here), or with "may-shift" b false,
+ * ERROR_NOT_SUPPORTED. Result: "idmap" again. */
 #define OPERATION_CONTAINER_CREATE "storage.container-create"
 /* Makes volume containers/"name" s a copy of containers/"container" s, or of its snapshot
  * "snapshot" s ("" for itself), and copies its snapshots "snapshots" as too. The source is in the
  * pool "from-pool", "from-driver", "from-path"; the pool of the other three arguments may be the
  * same, where copies share their data if it can. With "refresh" b the volume is there already and
- * replaced, as OPERATION_SNAPSHOT_RESTORE does, and its snapshots "delete" as go. "idmap-base" u,
- * "size" t and result: as CONTAINER_CREATE. On failure the caller deletes what was made. */
+ * replaced, as OPERATION_SNAPSHOT_RESTORE does, and its snapshots "delete" as go. "idmap" a(suuu),
+ * "may-shift" b, "size" t and result: as CONTAINER_CREATE. On failure the caller deletes what was
+ * made. */
 #define OPERATION_CONTAINER_COPY "storage.container-copy"
 /* Deletes volume containers/"container" s and all its snapshots. */
 #define OPERATION_CONTAINER_DELETE "storage.container-delete"
@@ -147,16 +149,16 @@
 
 /* Starts a container. "name" s; "lxc-path" s: a fresh directory of our own with an unguessable
  * name; "rootfs" s; "idmapped" b (mount it idmapped; else it is stored shifted); "idmap" a(suuu)
- * (kind "u" or "g", first id inside, first id on the host, count); "owner" u (uid, with whose
- * rights disks of the host are opened), "devices" a{sa{ss}} (expanded; those that are files are
- * made ready); "nics" aa{ss} ("nictype", "name" inside,
- * "host_name", "hwaddr", "parent" bridge, "mtu"); "environment" a{ss}; "log-file" s
- * (liblxc's), "console-log" s (what the console showed; the older half of it is in a file of that
- * name with ".1"); "architecture" s; "config" a{ss} (the whole expanded configuration: its limits,
- * rlimits, settings of the kernel and raw lines are put into effect), "cpus" s (what limits.cpu has
- * come to, "" for all). Ends when init runs. Result: "init-pid" i, "monitor-pid" i, "warnings" as
- * (limits that have no effect on this host); result fds: pidfds of init and monitor. On failure
- * nothing runs, and the error has the cause from liblxc's log. */
+ * (kind "u" or "g", first id inside, first id on the host, count; nothing: privileged); "owner" u
+ * (uid, with whose rights disks of the host are opened), "devices" a{sa{ss}} (expanded; those that
+ * are files are made ready); "nics" aa{ss} ("nictype", "name" inside, "host_name", "hwaddr",
+ * "parent" bridge, "mtu"); "log-file" s (liblxc's), "console-log" s (what the console showed; the
+ * older half of it is in a file of that name with ".1"); "architecture" s; "config" a{ss} (the
+ * whole expanded configuration: its limits, rlimits, environment, settings of the kernel and raw
+ * lines are put into effect), "cpus" s (what limits.cpu has come to, "" for all). Ends when init
+ * runs. Result: "init-pid" i, "monitor-pid" i, "warnings" as (limits that have no effect on this
+ * host); result fds: pidfds of init and monitor. On failure nothing runs, and the error has the
+ * cause from liblxc's log. */
 #define OPERATION_START "runtime.start"
 /* Freezes and thaws: "name" s, "lxc-path" s, "init-pid" i. fds: pidfd of init. */
 #define OPERATION_FREEZE "runtime.freeze"
@@ -168,8 +170,8 @@
 #define OPERATION_LIMITS "runtime.limits"
 /* Takes devices away from containers that run and puts others in, all of it or nothing. A proxy
  * that is put in again is started anew.
- * "containers" a(ssiuuua{sa{ss}}a{sa{ss}}): name, lxc-path, pid of init, owner's uid, first id on
- * the host, count of ids; what to remove, what to add: options as of "devices" of START, those of
+ * "containers" a(ssiua(suuu)a{sa{ss}}a{sa{ss}}): name, lxc-path, pid of init, owner's uid,
+ * "idmap" as of START; what to remove, what to add: options as of "devices" of START, those of
  * nics as in "nics", with their type. fds: pidfd of the init of each. */
 #define OPERATION_DEVICES "runtime.devices"
 /* Lets nodes come and go as the host's hardware has: "containers" as for DEVICES, of which those to
@@ -179,14 +181,13 @@
  * then removes these, and its veths and lxc-path. "name" s, "lxc-path" s, "init-pid" i (0: it has
  * gone). */
 #define OPERATION_CLEAN "runtime.clean"
-/* Runs a program inside. "name" s, "init-pid" i, "uid-base" u, "gid-base" u (what init's control
- * group and maps must say, checked before anything is entered); "argv" as, "environment" as,
- * "cwd" s, "user" s, "group" s ("" for the defaults), "terminal" b, "width" u, "height" u. fds:
- * pidfd of init, stdin, stdout, stderr (the three only without terminal). Sends the event
- * {"started": b true} once the program is about to run, with the terminal's master side where there
- * is one. Obeys "signal" and "resize".
- * Result: "exit-status" i (0-255; 128 + N; 126; 127). Cancel: SIGHUP, then SIGKILL to its
- * session. */
+/* Runs a program inside. "name" s, "init-pid" i, "idmap" a(suuu) as of START (what init's control
+ * group and maps must say, checked before anything is entered); "argv" as, "environment" as, "cwd"
+ * s, "user" s, "group" s ("" for the defaults), "terminal" b, "width" u, "height" u. fds: pidfd of
+ * init, stdin, stdout, stderr (the three only without terminal). Sends the event {"started": b
+ * true} once the program is about to run, with the terminal's master side where there is one. Obeys
+ * "signal" and "resize". Result: "exit-status" i (0-255; 128 + N; 126; 127). Cancel: SIGHUP, then
+ * SIGKILL to its session. */
 #define OPERATION_EXEC "runtime.exec"
 
 /* --- console: berth-worker-console -------------------------------------------------------- */

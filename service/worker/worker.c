@@ -116,6 +116,13 @@ int worker_get_uint64(Worker *worker, const char *key, uint64_t *ret, Error *ret
         return r;
 }
 
+int worker_get_idmap(Worker *worker, const char *key, IdMap **ret, Error *ret_error) {
+        g_autoptr(GVariant) value = NULL;
+        int r = worker_get_variant(worker, key, "a(suuu)", &value, ret_error);
+
+        return r < 0 ? r : idmap_from_variant(value, ret, ret_error);
+}
+
 int worker_get_boolean(Worker *worker, const char *key, bool *ret, Error *ret_error) {
         g_autoptr(GVariant) value = NULL;
         int r = worker_get_variant(worker, key, "b", &value, ret_error);

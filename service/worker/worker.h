@@ -14,6 +14,7 @@
 
 #include <glib.h>
 
+#include "service/model/idmap.h"
 #include "service/util/error.h"
 
 typedef struct Worker Worker;
@@ -43,6 +44,7 @@ int worker_main(const WorkerOperation *operations);
  * live as long as the worker. */
 int worker_get_string(Worker *worker, const char *key, const char **ret, Error *ret_error);
 int worker_get_uint64(Worker *worker, const char *key, uint64_t *ret, Error *ret_error);
+int worker_get_idmap(Worker *worker, const char *key, IdMap **ret, Error *ret_error);
 int worker_get_boolean(Worker *worker, const char *key, bool *ret, Error *ret_error);
 int worker_get_variant(Worker *worker, const char *key, const char *type, GVariant **ret,
                        Error *ret_error);

@@ -463,9 +463,9 @@ TEST(id_ranges_do_not_overlap) {
         run_job(h->root, C1, "Container.Delete", nothing());
         g_free(world_make_container(h->root, "c3"));
         log = harness_read_log(h);
-        g_assert_nonnull(strstr(log, "'idmap-base': <uint32 1000000>"));
-        g_assert_nonnull(strstr(log, "'idmap-base': <uint32 1065536>"));
-        g_assert_null(strstr(log, "'idmap-base': <uint32 1131072>"));
+        g_assert_nonnull(strstr(log, "'idmap': <[('u', uint32 0, uint32 1065536, uint32 65536)"));
+        g_assert_nonnull(strstr(log, "'idmap': <[('u', uint32 0, uint32 1131072, uint32 65536)"));
+        g_assert_null(strstr(log, "uint32 1196608"));
 }
 
 /* --- images --- */

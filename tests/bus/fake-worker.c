@@ -38,6 +38,7 @@
 #include "service/util/path.h"
 #include "service/worker/operations.h"
 #include "service/worker/protocol.h"
+#include "service/worker/user-namespace.h"
 #include "service/worker/worker.h"
 #include "tests/bus/fake-archive.h"
 #include "tests/bus/fake-pool.h"
@@ -236,6 +237,18 @@ static int pool_create(Worker *worker, GVariantDict *result, Error *ret_error) {
         return r;
 }
 
+/* set shifted: the pool cannot be mounted idmapped. */
+static int report_owners(Worker *worker, GVariantDict *result, Error *ret_error) {
+        g_autoptr(GVariant) idmap = NULL;
+        int r = worker_get_variant(worker, "idmap", "a(suuu)", &idmap, ret_error);
+
+        if (r < 0)
+                return r;
+        g_variant_dict_insert(result, "idmapped", "b", setting("shifted") == NULL);
+        g_variant_dict_insert_value(result, "idmap", idmap);
+        return 0;
+}
+
 static int container_create(Worker *worker, GVariantDict *result, Error *ret_error) {
         const char *container;
         int r;
@@ -243,8 +256,7 @@ static int container_create(Worker *worker, GVariantDict *result, Error *ret_err
         r = worker_get_string(worker, "container", &container, ret_error);
         if (r >= 0)
                 r = make_dir_below(worker, "containers", container, ret_error);
-        g_variant_dict_insert(result, "idmapped", "b", TRUE);
-        return r;
+        return r < 0 ? r : report_owners(worker, result, ret_error);
 }
 
 static int image_delete(Worker *worker, GVariantDict *result, Error *ret_error) {
@@ -392,10 +404,11 @@ static void on_reboot(int signal) {
 }
 
 /* Its user namespace is mapped by the monitor; `ready` and `go` are their pipes. */
-static void G_GNUC_NORETURN run_init(int ready, int go) {
+static void G_GNUC_NORETURN run_init(int ready, int go, bool privileged) {
         char byte = 0;
 
-        if (unshare(CLONE_NEWUSER) < 0 || write(ready, &byte, 1) != 1 || read(go, &byte, 1) != 1)
+        if ((!privileged && unshare(CLONE_NEWUSER) < 0) || write(ready, &byte, 1) != 1 ||
+            read(go, &byte, 1) != 1)
                 _exit(126);
         (void) signal(SIGPWR, setting("deaf") ? SIG_IGN : on_power);
         (void) signal(SIGUSR1, on_reboot);
@@ -403,16 +416,8 @@ static void G_GNUC_NORETURN run_init(int ready, int go) {
         wait_for_ever();
 }
 
-static void write_map(pid_t pid, const char *file, const char *text) {
-        g_autofree char *path = g_strdup_printf("/proc/%d/%s", pid, file);
-        _cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-        if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t) strlen(text))
-                _exit(125);
-}
-
 /* set monitor hang: does not end when init has. */
-static void G_GNUC_NORETURN run_monitor(int report, const char *map, const char *target) {
+static void G_GNUC_NORETURN run_monitor(int report, const IdMap *map, const char *target) {
         int ready[2], go[2], status = 0;
         char byte = 0;
         pid_t init;
@@ -423,11 +428,11 @@ static void G_GNUC_NORETURN run_monitor(int report, const char *map, const char 
                 _exit(124);
         init = fork();
         if (init == 0)
-                run_init(ready[1], go[0]);
+                run_init(ready[1], go[0], idmap_is_host(map));
         if (init < 0 || read(ready[0], &byte, 1) != 1)
                 _exit(124);
-        write_map(init, "uid_map", map);
-        write_map(init, "gid_map", map);
+        if (!idmap_is_host(map) && user_namespace_map(init, map) < 0)
+                _exit(125);
         if (write(go[1], &byte, 1) != 1 || write(report, &init, sizeof(init)) != sizeof(init))
                 _exit(124);
         (void) close_range(3, ~0U, 0);
@@ -440,25 +445,23 @@ static void G_GNUC_NORETURN run_monitor(int report, const char *map, const char 
         _exit(0);
 }
 
-/* "0 BASE SIZE" of the request's map of uids. set base N: another one. */
-static int read_map(Worker *worker, char **ret, Error *ret_error) {
-        g_autoptr(GVariant) idmap = NULL;
-        guint32 inside, base, size;
-        const char *kind;
-        int r;
+/* The map that the request wants. set base N: another one. */
+static int read_map(Worker *worker, IdMap **ret, Error *ret_error) {
+        int r = worker_get_idmap(worker, "idmap", ret, ret_error);
 
-        r = worker_get_variant(worker, "idmap", "a(suuu)", &idmap, ret_error);
-        if (r < 0)
-                return r;
-        g_variant_get_child(idmap, 0, "(&suuu)", &kind, &inside, &base, &size);
-        *ret = g_strdup_printf("%u %u %u", inside, (guint32) setting_number("base", (int) base),
-                               size);
-        return 0;
+        if (r >= 0 && setting("base")) {
+                IdRange range = { (uint32_t) setting_number("base", 0), ID_RANGE_SIZE };
+
+                idmap_free(*ret);
+                *ret = idmap_new_range(range);
+        }
+        return r;
 }
 
 /* set init PID, set monitor-pid PID: what are claimed to be their pids. */
 static int start(Worker *worker, GVariantDict *result, Error *ret_error) {
-        g_autofree char *map = NULL, *target = NULL, *pids = NULL, *pids_path = NULL;
+        g_autoptr(IdMap) map = NULL;
+        g_autofree char *target = NULL, *pids = NULL, *pids_path = NULL;
         const char *lxc_path;
         pid_t monitor, init;
         int report[2], r;

@@ -9,6 +9,7 @@ const FuzzTarget fuzz_targets[] = {
         { "entry-name", fuzz_entry_name_run, fuzz_entry_name_seed, 8192 },
         { "expiry", fuzz_expiry_run, fuzz_expiry_seed, 256 },
         { "idmap", fuzz_idmap_run, fuzz_idmap_seed, 4096 },
+        { "raw-idmap", fuzz_raw_idmap_run, fuzz_raw_idmap_seed, 1024 },
         { "metadata", fuzz_metadata_run, fuzz_metadata_seed, 16384 },
         { "name", fuzz_name_run, fuzz_name_seed, 256 },
         { "network", fuzz_network_run, fuzz_network_seed, 256 },

@@ -128,37 +128,89 @@ FUZZ_TARGET(idmap) {
         g_autofree char *text = fuzz_bytes(data, size);
         char *second = strchr(text, '%');
         g_autoptr(GArray) uids = NULL, gids = NULL, both = NULL;
-        g_autoptr(GArray) used = g_array_new(FALSE, FALSE, sizeof(IdRange));
+        g_autoptr(GArray) used = g_array_new(FALSE, FALSE, sizeof(IdUse));
+        static const IdWish wishes[] = {
+                { .size = ID_RANGE_SIZE }, { .size = 3 * ID_RANGE_SIZE },
+                { .size = ID_RANGE_SIZE, .shared = true }, { .size = ID_RANGE_SIZE },
+                { .base = 200000, .size = ID_RANGE_SIZE }, { .size = 1000000 },
+                { .size = 2 * ID_RANGE_SIZE, .shared = true }, { .size = UINT32_MAX - 1 },
+        };
 
         if (second)
                 *second++ = '\0';
-        uids = idmap_parse_subid(text);
-        gids = idmap_parse_subid(second);
-        both = idmap_intersect(uids, gids);
-        for (int i = 0; i < 8; i++) {
+        uids = id_ranges_parse_subid(text);
+        gids = id_ranges_parse_subid(second);
+        both = id_ranges_intersect(uids, gids);
+        for (size_t i = 0; i < G_N_ELEMENTS(wishes); i++) {
                 g_auto(Error) error = ERROR_INIT;
-                IdRange range;
-                int r = idmap_allocate(both, used, &range, &error);
+                IdUse use = { .shared = wishes[i].shared, .name = "c" };
+                int r = id_range_choose(&wishes[i], both, used, &use.range, &error);
 
                 fuzz_check_error(r, &error);
                 if (r < 0)
-                        return;
-                g_assert_cmpuint(range.base, >, 0);
-                g_assert_cmpuint((uint64_t) range.base + range.size, <=, UINT32_MAX);
+                        continue;
+                g_assert_true(id_use_fits(&use, &wishes[i], both, used));
+                g_assert_cmpuint(use.range.base, >, 0);
+                g_assert_cmpuint((uint64_t) use.range.base + use.range.size, <=, UINT32_MAX);
                 for (guint j = 0; j < used->len; j++) {
-                        const IdRange *u = &g_array_index(used, IdRange, j);
+                        const IdUse *u = &g_array_index(used, IdUse, j);
 
-                        g_assert_true(range.base >= u->base + u->size ||
-                                      u->base >= range.base + range.size);
+                        g_assert_true((u->shared && use.shared) ||
+                                      use.range.base >= u->range.base + u->range.size ||
+                                      u->range.base >= use.range.base + use.range.size);
                 }
-                g_array_append_val(used, range);
+                g_array_append_val(used, use);
         }
 }
 
 FUZZ_SEEDS(idmap) {
         SEED_ALL("", "root:100000:65536\n", "root:100000:65536\nroot:300000:200000\n%root:1:400000",
                  "0:4294900000:65535", "root:1000000:1000000000%root:1000000:1000000000",
-                 "root:0:65536", "root:-1:65536", "root:1:4294967295", "user:1:2\nroot:1:2:3");
+                 "root:0:65536", "root:-1:65536", "root:1:4294967295", "user:1:2\nroot:1:2:3",
+                 "root:2147200000:500000%root:2147200000:500000");
+}
+
+/* Every id is one other id at the most, both ways; the host's root and what is there for containers
+ * are not given away; and what is written reads as the same. */
+FUZZ_TARGET(raw_idmap) {
+        static const IdRange range = { 1000000, 65536 };
+        static const uint32_t samples[] = { 0, 1, 5, 999, 1000, 1001, 65535, 65536, 100000,
+                                            UINT32_MAX - 1, UINT32_MAX };
+        g_autofree char *text = fuzz_text(data, size), *users = NULL;
+        g_autoptr(GArray) allowed = g_array_new(FALSE, FALSE, sizeof(IdRange));
+        g_autoptr(IdMap) map = idmap_new_range(range), again = NULL;
+        g_autoptr(GVariant) variant = NULL;
+        g_auto(Error) error = ERROR_INIT;
+        int r, checked = idmap_check_raw(text, NULL);
+
+        g_array_append_val(allowed, range);
+        r = idmap_punch(map, text, allowed, &error);
+        fuzz_check_error(r, &error);
+        if (r < 0)
+                return;
+        g_assert_cmpint(checked, >=, 0);
+        for (size_t i = 0; i < G_N_ELEMENTS(samples); i++)
+                for (IdKind kind = 0; kind < _ID_KIND_MAX; kind++) {
+                        uint32_t host, inside;
+
+                        if (!idmap_to_host(map, kind, samples[i], &host))
+                                continue;
+                        g_assert_cmpuint(host, >, 0);
+                        g_assert_true(idmap_to_inside(map, kind, host, &inside));
+                        g_assert_cmpuint(inside, ==, samples[i]);
+                        g_assert_cmpuint(samples[i], <, idmap_end(map));
+                }
+        variant = g_variant_ref_sink(idmap_to_variant(map));
+        g_assert_cmpint(idmap_from_variant(variant, &again, NULL), >=, 0);
+        g_assert_true(idmap_equal(map, again));
+        users = idmap_to_proc(map, ID_USER);
+        g_assert_true(idmap_is_proc(map, ID_USER, users));
+}
+
+FUZZ_SEEDS(raw_idmap) {
+        SEED_ALL("", "both 1000 1000", "uid 1000-1009 0-9\ngid 100 100\n", "uid 5 5\ngid 5 5",
+                 "both 1-65536 0-65535", "both 100000 100000", "both 5-6 4294967293-4294967294",
+                 "both 1000001 5", "both 0 0", "both 1000 1000\nuid 1001 1000", "gid -1 0");
 }
 
 /* --- schedules, expiries, names of snapshots --- */

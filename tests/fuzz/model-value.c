@@ -223,6 +223,7 @@ FUZZ_TARGET(record) {
         if (container_facts_from_record(record, &facts) >= 0) {
                 g_free(facts.lxc_path);
                 g_free(facts.cpus);
+                idmap_free(facts.idmap);
         }
 }
 
@@ -241,7 +242,7 @@ FUZZ_SEEDS(record) {
         c->image = g_strdup("aa");
         c->architecture = g_strdup("x86_64");
         c->pool = g_strdup("default");
-        c->idmap = (IdRange) { 1000000, 65536 };
+        c->ids = (IdRange) { 1000000, 65536 };
         g_ptr_array_add(c->snapshots, snapshot_new("c1", "s1", 1000));
         image->architecture = image->architecture ?: g_strdup("x86_64");
         image->filename = image->filename ?: g_strdup("x.tar");
@@ -251,7 +252,10 @@ FUZZ_SEEDS(record) {
         seed_record(network_to_record(network));
         seed_record(profile_to_record(profile));
         seed_record(storage_pool_to_record(pool));
+        container_set_shifted(c, idmap_new_range(c->ids));
+        seed_record(container_to_record(c));
         c->facts.lxc_path = g_strdup("/run/berth/x");
+        c->facts.idmap = idmap_new_range(c->ids);
         seed_record(container_facts_to_record(&c->facts));
         (void) container_free_whole(c);
 }

@@ -65,6 +65,7 @@ FUZZ_DECLARE(device);
 FUZZ_DECLARE(entry_name);
 FUZZ_DECLARE(expiry);
 FUZZ_DECLARE(idmap);
+FUZZ_DECLARE(raw_idmap);
 FUZZ_DECLARE(metadata);
 FUZZ_DECLARE(name);
 FUZZ_DECLARE(network);

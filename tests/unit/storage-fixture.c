@@ -125,17 +125,22 @@ WorkerClient *storage_fixture_run(StorageFixture *fixture, const char *operation
 
 WorkerClient *storage_fixture_run_volume(StorageFixture *fixture, const char *operation,
                                          const char *pool, const char *driver, ...) {
+        g_autoptr(IdMap) map = idmap_new_range((IdRange) { 1000000, ID_RANGE_SIZE });
         WorkerClient *client;
         GVariantDict dict;
         const char *key;
         va_list ap;
 
         add_pool(fixture, &dict, pool, driver);
-        g_variant_dict_insert(&dict, "idmap-base", "u", 1000000);
+        g_variant_dict_insert_value(&dict, "idmap", idmap_to_variant(map));
+        g_variant_dict_insert(&dict, "may-shift", "b", TRUE);
         g_variant_dict_insert(&dict, "size", "t", UINT64_C(0));
         va_start(ap, driver);
-        while ((key = va_arg(ap, const char *)))
+        while ((key = va_arg(ap, const char *))) {
                 g_variant_dict_insert(&dict, key, "s", va_arg(ap, const char *));
+                if (g_str_equal(key, "forbid-shift"))
+                        g_variant_dict_insert(&dict, "may-shift", "b", FALSE);
+        }
         va_end(ap);
         client = worker_client_start(WORKER_STORAGE, operation, g_variant_dict_end(&dict), NULL, 0);
         worker_client_finish(client);

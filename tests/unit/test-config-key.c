@@ -180,35 +180,6 @@ TEST(an_unknown_key_names_the_nearest) {
         }
 }
 
-TEST(id_maps) {
-        static const struct {
-                const char *value;
-                int n;
-        } cases[] = {
-                { "both 1000 1000", 1 },
-                { "uid 1000-1009 0-9\ngid 100 100\n", 2 },
-                { "uid 5 5\ngid 5 5", 2 },
-                { "both 1000 1000\nuid 1001 1000", -1 }, /* the same id inside */
-                { "both 1000 1000\nuid 1000 1001", -1 }, /* the same id of the host */
-                { "both 1000-1009 0-8", -1 },
-                { "both 1000", -1 },
-                { "both 1000 1000 1000", -1 },
-                { "pid 1000 1000", -1 },
-                { "both -1 0", -1 },
-                { "both 4294967295 0", -1 },
-        };
-
-        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-                g_autoptr(GArray) maps = NULL;
-                int r = config_parse_raw_idmap(cases[i].value, &maps, NULL);
-
-                if ((r >= 0) != (cases[i].n >= 0))
-                        g_error("\"%s\"", cases[i].value);
-                if (r >= 0)
-                        g_assert_cmpint((int) maps->len, ==, cases[i].n);
-        }
-}
-
 TEST(lines_for_liblxc) {
         static const struct {
                 const char *value, *text;

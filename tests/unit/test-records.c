@@ -34,8 +34,7 @@ static GVariant *make_container(void) {
         c->image = g_strnfill(64, 'a');
         c->architecture = g_strdup("x86_64");
         c->pool = g_strdup("default");
-        c->idmap = (IdRange) { 1000000, 65536 };
-        c->idmapped = true;
+        c->ids = (IdRange) { 1000000, 65536 };
         c->created = 12345;
         g_variant_unref(c->config);
         c->config = config();

@@ -24,6 +24,8 @@
 #include "tests/unit/test.h"
 
 #define BASE 1000000U
+
+static const IdRange ids = { BASE, ID_RANGE_SIZE };
 #define MIB (1U << 20)
 
 typedef struct Acl {
@@ -267,6 +269,7 @@ TEST(a_copy_that_does_not_fit_says_so) {
 
 TEST(a_bottomless_tree_is_not_copied) {
         Trees t = trees_new("ext4");
+        g_autoptr(IdMap) map = idmap_new_range(ids);
         g_auto(Error) error = ERROR_INIT;
         _cleanup_close_ int fd = dup(t.source);
 
@@ -279,7 +282,7 @@ TEST(a_bottomless_tree_is_not_copied) {
         g_assert_cmpint(tree_copy(t.source, t.target, &error), <, 0);
         g_assert_cmpint(error.code, ==, ERROR_NOT_SUPPORTED);
         error_clear(&error);
-        g_assert_cmpint(tree_shift(t.source, BASE, &error), <, 0);
+        g_assert_cmpint(tree_shift(t.source, map, &error), <, 0);
         g_assert_cmpint(error.code, ==, ERROR_NOT_SUPPORTED);
         fd = fd_close(fd);
         trees_done(&t);
@@ -324,25 +327,55 @@ static void assert_shifted(int fd) {
 
 TEST(shifting_keeps_all_but_the_owners) {
         FOR_EACH_FILESYSTEM(t) {
+                g_autoptr(IdMap) map = idmap_new_range(ids);
                 g_auto(Error) error = ERROR_INIT;
 
                 make_tree(t.source);
-                g_assert_cmpint(tree_shift(t.source, BASE, &error), ==, 0);
+                g_assert_cmpint(tree_shift(t.source, map, &error), ==, 0);
                 assert_shifted(t.source);
         }
 }
 
 TEST(shifting_refuses_what_it_cannot_map) {
         Trees t = trees_new("ext4");
+        g_autoptr(IdMap) map = idmap_new_range(ids);
         g_auto(Error) error = ERROR_INIT;
 
         (void) close(make_file(t.source, "far", 65536, 0, 0600));
-        g_assert_cmpint(tree_shift(t.source, BASE, &error), ==, -EOVERFLOW);
+        g_assert_cmpint(tree_shift(t.source, map, &error), ==, -EOVERFLOW);
         g_assert_nonnull(strstr(error.message, "\"far\""));
-        error_clear(&error);
-        g_assert_cmpint(tree_shift(t.source, 1000, &error), ==, -EINVAL);
-        error_clear(&error);
-        g_assert_cmpint(tree_shift(t.source, UINT32_MAX - 100, &error), ==, -EINVAL);
+        trees_done(&t);
+}
+
+/* A hole may lead to a number that means another one inside: no file is shifted twice. */
+TEST(shifting_knows_what_is_done) {
+        Trees t = trees_new("ext4");
+        g_autoptr(GArray) none = g_array_new(FALSE, FALSE, sizeof(IdRange));
+        g_autoptr(IdMap) map = idmap_new_range(ids);
+        g_auto(Error) error = ERROR_INIT;
+
+        g_assert_cmpint(idmap_punch(map, "both 33 5", none, &error), ==, 0);
+        (void) close(make_file(t.source, "hole", 5, 5, 0600));
+        (void) close(make_file(t.source, "same", 33, 33, 0600));
+        for (int i = 0; i < 20; i++) {
+                g_autofree char *name = g_strdup_printf("again%d", i);
+
+                g_assert_cmpint(linkat(t.source, "hole", t.source, name, 0), ==, 0);
+        }
+        g_assert_cmpint(tree_shift(t.source, map, &error), ==, 0);
+        g_assert_cmpuint(stat_of(t.source, "hole").st_uid, ==, 33);
+        g_assert_cmpuint(stat_of(t.source, "same").st_uid, ==, BASE + 33);
+        trees_done(&t);
+}
+
+TEST(nothing_is_shifted_for_a_privileged_one) {
+        Trees t = trees_new("ext4");
+        g_autoptr(IdMap) map = idmap_new();
+        g_auto(Error) error = ERROR_INIT;
+
+        (void) close(make_file(t.source, "file", 70000, 5, 0600));
+        g_assert_cmpint(tree_shift(t.source, map, &error), ==, 0);
+        g_assert_cmpuint(stat_of(t.source, "file").st_uid, ==, 70000);
         trees_done(&t);
 }
 
@@ -361,7 +394,7 @@ TEST(a_container_is_shifted_where_it_must_be) {
         Trees t = trees_new("overlay");
         g_autofree char *source = g_strdup_printf("%s/pool", t.path);
         g_autofree char *container = g_strdup_printf("%s/containers/c", source);
-        g_autoptr(WorkerClient) pool = NULL, created = NULL, deleted = NULL;
+        g_autoptr(WorkerClient) pool = NULL, created = NULL, deleted = NULL, refused = NULL;
         _cleanup_close_ int fd = -EBADF;
         g_auto(Error) error = ERROR_INIT;
         gboolean idmapped = TRUE;
@@ -377,6 +410,10 @@ TEST(a_container_is_shifted_where_it_must_be) {
         g_assert_cmpint(volume_commit(opened, VOLUME_IMAGE, "i", &error), ==, 0);
         opened = pool_free(opened);
 
+        refused = storage_fixture_run_volume(t.base, OPERATION_CONTAINER_CREATE, "p", "dir",
+                                             "image", "i", "container", "c", "forbid-shift", "",
+                                             NULL);
+        worker_client_assert_error(refused, ERROR_NOT_SUPPORTED, "security.protection.shift");
         created = storage_fixture_run_volume(t.base, OPERATION_CONTAINER_CREATE, "p", "dir",
                                              "image", "i", "container", "c", NULL);
         worker_client_assert_result(created);

@@ -14,11 +14,14 @@
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
 #include "service/util/path.h"
+#include "service/model/idmap.h"
 #include "service/worker/operations.h"
 #include "tests/unit/test.h"
 
 #define BUSYBOX "/bin/busybox"
 #define END_MSEC 10000
+
+static const IdRange ids = { CONTAINER_ID_BASE, ID_RANGE_SIZE };
 
 static const char *const files[][2] = {
         { "etc/passwd", "root:x:0:0:root:/root:/bin/sh\n"
@@ -149,24 +152,20 @@ Container *container_free(Container *c) {
 
 GVariantDict *container_start_args(Container *c) {
         GVariantDict *args = g_variant_dict_new(NULL);
-        GVariantBuilder idmap;
+        g_autoptr(IdMap) idmap = idmap_new_range(ids);
 
         g_free(c->lxc_path);
         c->lxc_path = g_strdup_printf("%s/%08x%08x", c->directory, g_random_int(), g_random_int());
         g_assert_cmpint(mkdir(c->lxc_path, 0700), ==, 0);
 
-        g_variant_builder_init(&idmap, G_VARIANT_TYPE("a(suuu)"));
-        g_variant_builder_add(&idmap, "(suuu)", "u", 0, CONTAINER_ID_BASE, 65536);
-        g_variant_builder_add(&idmap, "(suuu)", "g", 0, CONTAINER_ID_BASE, 65536);
         g_variant_dict_insert(args, "name", "s", c->name);
         g_variant_dict_insert(args, "lxc-path", "s", c->lxc_path);
         g_variant_dict_insert(args, "rootfs", "s", c->rootfs);
         g_variant_dict_insert(args, "idmapped", "b", TRUE);
-        g_variant_dict_insert_value(args, "idmap", g_variant_builder_end(&idmap));
+        g_variant_dict_insert_value(args, "idmap", idmap_to_variant(idmap));
         g_variant_dict_insert_value(args, "nics", g_variant_new("aa{ss}", NULL));
         g_variant_dict_insert_value(args, "devices", g_variant_new("a{sa{ss}}", NULL));
         g_variant_dict_insert(args, "owner", "u", 0U);
-        g_variant_dict_insert_value(args, "environment", g_variant_new("a{ss}", NULL));
         g_variant_dict_insert_value(args, "config", g_variant_new("a{ss}", NULL));
         g_variant_dict_insert(args, "cpus", "s", "");
         g_variant_dict_insert(args, "log-file", "s", c->log_file);
@@ -256,13 +255,13 @@ bool container_has_groups(Container *c) {
 GVariant *container_exec_args(Container *c, const Exec *exec, const char *const *argv,
                               bool terminal) {
         static const char *const none[] = { NULL };
+        g_autoptr(IdMap) idmap = idmap_new_range(ids);
         GVariantDict args;
 
         g_variant_dict_init(&args, NULL);
         g_variant_dict_insert(&args, "name", "s", c->name);
         g_variant_dict_insert(&args, "init-pid", "i", c->init);
-        g_variant_dict_insert(&args, "uid-base", "u", CONTAINER_ID_BASE);
-        g_variant_dict_insert(&args, "gid-base", "u", CONTAINER_ID_BASE);
+        g_variant_dict_insert_value(&args, "idmap", idmap_to_variant(idmap));
         g_variant_dict_insert(&args, "argv", "^as", argv);
         g_variant_dict_insert(&args, "environment", "^as", exec->environment ?: none);
         g_variant_dict_insert(&args, "cwd", "s", exec->cwd ?: "");

@@ -259,21 +259,27 @@ TEST(exec_enters_no_other_process) {
 
 TEST(exec_wants_the_id_map_of_the_start) {
         static const char *const argv[] = { "true", NULL };
-        static const char *const keys[] = { "uid-base", "gid-base" };
+        static const char *const maps[] = {
+                "@a(suuu) [('u', 0, 1700065536, 65536), ('g', 0, 1700000000, 65536)]",
+                "@a(suuu) [('u', 0, 1700000000, 65536), ('g', 0, 1700065536, 65536)]",
+                "@a(suuu) [('u', 0, 1700000000, 65535), ('g', 0, 1700000000, 65536)]",
+                "@a(suuu) []", /* that of a privileged one */
+        };
         g_autoptr(Container) c = container_new();
         _cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
         if (!c)
                 return;
         container_start(c);
-        for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
+        for (size_t i = 0; i < ELEMENTSOF(maps); i++) {
                 g_autoptr(GVariant) right = g_variant_ref_sink(
                         container_exec_args(c, &(Exec) {}, argv, false));
                 g_auto(WorkerMessage) m = {};
                 GVariantDict args;
 
                 g_variant_dict_init(&args, right);
-                g_variant_dict_insert(&args, keys[i], "u", CONTAINER_ID_BASE + 65536);
+                g_variant_dict_insert_value(&args, "idmap",
+                                            g_variant_new_parsed(maps[i]));
                 m = worker_client_finish(worker_client_new(
                         container_worker(), OPERATION_EXEC, g_variant_dict_end(&args),
                         (int[]) { c->init_pidfd, null, null, null }, 4));

@@ -332,9 +332,9 @@ TEST(environment_of_init) {
                 return;
         args = container_start_args(c);
         g_variant_builder_init(&builder, G_VARIANT_TYPE("a{ss}"));
-        g_variant_builder_add(&builder, "{ss}", "ODD", " \"quoted\" # = $x ' ");
-        g_variant_builder_add(&builder, "{ss}", "EMPTY", "");
-        g_variant_dict_insert_value(args, "environment", g_variant_builder_end(&builder));
+        g_variant_builder_add(&builder, "{ss}", "environment.ODD", " \"quoted\" # = $x ' ");
+        g_variant_builder_add(&builder, "{ss}", "environment.EMPTY", "");
+        g_variant_dict_insert_value(args, "config", g_variant_builder_end(&builder));
         {
                 g_auto(WorkerMessage) m = container_start_with(c, args);
 
@@ -370,11 +370,12 @@ TEST(control_characters_are_refused) {
                 return;
         for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
                 GVariantDict *args = container_start_args(c);
+                g_autofree char *key = g_strconcat("environment.", bad[i][0], NULL);
                 GVariantBuilder builder;
 
                 g_variant_builder_init(&builder, G_VARIANT_TYPE("a{ss}"));
-                g_variant_builder_add(&builder, "{ss}", bad[i][0], bad[i][1]);
-                g_variant_dict_insert_value(args, "environment", g_variant_builder_end(&builder));
+                g_variant_builder_add(&builder, "{ss}", key, bad[i][1]);
+                g_variant_dict_insert_value(args, "config", g_variant_builder_end(&builder));
                 assert_failure(c, args, "InvalidConfig", c->name);
         }
 }

@@ -19,16 +19,16 @@
 #include "service/worker/protocol.h"
 #include "service/worker/runtime/process.h"
 #include "service/worker/runtime/wait.h"
+#include "service/worker/user-namespace.h"
 
 /* To have found the file. */
 #define BEGIN_TIMEOUT_USEC (10 * G_TIME_SPAN_SECOND)
 /* From SIGTERM to SIGKILL: below what berthd leaves to a cancelled worker. */
 #define CANCEL_TIMEOUT_USEC (2 * G_TIME_SPAN_SECOND)
-#define IDMAP_LINES_MAX 64
 
 /* Where a container's files are. */
 typedef struct Where {
-        GVariant *idmap;     /* a(suuu) */
+        IdMap *idmap;
         Process init;        /* of a running container */
         bool running;
         const char *rootfs;  /* of a stopped one */
@@ -39,42 +39,21 @@ typedef struct Where {
 #define WHERE_INIT ((Where) { .init = PROCESS_INIT, .tree_fd = -EBADF })
 
 static void where_done(Where *where) {
-        g_clear_pointer(&where->idmap, g_variant_unref);
+        where->idmap = idmap_free(where->idmap);
         process_close(&where->init);
         where->tree_fd = fd_close(where->tree_fd);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Where, where_done)
 
-/* The host's id of root inside, or of the root group. */
-static int idmap_root(GVariant *idmap, const char *kind, uint32_t *ret) {
-        GVariantIter iter;
-        const char *k;
-        guint32 inside, outside, count;
-
-        g_variant_iter_init(&iter, idmap);
-        while (g_variant_iter_next(&iter, "(&suuu)", &k, &inside, &outside, &count))
-                if (g_str_equal(k, kind) && inside == 0 && count > 0 && outside > 0) {
-                        *ret = outside;
-                        return 0;
-                }
-        return -EINVAL;
-}
-
 static int where_open_running(Where *where, Worker *worker, pid_t pid, size_t fd_index,
                               Error *ret_error) {
-        uint32_t uid, gid;
         int r;
 
-        r = idmap_root(where->idmap, "u", &uid);
-        if (r >= 0)
-                r = idmap_root(where->idmap, "g", &gid);
-        if (r < 0)
-                return error_set(ret_error, ERROR_INVALID_ARGS, "The id map has no root");
         r = process_open(worker_take_fd(worker, fd_index), pid, &where->init);
         if (r < 0)
                 return error_set(ret_error, ERROR_NOT_RUNNING, "The container does not run");
-        return process_check_init(&where->init, uid, gid, ret_error);
+        return process_check_init(&where->init, where->idmap, ret_error);
 }
 
 static int where_read(Where *where, Worker *worker, size_t fd_index, Error *ret_error) {
@@ -83,11 +62,9 @@ static int where_read(Where *where, Worker *worker, size_t fd_index, Error *ret_
 
         r = worker_get_variant(worker, "init-pid", "i", &pid, ret_error);
         if (r >= 0)
-                r = worker_get_variant(worker, "idmap", "a(suuu)", &where->idmap, ret_error);
+                r = worker_get_idmap(worker, "idmap", &where->idmap, ret_error);
         if (r < 0)
                 return r;
-        if (g_variant_n_children(where->idmap) > IDMAP_LINES_MAX)
-                return error_set(ret_error, ERROR_INVALID_ARGS, "The id map is too long");
         where->running = g_variant_get_int32(pid) > 0;
         if (where->running)
                 return where_open_running(where, worker, g_variant_get_int32(pid), fd_index,
@@ -142,8 +119,10 @@ static int close_others(const int *fds, size_t n_fds, int socket, int other) {
 }
 
 static int enter_running(const Where *where) {
-        if (setns(where->init.pidfd, CLONE_NEWUSER | CLONE_NEWNS) < 0)
-                return -errno;
+        int r = process_enter(&where->init, CLONE_NEWUSER | CLONE_NEWNS);
+
+        if (r < 0)
+                return r;
         (void) close(where->init.pidfd);
         return become_root();
 }
@@ -238,27 +217,11 @@ int inside_begun(const Inside *inside, GVariant *event) {
 
 /* --- the worker --- */
 
-static int write_map(pid_t pid, const char *file, GVariant *idmap, const char *kind) {
-        g_autofree char *path = g_strdup_printf("/proc/%d/%s", pid, file);
-        g_autoptr(GString) text = g_string_new(NULL);
-        _cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
-        GVariantIter iter;
-        const char *k;
-        guint32 inside, outside, count;
-
-        g_variant_iter_init(&iter, idmap);
-        while (g_variant_iter_next(&iter, "(&suuu)", &k, &inside, &outside, &count))
-                if (g_str_equal(k, kind))
-                        g_string_append_printf(text, "%u %u %u\n", inside, outside, count);
-        return fd < 0 ? -errno : fd_write_all(fd, text->str, text->len);
-}
-
 /* A detached mount: it is nowhere in the host's tree, and goes with the last fd of it. */
 static int open_tree_for(const Where *where, pid_t pid) {
         struct mount_attr attr = {
                 .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
         };
-        g_autofree char *path = g_strdup_printf("/proc/%d/ns/user", pid);
         _cleanup_close_ int root_fd = -EBADF, user_fd = -EBADF, tree_fd = -EBADF;
 
         root_fd = open(where->rootfs, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -267,10 +230,10 @@ static int open_tree_for(const Where *where, pid_t pid) {
         tree_fd = open_tree(root_fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
         if (tree_fd < 0)
                 return -errno;
-        if (where->idmapped) {
-                user_fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (where->idmapped && !idmap_is_host(where->idmap)) {
+                user_fd = user_namespace_open(pid);
                 if (user_fd < 0)
-                        return -errno;
+                        return user_fd;
                 attr.attr_set |= MOUNT_ATTR_IDMAP;
                 attr.userns_fd = (uint64_t) user_fd;
         }
@@ -283,9 +246,7 @@ static int give_tree(const Where *where, pid_t pid, int socket, Error *ret_error
         _cleanup_close_ int tree_fd = -EBADF;
         int r;
 
-        r = write_map(pid, "uid_map", where->idmap, "u");
-        if (r >= 0)
-                r = write_map(pid, "gid_map", where->idmap, "g");
+        r = user_namespace_map(pid, where->idmap);
         if (r < 0)
                 return error_set_errno(ret_error, -r, "Cannot map the container's ids");
         tree_fd = open_tree_for(where, pid);

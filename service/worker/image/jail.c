@@ -18,10 +18,7 @@
 #include "service/worker/image/interruptible.h"
 #include "service/worker/image/jail-inside.h"
 #include "service/worker/image/text.h"
-
-/* The last ids below those that systemd sets aside for images of others (0x7FFE0000), and above
- * every range that it or useradd hands out. */
-#define JAIL_ID_BASE 0x7FFD0000U
+#include "service/worker/user-namespace.h"
 
 #define JAIL_MESSAGE_MAX (128U << 10)
 #define JAIL_ERROR_MAX 2048U
@@ -106,16 +103,6 @@ static int start(const JailSpec *spec, int tree_fd, Child *ret) {
         return 0;
 }
 
-static int write_map(pid_t pid, const char *file, unsigned base) {
-        g_autofree char *path = g_strdup_printf("/proc/%d/%s", pid, file);
-        g_autofree char *map = g_strdup_printf("0 %u %u\n", base, IMAGE_ID_COUNT);
-        _cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-        if (fd < 0)
-                return -errno;
-        return fd_write_all(fd, map, strlen(map));
-}
-
 static int confine_tree(const JailSpec *spec, int tree_fd, int userns_fd, bool idmapped) {
         struct mount_attr attr = {
                 .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC |
@@ -134,19 +121,18 @@ static int confine_tree(const JailSpec *spec, int tree_fd, int userns_fd, bool i
 }
 
 static int map_ids(const JailSpec *spec, Child *child, int tree_fd) {
-        g_autofree char *path = g_strdup_printf("/proc/%d/ns/user", child->pid);
+        const IdRange ids = { ID_RANGE_JAIL_BASE, IMAGE_ID_COUNT };
         bool is_plain = spec->root_fd >= 0 && !spec->idmapped;
+        g_autoptr(IdMap) map = idmap_new_range(ids);
         int r;
 
-        /* The child has not been waited for, so that its pid is its own. */
-        r = write_map(child->pid, "uid_map", is_plain ? 0 : JAIL_ID_BASE);
-        if (r >= 0)
-                r = write_map(child->pid, "gid_map", is_plain ? 0 : JAIL_ID_BASE);
+        r = is_plain ? user_namespace_map_own(child->pid, IMAGE_ID_COUNT)
+                     : user_namespace_map(child->pid, map);
         if (r < 0)
                 return r;
-        child->userns_fd = open(path, O_RDONLY | O_CLOEXEC);
+        child->userns_fd = user_namespace_open(child->pid);
         if (child->userns_fd < 0)
-                return -errno;
+                return child->userns_fd;
         return confine_tree(spec, tree_fd, child->userns_fd,
                             spec->root_fd >= 0 && spec->idmapped);
 }

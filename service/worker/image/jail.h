@@ -6,11 +6,11 @@
  * file to read and one directory to write, or the other way round.
  *
  * The child is in user, mount, pid, network, IPC and UTS namespaces of its own. Its ids 0 to 65535
- * are JAIL_ID_BASE and up outside, which nobody else uses. The directory is a detached mount with
- * the same mapping, so that ids are on disk as the child sees them, without set-user-id, programs
- * and devices; it becomes the child's root, and every other mount is gone. Of its capabilities it
- * keeps those over files of that mount. Memory, time, open files and file size are limited, and a
- * system call filter leaves what reading an archive and writing files takes.
+ * are ID_RANGE_JAIL_BASE and up outside, which nobody else uses. The directory is a detached mount
+ * with the same mapping, so that ids are on disk as the child sees them, without set-user-id,
+ * programs and devices; it becomes the child's root, and every other mount is gone. Of its
+ * capabilities it keeps those over files of that mount. Memory, time, open files and file size are
+ * limited, and a system call filter leaves what reading an archive and writing files takes.
  *
  * Where the directory's filesystem cannot be mounted idmapped, the child's ids are the same outside
  * as inside: it can then write the owners that are wanted, and all the other walls stand, above all

@@ -9,6 +9,7 @@
 #include "service/worker/runtime/cgroup.h"
 
 #define CONTAINER_NAME_MAX 63
+#define ENVIRONMENT "environment."
 
 bool container_name_is_valid(const char *name) {
         size_t n = strlen(name);
@@ -146,7 +147,7 @@ static int add_paths(GString *text, const ContainerConfig *config, Error *ret_er
                 if (r < 0)
                         return r;
         }
-        if (config->idmapped) {
+        if (config->idmapped && !idmap_is_host(config->idmap)) {
                 r = add(text, "lxc.rootfs.options", "idmap=container", ret_error);
                 if (r < 0)
                         return r;
@@ -158,30 +159,12 @@ static int add_paths(GString *text, const ContainerConfig *config, Error *ret_er
 }
 
 static int add_idmap(GString *text, const ContainerConfig *config, Error *ret_error) {
-        GVariantIter iter;
-        const char *kind;
-        guint32 inside, outside, count;
+        g_auto(GStrv) lines = idmap_to_lxc(config->idmap);
+        int r = 0;
 
-        if (g_variant_n_children(config->idmap) == 0)
-                return error_set(ret_error, ERROR_INVALID_ARGS,
-                                 "Container \"%s\" has no id map; only unprivileged containers are "
-                                 "supported",
-                                 config->name);
-        g_variant_iter_init(&iter, config->idmap);
-        while (g_variant_iter_next(&iter, "(&suuu)", &kind, &inside, &outside, &count)) {
-                int r;
-
-                if ((!g_str_equal(kind, "u") && !g_str_equal(kind, "g")) || count == 0 ||
-                    outside == 0)
-                        return error_set(ret_error, ERROR_INVALID_ARGS,
-                                         "The id map of container \"%s\" is malformed, or gives it "
-                                         "an id of the host's root",
-                                         config->name);
-                r = addf(text, "lxc.idmap", "%s %u %u %u", ret_error, kind, inside, outside, count);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
+        for (char **line = lines; r >= 0 && *line; line++)
+                r = add(text, "lxc.idmap", *line, ret_error);
+        return r;
 }
 
 /* What liblxc calls each type, and what it wants to know of it. */
@@ -284,10 +267,13 @@ static int add_environment(GString *text, const ContainerConfig *config, Error *
         GVariantIter iter;
         const char *key, *value;
 
-        g_variant_iter_init(&iter, config->environment);
+        g_variant_iter_init(&iter, config->config);
         while (g_variant_iter_next(&iter, "{&s&s}", &key, &value)) {
                 int r;
 
+                if (!g_str_has_prefix(key, ENVIRONMENT))
+                        continue;
+                key += strlen(ENVIRONMENT);
                 if (*key == '\0' || strchr(key, '=') || !is_plain_text(key))
                         return error_set(ret_error, ERROR_INVALID_CONFIG,
                                          "Container \"%s\" has an environment variable with an "

@@ -11,6 +11,7 @@
 
 #include <glib.h>
 
+#include "service/model/idmap.h"
 #include "service/util/error.h"
 #include "service/worker/runtime/cgroup.h"
 
@@ -19,10 +20,9 @@ typedef struct ContainerConfig {
         const char *rootfs; /* absolute path */
         bool idmapped;
         const char *architecture;
-        GVariant *idmap;       /* a(suuu): "u" or "g", first id inside, on the host, count */
+        const IdMap *idmap;
         GVariant *nics;        /* aa{ss}: name, host_name, hwaddr, parent, mtu */
         const GPtrArray *mounts; /* values of lxc.mount.entry, of device_stage() */
-        GVariant *environment; /* a{ss} */
         GVariant *config;      /* a{ss}, the expanded configuration */
         GPtrArray *limits;     /* pairs of key and value, see limits.h */
 

@@ -21,12 +21,13 @@
 #include "service/worker/runtime/nic-limits.h"
 #include "service/worker/runtime/wait.h"
 
-#define CHANGE_TYPE "(ssiuuua{sa{ss}}a{sa{ss}})"
+#define CHANGE_TYPE "(ssiua(suuu)a{sa{ss}}a{sa{ss}})"
 
 /* What happens to one container. */
 typedef struct Change {
         const char *name, *lxc_path;
         DeviceContext context;
+        IdMap *idmap;
         Process init;
         const CgroupHost *host;
         GVariant *remove, *add; /* a{sa{ss}} */
@@ -45,6 +46,7 @@ static void change_clear(void *p) {
         Change *change = p;
 
         process_close(&change->init);
+        idmap_free(change->idmap);
         g_clear_pointer(&change->remove, g_variant_unref);
         g_clear_pointer(&change->add, g_variant_unref);
 }
@@ -290,6 +292,7 @@ static int read_changes(Worker *worker, const CgroupHost *host, GArray *changes,
         g_autoptr(GVariant) containers = NULL; /* what is in it is the worker's */
         GVariantIter iter;
         Change change = { .init = PROCESS_INIT, .host = host };
+        GVariant *idmap;
         gint32 pid;
         int r;
 
@@ -297,12 +300,19 @@ static int read_changes(Worker *worker, const CgroupHost *host, GArray *changes,
         if (r < 0)
                 return r;
         g_variant_iter_init(&iter, containers);
-        while (g_variant_iter_next(&iter, "(&s&siuuu@a{sa{ss}}@a{sa{ss}})", &change.name,
-                                   &change.lxc_path, &pid, &change.context.owner,
-                                   &change.context.uid_base, &change.context.id_count,
-                                   &change.remove, &change.add)) {
+        while (g_variant_iter_next(&iter, "(&s&siu@a(suuu)@a{sa{ss}}@a{sa{ss}})",
+                                   &change.name, &change.lxc_path, &pid, &change.context.owner,
+                                   &idmap, &change.remove, &change.add)) {
+                g_autoptr(GVariant) owned = idmap;
+
                 change.context.container = change.name;
-                change.context.gid_base = change.context.uid_base;
+                change.idmap = NULL;
+                r = idmap_from_variant(owned, &change.idmap, ret_error);
+                if (r < 0) {
+                        change_clear(&change);
+                        return r;
+                }
+                change.context.idmap = change.idmap;
                 r = process_open(worker_take_fd(worker, changes->len), pid, &change.init);
                 g_array_append_val(changes, change);
                 if (r < 0)
@@ -312,8 +322,7 @@ static int read_changes(Worker *worker, const CgroupHost *host, GArray *changes,
                     !container_path_is_plain(change.lxc_path))
                         return error_set(ret_error, ERROR_INVALID_ARGS,
                                          "\"%s\" is not a container of ours", change.name);
-                r = process_check_init(&change.init, change.context.uid_base,
-                                       change.context.gid_base, ret_error);
+                r = process_check_init(&change.init, change.idmap, ret_error);
                 if (r < 0)
                         return r;
                 change.init = PROCESS_INIT;

@@ -138,8 +138,7 @@ static int write_record(const Forward *f, int dir_fd, pid_t pid) {
 static int choose_identity(Forward *f, Error *ret_error) {
         bool path = f->to.protocol == PROXY_UNIX && !proxy_address_is_abstract(&f->to);
         const DeviceContext *context = f->context;
-        unsigned nobody = UID_NOBODY < context->id_count ? UID_NOBODY : 0;
-        unsigned fallback = f->to.protocol == PROXY_UNIX ? 0 : nobody;
+        unsigned fallback = f->to.protocol == PROXY_UNIX ? 0 : UID_NOBODY;
         unsigned uid = device_get_number(f->options, "security.uid", 10, fallback);
         unsigned gid = device_get_number(f->options, "security.gid", 10, fallback);
         g_auto(Identity) owner = { 0 };
@@ -159,19 +158,19 @@ static int choose_identity(Forward *f, Error *ret_error) {
                 }
                 return 0;
         }
-        if (uid >= context->id_count || gid >= context->id_count)
+        if (!idmap_to_host(context->idmap, ID_USER, uid, &f->spec->uid) ||
+            !idmap_to_host(context->idmap, ID_GROUP, gid, &f->spec->gid))
                 return error_set(ret_error, ERROR_INVALID_DEVICE,
                                  "Device \"%s\" of container \"%s\": security.uid or security.gid "
-                                 "is beyond the %u ids that the container has", f->name,
-                                 context->container, context->id_count);
+                                 "is beyond the ids that the container has", f->name,
+                                 context->container);
         f->spec->namespaces = CLONE_NEWNET;
         if (path) {
-                f->spec->namespaces |= CLONE_NEWNS | (context->uid_base > 0 ? CLONE_NEWUSER : 0);
+                f->spec->namespaces |= CLONE_NEWNS;
+                if (!idmap_is_host(context->idmap))
+                        f->spec->namespaces |= CLONE_NEWUSER;
                 f->spec->uid = uid;
                 f->spec->gid = gid;
-        } else {
-                f->spec->uid = context->uid_base + uid;
-                f->spec->gid = context->gid_base + gid;
         }
         return 0;
 }

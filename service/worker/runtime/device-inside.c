@@ -24,8 +24,10 @@
 /* --- the child --- */
 
 static int enter(const Process *init, int namespaces) {
-        if (setns(init->pidfd, namespaces) < 0)
-                return -errno;
+        int r = process_enter(init, namespaces);
+
+        if (r < 0)
+                return r;
         if (namespaces & CLONE_NEWUSER &&
             (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
                 return -errno;

@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <pwd.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -16,73 +15,39 @@
 #include "service/util/fd.h"
 #include "service/util/path.h"
 #include "service/worker/runtime/device-source.h"
-#include "service/worker/runtime/process.h"
+#include "service/worker/user-namespace.h"
 
 #define MODE_DEFAULT 0660
 
-/* --- a user namespace for the sake of its map --- */
-
-static int write_map(int proc_fd, const char *file, uint32_t from, uint32_t to, uint32_t count) {
-        g_autofree char *map = g_strdup_printf("%u %u %u\n", from, to, count);
-        _cleanup_close_ int fd = openat(proc_fd, file, O_WRONLY | O_CLOEXEC);
-
-        return fd < 0 ? -errno : fd_write_all(fd, map, strlen(map));
-}
-
-G_GNUC_NORETURN static void wait_to_be_killed(void) {
-        for (;;)
-                (void) pause();
-}
-
-typedef struct IdShift {
-        uint32_t uid, uid_to, gid, gid_to, count;
-} IdShift;
-
-/* Ids on disk from `uid` on appear as those from `uid_to` on. */
-static int open_user_namespace(const IdShift *shift) {
-        _cleanup_close_ int pidfd = -EBADF, fd = -EBADF;
-        g_auto(Process) process = PROCESS_INIT;
-        int r, status;
-        pid_t pid;
-
-        pid = process_fork(-EBADF, CLONE_NEWUSER, &pidfd);
-        if (pid < 0)
-                return pid;
-        if (pid == 0)
-                wait_to_be_killed();
-        r = process_open(dup(pidfd), pid, &process);
-        if (r >= 0)
-                r = write_map(process.proc_fd, "uid_map", shift->uid, shift->uid_to, shift->count);
-        if (r >= 0)
-                r = write_map(process.proc_fd, "gid_map", shift->gid, shift->gid_to, shift->count);
-        if (r >= 0) {
-                fd = openat(process.proc_fd, "ns/user", O_RDONLY | O_CLOEXEC);
-                r = fd < 0 ? -errno : 0;
-        }
-        (void) fd_pidfd_send_signal(pidfd, SIGKILL);
-        (void) process_reap(pidfd, &status);
-        return r < 0 ? r : TAKE_FD(fd);
-}
-
 /* --- disks --- */
 
-/* Which ids are translated: 1 and the map, or 0 for none. The owner's files are root's inside, and
- * everybody else's nobody's; "shift" shows all ids as they are on disk, and so do
- * volumes. */
-static int disk_shift(const DeviceContext *context, GVariant *options, IdShift *ret) {
+/* Which ids are translated; *ret_map is NULL for none. The owner's files are root's inside, and
+ * everybody else's nobody's; "shift" shows all ids as they are on disk, and so do volumes. */
+static int disk_map(const DeviceContext *context, GVariant *options, IdMap **ret) {
+        g_autoptr(IdMap) map = NULL;
         const struct passwd *owner;
+        uint32_t uid, gid;
+        int r;
 
-        if (context->uid_base == 0)
+        *ret = NULL;
+        if (idmap_is_host(context->idmap))
                 return 0;
         if (device_is_volume(options) || config_get(options, "shift")) {
-                *ret = (IdShift) { 0, context->uid_base, 0, context->gid_base, context->id_count };
-                return device_is_volume(options) || device_get_boolean(options, "shift", false);
+                if (device_is_volume(options) || device_get_boolean(options, "shift", false))
+                        *ret = idmap_copy(context->idmap);
+                return 0;
         }
         owner = getpwuid(context->owner);
-        if (!owner)
+        if (!owner || !idmap_to_host(context->idmap, ID_USER, 0, &uid) ||
+            !idmap_to_host(context->idmap, ID_GROUP, 0, &gid))
                 return -ESRCH;
-        *ret = (IdShift) { owner->pw_uid, context->uid_base, owner->pw_gid, context->gid_base, 1 };
-        return 1;
+        map = idmap_new();
+        r = idmap_add(map, ID_USER, (IdMapLine) { owner->pw_uid, uid, 1 });
+        if (r >= 0)
+                r = idmap_add(map, ID_GROUP, (IdMapLine) { owner->pw_gid, gid, 1 });
+        if (r >= 0)
+                *ret = TAKE_PTR(map);
+        return r;
 }
 
 static int add_mount_options(GVariant *options, struct mount_attr *attributes) {
@@ -104,7 +69,7 @@ static int set_attributes(int fd, const DeviceContext *context, GVariant *option
                 .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
                 .propagation = MS_PRIVATE,
         };
-        IdShift shift;
+        g_autoptr(IdMap) map = NULL;
         int r;
 
         if (device_get_boolean(options, "readonly", false))
@@ -112,11 +77,11 @@ static int set_attributes(int fd, const DeviceContext *context, GVariant *option
         r = add_mount_options(options, &attributes);
         if (r < 0)
                 return r;
-        r = disk_shift(context, options, &shift);
+        r = disk_map(context, options, &map);
         if (r < 0)
                 return r;
-        if (r > 0) {
-                namespace_fd = open_user_namespace(&shift);
+        if (map) {
+                namespace_fd = user_namespace_new(map);
                 if (namespace_fd < 0)
                         return namespace_fd;
                 attributes.attr_set |= MOUNT_ATTR_IDMAP;
@@ -215,15 +180,26 @@ static int new_tmpfs(void) {
         return fd < 0 ? -errno : fd;
 }
 
+/* The ids of the host for its owner; false where the container has no such ids. */
+static bool node_owner(const DeviceContext *context, GVariant *options, uid_t *ret_uid,
+                       gid_t *ret_gid) {
+        return idmap_to_host(context->idmap, ID_USER, device_get_number(options, "uid", 10, 0),
+                             ret_uid) &&
+               idmap_to_host(context->idmap, ID_GROUP, device_get_number(options, "gid", 10, 0),
+                             ret_gid);
+}
+
 static int make_node(const DeviceContext *context, GVariant *options, const DeviceNode *node) {
         mode_t mode = device_get_number(options, "mode", 8, MODE_DEFAULT);
-        uid_t uid = context->uid_base + device_get_number(options, "uid", 10, 0);
-        gid_t gid = context->gid_base + device_get_number(options, "gid", 10, 0);
         _cleanup_close_ int tmpfs = new_tmpfs();
+        uid_t uid;
+        gid_t gid;
         int fd;
 
         if (tmpfs < 0)
                 return tmpfs;
+        if (!node_owner(context, options, &uid, &gid))
+                return -EOVERFLOW;
         if (mknodat(tmpfs, "node", node->type | 0600, node->number) < 0 ||
             fchownat(tmpfs, "node", uid, gid, AT_SYMLINK_NOFOLLOW) < 0 ||
             fchmodat(tmpfs, "node", mode, 0) < 0)
@@ -234,12 +210,14 @@ static int make_node(const DeviceContext *context, GVariant *options, const Devi
 
 static int check_owner(const DeviceContext *context, const char *name, GVariant *options,
                        Error *ret_error) {
-        if (device_get_number(options, "uid", 10, 0) < context->id_count &&
-            device_get_number(options, "gid", 10, 0) < context->id_count)
+        uid_t uid;
+        gid_t gid;
+
+        if (node_owner(context, options, &uid, &gid))
                 return 0;
         return error_set(ret_error, ERROR_INVALID_DEVICE,
-                         "Device \"%s\" of container \"%s\": its owner is beyond the %u ids that "
-                         "the container has", name, context->container, context->id_count);
+                         "Device \"%s\" of container \"%s\": its owner is beyond the ids that the "
+                         "container has", name, context->container);
 }
 
 static int nothing_found(const DeviceContext *context, const char *name, GVariant *options,

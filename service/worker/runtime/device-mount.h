@@ -14,15 +14,15 @@
 
 #include <glib.h>
 
+#include "service/model/idmap.h"
 #include "service/util/error.h"
 #include "service/worker/runtime/device-find.h"
 
-/* For whom: the container's owner and where its ids begin on the host (0: privileged). */
+/* For whom: the container's owner, and which ids of the host are its. */
 typedef struct DeviceContext {
         const char *container;
         uid_t owner;
-        uint32_t uid_base, gid_base;
-        uint32_t id_count;
+        const IdMap *idmap;
 } DeviceContext;
 
 /* A disk: *ret_fd is the mount, or -EBADF where it is not required and its source is not there;

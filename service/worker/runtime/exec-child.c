@@ -256,8 +256,8 @@ static int enter(const ExecPlan *plan, Error *ret_error) {
                 r = process_write_oom_score_adj(plan->proc_fd, plan->oom_score_adj);
         if (r >= 0)
                 r = take_limits(plan);
-        if (r >= 0 && setns(plan->init.pidfd, NAMESPACES) < 0)
-                r = -errno;
+        if (r >= 0)
+                r = process_enter(&plan->init, NAMESPACES);
         /* Root inside, so that what is made from now on belongs to somebody there. */
         if (r >= 0)
                 r = become(0, 0, NULL, 0);

@@ -138,20 +138,18 @@ static int read_args(Worker *worker, ExecPlan *plan, Error *ret_error) {
 
 static int open_init(Worker *worker, Process *ret, Error *ret_error) {
         g_autoptr(GVariant) pid = NULL;
-        uint32_t uid_base, gid_base;
+        g_autoptr(IdMap) map = NULL;
         int r;
 
         r = worker_get_variant(worker, "init-pid", "i", &pid, ret_error);
         if (r >= 0)
-                r = get_uint32(worker, "uid-base", &uid_base, ret_error);
-        if (r >= 0)
-                r = get_uint32(worker, "gid-base", &gid_base, ret_error);
+                r = worker_get_idmap(worker, "idmap", &map, ret_error);
         if (r < 0)
                 return r;
         r = process_open(worker_take_fd(worker, 0), g_variant_get_int32(pid), ret);
         if (r < 0)
                 return error_set(ret_error, ERROR_NOT_RUNNING, "The container does not run");
-        return process_check_init(ret, uid_base, gid_base, ret_error);
+        return process_check_init(ret, map, ret_error);
 }
 
 /* Other containers may have the same ids; the control group is root's to give, and by name. */

@@ -2,34 +2,14 @@
 #include "service/worker/runtime/process.h"
 
 #include <fcntl.h>
-#include <linux/sched.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
 
 #define PROCESS_FILE_MAX (64U << 10)
-
-pid_t process_fork(int cgroup_fd, uint64_t flags, int *ret_pidfd) {
-        int pidfd = -EBADF;
-        struct clone_args args = {
-                .flags = CLONE_PIDFD | flags | (cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0),
-                .pidfd = (uintptr_t) &pidfd,
-                .exit_signal = flags & CLONE_PARENT ? 0 : SIGCHLD,
-                .cgroup = cgroup_fd >= 0 ? (uint64_t) cgroup_fd : 0,
-        };
-        long pid = syscall(SYS_clone3, &args, sizeof(args));
-
-        if (pid < 0)
-                return -errno;
-        if (pid > 0)
-                *ret_pidfd = pidfd;
-        return (pid_t) pid;
-}
 
 void process_reset_signals(void) {
         struct sigaction action = { .sa_handler = SIG_DFL };
@@ -39,17 +19,6 @@ void process_reset_signals(void) {
                 (void) sigaction(i, &action, NULL); /* fails for those that have no handler */
         (void) sigemptyset(&none);
         (void) sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-int process_reap(int pidfd, int *ret_status) {
-        siginfo_t info = { 0 };
-
-        while (waitid(P_PIDFD, (id_t) pidfd, &info, WEXITED) < 0)
-                if (errno != EINTR)
-                        return -errno;
-        *ret_status = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0)
-                                                 : W_EXITCODE(0, info.si_status);
-        return 0;
 }
 
 int process_write_oom_score_adj(int proc_fd, const char *value) {
@@ -133,68 +102,38 @@ int process_read_parent(const Process *process, pid_t *ret) {
         return 0;
 }
 
-/* The next number of a line of blanks and numbers. */
-static bool take_number(const char **p, uint32_t *ret) {
-        char *end;
-        guint64 n = g_ascii_strtoull(*p, &end, 10);
+/* Not ours, or ours where it is to have none of its own. */
+static int check_userns(const Process *process, const IdMap *map) {
+        bool ours;
+        int r = process_shares_userns(process->pid, &ours);
 
-        if (end == *p || n > G_MAXUINT32)
-                return false;
-        *p = end;
-        *ret = (uint32_t) n;
-        return true;
+        if (r < 0)
+                return r;
+        return ours == idmap_is_host(map) ? 0 : -EPERM;
 }
 
-int process_read_idmap(const Process *process, const char *name, GArray **ret) {
-        g_autoptr(GArray) map = g_array_new(FALSE, FALSE, sizeof(IdMapLine));
+static int check_map(const Process *process, const IdMap *map, IdKind kind, const char *file) {
         g_autofree char *text = NULL;
-        g_auto(GStrv) lines = NULL;
-        int r;
+        int r = process_read(process, file, &text);
 
-        r = process_read(process, name, &text);
         if (r < 0)
                 return r;
-        lines = g_strsplit(text, "\n", -1);
-        for (char **line = lines; *line && **line; line++) {
-                const char *p = *line;
-                IdMapLine l;
-
-                if (!take_number(&p, &l.inside) || !take_number(&p, &l.outside) ||
-                    !take_number(&p, &l.count))
-                        return -EBADMSG;
-                g_array_append_val(map, l);
-        }
-        *ret = TAKE_PTR(map);
-        return 0;
+        return idmap_is_proc(map, kind, text) ? 0 : -EPERM;
 }
 
-static int check_base(const Process *process, const char *name, uint32_t base) {
-        g_autoptr(GArray) map = NULL;
-        int r;
+int process_check_idmap(const Process *process, const IdMap *map) {
+        int r = check_userns(process, map);
 
-        r = process_read_idmap(process, name, &map);
-        if (r < 0)
+        if (r < 0 || idmap_is_host(map))
                 return r;
-        for (guint i = 0; i < map->len; i++) {
-                const IdMapLine *l = &g_array_index(map, IdMapLine, i);
-
-                if (l->inside == 0)
-                        return l->count > 0 && l->outside == base ? 0 : -EPERM;
-        }
-        return -EPERM;
+        r = check_map(process, map, ID_USER, "uid_map");
+        return r < 0 ? r : check_map(process, map, ID_GROUP, "gid_map");
 }
 
-static int check_namespaces(const Process *process) {
+static int check_is_first(const Process *process) {
         g_autofree char *pids = NULL;
-        struct stat theirs, ours;
         const char *last;
         int r;
-
-        if (fstatat(process->proc_fd, "ns/user", &theirs, 0) < 0 ||
-            stat("/proc/self/ns/user", &ours) < 0)
-                return -errno;
-        if (theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino)
-                return -EPERM;
 
         r = process_read_status(process, "NSpid", &pids);
         if (r < 0)
@@ -203,15 +142,23 @@ static int check_namespaces(const Process *process) {
         return last && g_str_equal(last, "\t1") ? 0 : -EPERM;
 }
 
-int process_check_init(const Process *process, uint32_t uid_base, uint32_t gid_base,
-                       Error *ret_error) {
+int process_enter(const Process *process, int namespaces) {
+        bool ours;
+        int r = process_shares_userns(process->pid, &ours);
+
+        if (r < 0)
+                return r;
+        if (ours) /* the kernel lets nobody enter where he is */
+                namespaces &= ~CLONE_NEWUSER;
+        return setns(process->pidfd, namespaces) < 0 ? -errno : 0;
+}
+
+int process_check_init(const Process *process, const IdMap *map, Error *ret_error) {
         int r;
 
-        r = check_namespaces(process);
+        r = check_is_first(process);
         if (r >= 0)
-                r = check_base(process, "uid_map", uid_base);
-        if (r >= 0)
-                r = check_base(process, "gid_map", gid_base);
+                r = process_check_idmap(process, map);
         if (r == -EPERM)
                 return error_set(ret_error, ERROR_FAILED,
                                  "Process %d is not the init of this container: its namespaces or "

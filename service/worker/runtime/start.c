@@ -49,12 +49,11 @@ typedef struct Start {
         const char *lxc_path;
         const char *rootfs;
         bool idmapped;
-        GVariant *idmap;
+        IdMap *idmap;
         GVariant *nics;
         GVariant *devices;
         DeviceContext device_context;
         GPtrArray *mounts; /* of devices, as liblxc takes them */
-        GVariant *environment;
         GVariant *config;
         const char *cpus;
         const char *log_file, *console_log;
@@ -67,11 +66,10 @@ typedef struct Start {
 } Start;
 
 static void start_done(Start *start) {
-        g_clear_pointer(&start->idmap, g_variant_unref);
+        start->idmap = idmap_free(start->idmap);
         g_clear_pointer(&start->nics, g_variant_unref);
         g_clear_pointer(&start->devices, g_variant_unref);
         g_clear_pointer(&start->mounts, g_ptr_array_unref);
-        g_clear_pointer(&start->environment, g_variant_unref);
         g_clear_pointer(&start->config, g_variant_unref);
         g_clear_pointer(&start->host, cgroup_host_free);
         g_clear_pointer(&start->starter, g_free);
@@ -80,12 +78,9 @@ static void start_done(Start *start) {
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Start, start_done)
 
-/* For whom devices are made ready: the owner, and where root inside is on the host. */
+/* For whom devices are made ready. */
 static int read_device_context(Worker *worker, Start *start, Error *ret_error) {
         g_autoptr(GVariant) owner = NULL;
-        GVariantIter iter;
-        const char *kind;
-        guint32 inside, outside, count;
         int r;
 
         r = worker_get_variant(worker, "owner", "u", &owner, ret_error);
@@ -93,16 +88,7 @@ static int read_device_context(Worker *worker, Start *start, Error *ret_error) {
                 return r;
         start->device_context.container = start->name;
         start->device_context.owner = g_variant_get_uint32(owner);
-        g_variant_iter_init(&iter, start->idmap);
-        while (g_variant_iter_next(&iter, "(&suuu)", &kind, &inside, &outside, &count)) {
-                if (inside != 0)
-                        continue;
-                start->device_context.id_count = count;
-                if (g_str_equal(kind, "u"))
-                        start->device_context.uid_base = outside;
-                else
-                        start->device_context.gid_base = outside;
-        }
+        start->device_context.idmap = start->idmap;
         return 0;
 }
 
@@ -123,16 +109,13 @@ static int read_args(Worker *worker, Start *start, Error *ret_error) {
         if (r >= 0)
                 r = worker_get_boolean(worker, "idmapped", &start->idmapped, ret_error);
         if (r >= 0)
-                r = worker_get_variant(worker, "idmap", "a(suuu)", &start->idmap, ret_error);
+                r = worker_get_idmap(worker, "idmap", &start->idmap, ret_error);
         if (r >= 0)
                 r = worker_get_variant(worker, "nics", "aa{ss}", &start->nics, ret_error);
         if (r >= 0)
                 r = worker_get_variant(worker, "devices", "a{sa{ss}}", &start->devices, ret_error);
         if (r >= 0)
                 r = read_device_context(worker, start, ret_error);
-        if (r >= 0)
-                r = worker_get_variant(worker, "environment", "a{ss}", &start->environment,
-                                       ret_error);
         if (r >= 0)
                 r = worker_get_variant(worker, "config", "a{ss}", &start->config, ret_error);
         if (r < 0)
@@ -251,7 +234,6 @@ static int write_files(const Start *start, Error *ret_error) {
                 .idmap = start->idmap,
                 .nics = start->nics,
                 .mounts = start->mounts,
-                .environment = start->environment,
                 .config = start->config,
                 .directory = directory,
                 .seccomp_file = seccomp_file,
@@ -444,36 +426,6 @@ static int find_init(const Start *start, const Process *monitor, Process *ret) {
         return -ESRCH;
 }
 
-/* All lines of the map are those that were asked for, and as many. */
-static int check_idmap(const Start *start, const Process *init, const char *kind,
-                       const char *file) {
-        g_autoptr(GArray) map = NULL;
-        GVariantIter iter;
-        const char *k;
-        IdMapLine wanted;
-        guint n = 0;
-        int r;
-
-        r = process_read_idmap(init, file, &map);
-        if (r < 0)
-                return r;
-        g_variant_iter_init(&iter, start->idmap);
-        while (g_variant_iter_next(&iter, "(&suuu)", &k, &wanted.inside, &wanted.outside,
-                                   &wanted.count)) {
-                bool found = false;
-
-                if (!g_str_equal(k, kind))
-                        continue;
-                for (guint i = 0; !found && i < map->len; i++)
-                        found = memcmp(&g_array_index(map, IdMapLine, i), &wanted,
-                                       sizeof(wanted)) == 0;
-                if (!found)
-                        return -EPERM;
-                n++;
-        }
-        return n == map->len ? 0 : -EPERM;
-}
-
 static int set_disk_limits(const Start *start, const Process *init, int path_fd,
                            Error *ret_error) {
         GVariantIter iter;
@@ -539,9 +491,7 @@ static int report(const Start *start, Worker *worker, GVariantDict *result, Erro
         if (r == -ESRCH)
                 return describe_end(start, ret_error);
         if (r >= 0)
-                r = check_idmap(start, &init, "u", "uid_map");
-        if (r >= 0)
-                r = check_idmap(start, &init, "g", "gid_map");
+                r = process_check_idmap(&init, start->idmap);
         if (r == -EPERM)
                 return error_set(ret_error, ERROR_BACKEND_FAILED,
                                  "Container \"%s\" did not get the id map that it should have",

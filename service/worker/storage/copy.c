@@ -15,7 +15,7 @@ typedef struct Copy {
         Pool *from, *to;
         bool same;         /* one pool */
         bool idmapped;     /* the copies are stored unshifted */
-        uint32_t base;     /* else they are shifted to this */
+        IdMap *map;        /* else their owners are those of this */
         bool refresh;
         uint64_t size;     /* of what is not a snapshot; 0: no limit */
         const char *source, *snapshot, *name;
@@ -25,6 +25,7 @@ typedef struct Copy {
 static void copy_done(Copy *copy) {
         copy->from = pool_free(copy->from);
         copy->to = pool_free(copy->to);
+        copy->map = idmap_free(copy->map);
         g_clear_pointer(&copy->snapshots, g_variant_unref);
         g_clear_pointer(&copy->delete, g_variant_unref);
 }
@@ -32,7 +33,6 @@ static void copy_done(Copy *copy) {
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Copy, copy_done)
 
 static int copy_read(Worker *worker, Copy *copy, Error *ret_error) {
-        g_autoptr(GVariant) base = NULL;
         int r;
 
         r = worker_get_string(worker, copy->family->argument, &copy->source, ret_error);
@@ -45,7 +45,7 @@ static int copy_read(Worker *worker, Copy *copy, Error *ret_error) {
         if (r >= 0)
                 r = worker_get_uint64(worker, "size", &copy->size, ret_error);
         if (r >= 0)
-                r = worker_get_variant(worker, "idmap-base", "u", &base, ret_error);
+                r = worker_get_idmap(worker, "idmap", &copy->map, ret_error);
         if (r >= 0)
                 r = worker_get_variant(worker, "snapshots", "as", &copy->snapshots, ret_error);
         if (r >= 0)
@@ -57,10 +57,10 @@ static int copy_read(Worker *worker, Copy *copy, Error *ret_error) {
         if (r < 0)
                 return r;
         copy->same = g_str_equal(copy->from->name, copy->to->name);
-        copy->base = g_variant_get_uint32(base);
         /* Volumes of users are always stored as they are seen: several containers may have one. */
-        copy->idmapped = copy->family->kind == VOLUME_CUSTOM || pool_can_idmap(copy->to);
-        return 0;
+        copy->idmapped = copy->family->kind == VOLUME_CUSTOM;
+        return copy->idmapped ? 0 : pool_choose_owners(worker, copy->to, &copy->idmapped,
+                                                       ret_error);
 }
 
 /* Shifts what was copied where it has to be, and gives it its name. */
@@ -69,7 +69,7 @@ static int finish(const Copy *copy, VolumeKind kind, const char *to, int fd, boo
         int r = 0;
 
         if (!copy->idmapped)
-                r = tree_shift(fd, copy->base, ret_error);
+                r = tree_shift(fd, copy->map, ret_error);
         if (r >= 0)
                 r = replace ? volume_replace_with_new(copy->to, kind, to, ret_error)
                             : volume_commit(copy->to, kind, to, ret_error);
@@ -190,5 +190,6 @@ int volume_copy(Worker *worker, const VolumeFamily *family, GVariantDict *result
         if (r < 0)
                 return r;
         g_variant_dict_insert(result, "idmapped", "b", copy.idmapped);
+        g_variant_dict_insert_value(result, "idmap", idmap_to_variant(copy.map));
         return 0;
 }

@@ -21,8 +21,8 @@ static int open_pool_for(Worker *worker, const char *key, Pool **ret_pool, const
 }
 
 /* Where the filesystem cannot be mounted idmapped, the ids are made right on disk. */
-static int clone_shifted(Pool *pool, const char *image, const char *container, uint32_t base,
-                         Error *ret_error) {
+static int clone_shifted(Pool *pool, const char *image, const char *container,
+                         const IdMap *map, Error *ret_error) {
         _cleanup_close_ int fd = -EBADF;
         int r;
 
@@ -30,7 +30,7 @@ static int clone_shifted(Pool *pool, const char *image, const char *container, u
                                ret_error);
         if (r < 0)
                 return r;
-        r = tree_shift(fd, base, ret_error);
+        r = tree_shift(fd, map, ret_error);
         if (r >= 0)
                 r = volume_commit(pool, VOLUME_CONTAINER, container, ret_error);
         if (r < 0)
@@ -39,7 +39,7 @@ static int clone_shifted(Pool *pool, const char *image, const char *container, u
 }
 
 static int container_create(Worker *worker, GVariantDict *result, Error *ret_error) {
-        g_autoptr(GVariant) base = NULL;
+        g_autoptr(IdMap) map = NULL;
         g_autoptr(Pool) pool = NULL;
         const char *container, *image;
         uint64_t size;
@@ -50,18 +50,19 @@ static int container_create(Worker *worker, GVariantDict *result, Error *ret_err
         if (r >= 0)
                 r = worker_get_uint64(worker, "size", &size, ret_error);
         if (r >= 0)
-                r = worker_get_variant(worker, "idmap-base", "u", &base, ret_error);
+                r = worker_get_idmap(worker, "idmap", &map, ret_error);
         if (r >= 0)
                 r = open_pool_for(worker, "container", &pool, &container, ret_error);
+        if (r >= 0)
+                r = pool_choose_owners(worker, pool, &idmapped, ret_error);
         if (r < 0)
                 return r;
 
-        idmapped = pool_can_idmap(pool);
         worker_progress(worker, "Copying the image", -1);
         if (idmapped)
                 r = volume_clone(pool, VOLUME_IMAGE, image, VOLUME_CONTAINER, container, ret_error);
         else
-                r = clone_shifted(pool, image, container, g_variant_get_uint32(base), ret_error);
+                r = clone_shifted(pool, image, container, map, ret_error);
         if (r < 0)
                 return r;
         r = volume_set_size(pool, VOLUME_CONTAINER, container, size, true, ret_error);
@@ -70,6 +71,7 @@ static int container_create(Worker *worker, GVariantDict *result, Error *ret_err
                 return r;
         }
         g_variant_dict_insert(result, "idmapped", "b", idmapped);
+        g_variant_dict_insert_value(result, "idmap", idmap_to_variant(map));
         return 0;
 }
 

@@ -3,13 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <glib.h>
@@ -17,11 +13,10 @@
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
 #include "service/util/path.h"
+#include "service/worker/user-namespace.h"
 
 /* More mounts than this over each other are somebody's game. */
 #define MOUNT_STACK_MAX 32
-/* Of the process that holds a user namespace for us. */
-#define HOLDER_STACK_SIZE (64U << 10)
 
 int mount_bind(int source_fd, int target_fd) {
         struct mount_attr attributes = { .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV };
@@ -81,55 +76,12 @@ int mount_end(int dir_fd, const char *name) {
         return -EBUSY;
 }
 
-static int write_map(pid_t pid, const char *file) {
-        static const char map[] = "0 100000 65536\n";
-        g_autofree char *path = g_strdup_printf("/proc/%d/%s", pid, file);
-        _cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-        return fd < 0 ? -errno : fd_write_all(fd, map, strlen(map));
-}
-
-static int open_user_namespace(pid_t pid) {
-        g_autofree char *path = g_strdup_printf("/proc/%d/ns/user", pid);
-        int fd, r;
-
-        r = write_map(pid, "uid_map");
-        if (r >= 0)
-                r = write_map(pid, "gid_map");
-        if (r < 0)
-                return r;
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-        return fd < 0 ? -errno : fd;
-}
-
-static int hold_namespace(void *parent) {
-        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != *(const pid_t *) parent)
-                return 1;
-        for (;;)
-                (void) pause();
-}
-
-/* A user namespace with some mapping. It takes a process to make one; that one ends here. */
-static int new_user_namespace(void) {
-        g_autofree char *stack = g_malloc(HOLDER_STACK_SIZE);
-        pid_t self = getpid(), pid;
-        int fd;
-
-        pid = clone(hold_namespace, stack + HOLDER_STACK_SIZE, CLONE_NEWUSER | SIGCHLD, &self);
-        if (pid < 0)
-                return -errno;
-        fd = open_user_namespace(pid);
-        (void) kill(pid, SIGKILL);
-        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-                ;
-        return fd;
-}
-
 int mount_can_idmap(int fd) {
         struct mount_attr attributes = { .attr_set = MOUNT_ATTR_IDMAP };
+        g_autoptr(IdMap) map = idmap_new_range((IdRange) { ID_RANGE_JAIL_BASE, ID_RANGE_SIZE });
         _cleanup_close_ int namespace_fd = -EBADF, tree_fd = -EBADF;
 
-        namespace_fd = new_user_namespace();
+        namespace_fd = user_namespace_new(map);
         if (namespace_fd < 0)
                 return namespace_fd;
         tree_fd = open_tree(fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);

@@ -126,3 +126,23 @@ bool pool_can_idmap(Pool *pool) {
         }
         return pool->can_idmap;
 }
+
+int pool_choose_owners(Worker *worker, Pool *pool, bool *ret_idmapped, Error *ret_error) {
+        bool may_shift;
+        int r;
+
+        r = worker_get_boolean(worker, "may-shift", &may_shift, ret_error);
+        if (r < 0)
+                return r;
+        *ret_idmapped = pool_can_idmap(pool);
+        if (*ret_idmapped)
+                return 0;
+        if (!may_shift)
+                return error_set(ret_error, ERROR_NOT_SUPPORTED,
+                                 "Storage pool \"%s\" cannot be mounted idmapped, so the owners of "
+                                 "the container's files would have to be changed on disk, which "
+                                 "security.protection.shift forbids", pool->name);
+        log_warning("Storage pool \"%s\" cannot be mounted idmapped: the owners of the container's "
+                    "files are changed on disk, once.", pool->name);
+        return 0;
+}

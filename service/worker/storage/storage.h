@@ -107,5 +107,8 @@ int volume_get_size(Pool *pool, VolumeKind kind, const char *name, uint64_t *ret
 
 /* Whether the pool's filesystem can be mounted idmapped. Tried once, then remembered. */
 bool pool_can_idmap(Pool *pool);
+/* The same for a container's files; says so where they will have to be shifted, and refuses where
+ * "may-shift" b of the request forbids that. */
+int pool_choose_owners(Worker *worker, Pool *pool, bool *ret_idmapped, Error *ret_error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Pool, pool_free)

@@ -26,7 +26,8 @@
 #define XATTR_ACL_DEFAULT "system.posix_acl_default"
 
 typedef struct TreeShift {
-        uint32_t base;
+        const IdMap *map;
+        GHashTable *done;  /* inode numbers of files that have several names */
         GString *path; /* of the entry that is being shifted */
         unsigned depth;
 } TreeShift;
@@ -57,9 +58,9 @@ static int shift_acl(const TreeShift *shift, const char *path, const char *name)
 
                 if (tag != ACL_USER && tag != ACL_GROUP)
                         continue;
-                if (id >= TREE_SHIFT_SIZE)
+                if (!idmap_to_host(shift->map, tag == ACL_USER ? ID_USER : ID_GROUP, id, &id))
                         return -EOVERFLOW;
-                entries[i].e_id = htole32(id + shift->base);
+                entries[i].e_id = htole32(id);
         }
         return setxattr(path, name, acl, (size_t) size, 0) < 0 ? -errno : 0;
 }
@@ -70,7 +71,7 @@ static int shift_capabilities(const TreeShift *shift, const char *path,
                               struct vfs_ns_cap_data *ret) {
         struct vfs_ns_cap_data data = { 0 };
         ssize_t size = xattr_read(path, XATTR_CAPABILITY, &data, sizeof(data));
-        uint32_t magic;
+        uint32_t magic, root;
 
         if (size <= 0)
                 return (int) size;
@@ -78,10 +79,24 @@ static int shift_capabilities(const TreeShift *shift, const char *path,
         if ((magic & VFS_CAP_REVISION_MASK) == VFS_CAP_REVISION_1 ||
             size < (ssize_t) XATTR_CAPS_SZ_2)
                 return -EBADMSG;
+        if (!idmap_to_host(shift->map, ID_USER, 0, &root))
+                return -EOVERFLOW;
         data.magic_etc = htole32(VFS_CAP_REVISION_3 | (magic & VFS_CAP_FLAGS_MASK));
-        data.rootid = htole32(shift->base);
+        data.rootid = htole32(root);
         *ret = data;
         return 1;
+}
+
+/* Another name of a file that was shifted: an owner does not tell, since holes in a map may give an
+ * id twice, before and after. */
+static bool is_done(const TreeShift *shift, const struct stat *st) {
+        guint64 *inode;
+
+        if (st->st_nlink < 2 || S_ISDIR(st->st_mode))
+                return false;
+        inode = g_new(guint64, 1);
+        *inode = st->st_ino;
+        return !g_hash_table_add(shift->done, inode);
 }
 
 /* A new owner clears capabilities and the setuid bit, so these come after it. */
@@ -90,17 +105,18 @@ static int shift_file(const TreeShift *shift, int fd) {
         struct vfs_ns_cap_data capabilities;
         bool has_capabilities;
         struct stat st;
+        uint32_t uid, gid;
         int r;
 
         if (fstat(fd, &st) < 0)
                 return -errno;
-        if (st.st_uid >= shift->base && st.st_uid - shift->base < TREE_SHIFT_SIZE)
-                return 0; /* another name of a file that is done */
-        if (st.st_uid >= TREE_SHIFT_SIZE || st.st_gid >= TREE_SHIFT_SIZE)
+        if (is_done(shift, &st))
+                return 0;
+        if (!idmap_to_host(shift->map, ID_USER, st.st_uid, &uid) ||
+            !idmap_to_host(shift->map, ID_GROUP, st.st_gid, &gid))
                 return -EOVERFLOW;
         if (S_ISLNK(st.st_mode))
-                return fchownat(fd, "", st.st_uid + shift->base, st.st_gid + shift->base,
-                                AT_EMPTY_PATH) < 0 ? -errno : 0;
+                return fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0 ? -errno : 0;
 
         r = shift_capabilities(shift, path, &capabilities);
         if (r < 0)
@@ -111,7 +127,7 @@ static int shift_file(const TreeShift *shift, int fd) {
                 r = shift_acl(shift, path, XATTR_ACL_DEFAULT);
         if (r < 0)
                 return r;
-        if (fchownat(fd, "", st.st_uid + shift->base, st.st_gid + shift->base, AT_EMPTY_PATH) < 0)
+        if (fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0)
                 return -errno;
         if (chmod(path, st.st_mode & 07777) < 0)
                 return -errno;
@@ -189,15 +205,15 @@ static int shift_directory(TreeShift *shift, int fd, Error *ret_error) {
         return r;
 }
 
-int tree_shift(int root_fd, uint32_t base, Error *ret_error) {
+int tree_shift(int root_fd, const IdMap *map, Error *ret_error) {
+        g_autoptr(GHashTable) done = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free,
+                                                           NULL);
         g_autoptr(GString) path = g_string_new(NULL);
-        TreeShift shift = { .base = base, .path = path };
+        TreeShift shift = { .map = map, .done = done, .path = path };
         int r;
 
-        if (base < TREE_SHIFT_SIZE || base > UINT32_MAX - TREE_SHIFT_SIZE)
-                return error_set(ret_error, ERROR_INVALID_ARGS,
-                                 "Cannot shift owners to %u: the range must not overlap 0 to %u",
-                                 base, TREE_SHIFT_SIZE - 1);
+        if (idmap_is_host(map))
+                return 0;
         r = shift_directory(&shift, root_fd, ret_error);
         if (r < 0)
                 return r;

@@ -10,8 +10,7 @@
  * Errors name the file, relative to the tree's root.
  */
 
-#include <stdint.h>
-
+#include "service/model/idmap.h"
 #include "service/util/error.h"
 
 /* Fills the empty directory `target_fd` with a copy of the tree: types, owners, modes, times,
@@ -19,11 +18,10 @@
  * the filesystem can. Modes and times of the two directories themselves are copied too. */
 int tree_copy(int source_fd, int target_fd, Error *ret_error);
 
-/* Adds `base` to the owners of all files, to the users and groups of their ACLs, and makes their
- * capabilities those of the user namespace whose root is `base`. All ids are below TREE_SHIFT_SIZE
- * before, and `base` is not. What an error leaves behind is shifted in part: throw it away. */
-#define TREE_SHIFT_SIZE UINT32_C(65536)
-int tree_shift(int root_fd, uint32_t base, Error *ret_error);
+/* Makes the owners of all files, and the users and groups of their ACLs, those that the map has for
+ * them, and their capabilities those of the user namespace whose root is the map's. All ids have to
+ * be in the map. What an error leaves behind is shifted in part: throw it away. */
+int tree_shift(int root_fd, const IdMap *map, Error *ret_error);
 
 /* Each level holds fds, and no honest tree is this deep. */
 #define TREE_DEPTH_MAX 256

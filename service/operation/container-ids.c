@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/operation/container-ids.h"
+
+#include "service/model/config-key.h"
+#include "service/model/config.h"
+#include "service/operation/container.h"
+#include "service/util/cleanup.h"
+#include "service/util/log.h"
+
+static IdUse use_of(const Container *c) {
+        return (IdUse) { c->ids, c->ids_shared, c->object.name };
+}
+
+/* Of all containers but this one (NULL: of all). */
+static GArray *list_used(Manager *m, const Container *self) {
+        GArray *used = g_array_new(FALSE, FALSE, sizeof(IdUse));
+        GHashTableIter iter;
+        const Container *c;
+
+        g_hash_table_iter_init(&iter, m->objects[OBJECT_CONTAINER]);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &c)) {
+                IdUse use = use_of(c);
+
+                if (c != self)
+                        g_array_append_val(used, use);
+        }
+        return used;
+}
+
+static IdWish wish_of(GVariant *config) {
+        return (IdWish) {
+                .base = (uint32_t) config_get_integer(config, "security.idmap.base"),
+                .size = (uint32_t) config_get_integer(config, "security.idmap.size"),
+                .shared = !config_get_boolean(config, "security.idmap.isolated"),
+        };
+}
+
+static int choose(Manager *m, const Container *self, const IdUse *now, GVariant *config,
+                  IdUse *ret, Error *ret_error) {
+        g_autoptr(GArray) used = list_used(m, self);
+        IdWish wish = wish_of(config);
+        IdUse use = { .shared = wish.shared };
+        int r;
+
+        /* A privileged one needs none; it keeps what it has for the day when it does. */
+        if (id_use_fits(now, &wish, m->id_ranges, used) ||
+            (config_get_boolean(config, "security.privileged") && now->range.size > 0)) {
+                *ret = *now;
+                return 0;
+        }
+        r = id_range_choose(&wish, m->id_ranges, used, &use.range, ret_error);
+        if (r >= 0)
+                *ret = use;
+        return r;
+}
+
+static int make_map(Manager *m, IdRange range, GVariant *config, IdMap **ret, Error *ret_error) {
+        const char *raw = config_get(config, "raw.idmap");
+        g_autoptr(IdMap) map = NULL;
+        int r = 0;
+
+        if (config_get_boolean(config, "security.privileged")) {
+                *ret = idmap_new();
+                return 0;
+        }
+        map = idmap_new_range(range);
+        if (raw)
+                r = idmap_punch(map, raw, m->id_ranges, ret_error);
+        if (r >= 0)
+                *ret = TAKE_PTR(map);
+        return r;
+}
+
+/* Owners on disk that are those of one map cannot become those of another. */
+static int check_shifted(const Container *c, const IdMap *map, Error *ret_error) {
+        if (!c || !c->shifted || idmap_equal(c->shifted, map))
+                return 0;
+        return error_set(ret_error, ERROR_NOT_SUPPORTED,
+                         "The files of container \"%s\" are stored with the owners of its id map, "
+                         "since its pool's filesystem cannot be mounted idmapped; so it must keep "
+                         "this map: put security.privileged, security.idmap.* and raw.idmap back "
+                         "to what they were", c->object.name);
+}
+
+int container_choose_ids(Manager *m, Container *c, GVariant *config, Error *ret_error) {
+        g_autoptr(IdMap) map = NULL;
+        IdUse now = use_of(c), use;
+        int r;
+
+        r = choose(m, c, &now, config, &use, ret_error);
+        if (r >= 0)
+                r = make_map(m, use.range, config, &map, ret_error);
+        if (r >= 0)
+                r = check_shifted(c, map, ret_error);
+        if (r < 0)
+                return r;
+        c->ids = use.range;
+        c->ids_shared = use.shared;
+        return 0;
+}
+
+int container_choose_first_ids(Manager *m, Container *c, Error *ret_error) {
+        g_autoptr(GVariant) config = NULL, devices = NULL;
+
+        container_expand(m, c, &config, &devices);
+        return container_choose_ids(m, c, config, ret_error);
+}
+
+int container_check_ids(Manager *m, const Container *c, GVariant *config, Error *ret_error) {
+        IdUse now = c ? use_of(c) : (IdUse) { 0 }, use;
+        g_autoptr(IdMap) map = NULL;
+        int r;
+
+        r = choose(m, c, &now, config, &use, ret_error);
+        if (r >= 0)
+                r = make_map(m, use.range, config, &map, ret_error);
+        return r < 0 ? r : check_shifted(c, map, ret_error);
+}
+
+int container_make_idmap(Manager *m, const Container *c, GVariant *config, IdMap **ret,
+                         Error *ret_error) {
+        return make_map(m, c->ids, config, ret, ret_error);
+}
+
+IdMap *container_get_idmap(Manager *m, const Container *c) {
+        g_autoptr(GVariant) config = NULL, devices = NULL;
+        IdMap *map;
+
+        if (container_is_up(c))
+                return idmap_copy(c->facts.idmap);
+        if (c->shifted)
+                return idmap_copy(c->shifted);
+        container_expand(m, c, &config, &devices);
+        /* A hole that cannot be is for the start to complain about: to work on files that are
+         * stored unshifted, any map will do. */
+        if (make_map(m, c->ids, config, &map, NULL) < 0)
+                return idmap_new_range(c->ids);
+        return map;
+}
+
+/* --- after the records were read --- */
+
+static gint compare_age(gconstpointer a, gconstpointer b) {
+        const Container *x = a, *y = b;
+
+        if (x->created != y->created)
+                return x->created < y->created ? -1 : 1;
+        return g_strcmp0(x->object.name, y->object.name);
+}
+
+static const Container *find_earlier(GList *containers, const Container *c) {
+        for (GList *l = containers; l->data != c; l = l->next) {
+                const Container *other = l->data;
+
+                if (!(c->ids_shared && other->ids_shared) &&
+                    id_range_overlaps(&c->ids, &other->ids))
+                        return other;
+        }
+        return NULL;
+}
+
+void container_ids_settle(Manager *m) {
+        g_autoptr(GList) containers = g_hash_table_get_values(m->objects[OBJECT_CONTAINER]);
+
+        containers = g_list_sort(containers, compare_age);
+        for (GList *l = containers; l; l = l->next) {
+                Container *c = l->data;
+                const Container *other = find_earlier(containers, c);
+                g_auto(Error) error = ERROR_INIT;
+
+                if (!other)
+                        continue;
+                log_error("The records of containers \"%s\" and \"%s\" have the same ids; \"%s\" "
+                          "gets others.", other->object.name, c->object.name, c->object.name);
+                if (container_choose_first_ids(m, c, &error) < 0)
+                        log_error("Container \"%s\" cannot start: %s.", c->object.name,
+                                  error.message);
+        }
+}
