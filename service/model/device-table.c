@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <netinet/in.h>
 #include <string.h>
 
 #include "service/model/config-value.h"
@@ -7,10 +6,10 @@
 #include "service/model/device.h"
 #include "service/model/mount-options.h"
 #include "service/model/name.h"
+#include "service/model/nic-route.h"
 #include "service/model/proxy.h"
 #include "service/model/rate.h"
 #include "service/model/size.h"
-#include "service/model/subnet.h"
 
 /* Linux has 12 bits for the major and 20 for the minor number of a device. */
 #define MAJOR_MAX 4095U
@@ -44,7 +43,7 @@ static int check_one_of(const char *value, const char *const *words, Error *ret_
 
 static int check_nictype(const char *value, Error *ret_error) {
         static const char *const words[] = {
-                "bridged", "p2p", "macvlan", "ipvlan", "physical", NULL,
+                "bridged", "p2p", "macvlan", "ipvlan", "physical", "routed", NULL,
         };
 
         return check_one_of(value, words, ret_error);
@@ -68,25 +67,6 @@ static int check_hwaddr(const char *value, Error *ret_error) {
                 return error_set(ret_error, ERROR_INVALID_DEVICE,
                                  "\"%s\" is no Ethernet address such as 00:16:3e:12:34:56", value);
         return 0;
-}
-
-/* The address of a nic: "none" for one that is to have none. */
-static int check_nic_address(const char *value, int family, Error *ret_error) {
-        Subnet unused;
-
-        if (g_str_equal(value, "none") || subnet_parse_address(value, family, &unused, NULL) >= 0)
-                return 0;
-        return error_set(ret_error, ERROR_INVALID_DEVICE,
-                         "\"%.64s\" is neither \"none\" nor the IPv%d address of a host", value,
-                         family == AF_INET ? 4 : 6);
-}
-
-static int check_nic_ipv4(const char *value, Error *ret_error) {
-        return check_nic_address(value, AF_INET, ret_error);
-}
-
-static int check_nic_ipv6(const char *value, Error *ret_error) {
-        return check_nic_address(value, AF_INET6, ret_error);
 }
 
 bool device_hwaddr_is_valid(const char *hwaddr) {
@@ -242,11 +222,24 @@ static int check_disk(GVariant *options, Error *ret_error) {
         return check_limits(options, "limits.read", "limits.write", ret_error);
 }
 
+/* Of what a network gives, unlike what the host routes, there is one. */
+static int check_one_address(GVariant *options, Error *ret_error) {
+        const char *ipv4 = config_get(options, "ipv4.address");
+        const char *ipv6 = config_get(options, "ipv6.address");
+
+        if ((ipv4 && strchr(ipv4, ',')) || (ipv6 && strchr(ipv6, ',')))
+                return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                 "only a routed nic has several addresses");
+        return 0;
+}
+
 static int check_nic(GVariant *options, Error *ret_error) {
         const char *network = config_get(options, "network");
         const char *nictype = config_get(options, "nictype");
         const char *parent = config_get(options, "parent");
         bool alone = nictype && g_str_equal(nictype, "p2p");
+        bool routed = nictype && g_str_equal(nictype, "routed");
+        int r;
 
         if (!!network == !!nictype)
                 return error_set(ret_error, ERROR_INVALID_DEVICE,
@@ -254,22 +247,26 @@ static int check_nic(GVariant *options, Error *ret_error) {
         if (network && parent)
                 return error_set(ret_error, ERROR_INVALID_DEVICE,
                                  "\"parent\" goes with \"nictype\", not with \"network\"");
-        if (nictype && alone == !!parent)
+        if (nictype && !routed && alone == !!parent)
                 return error_set(ret_error, ERROR_INVALID_DEVICE,
                                  alone ? "a p2p nic has no \"parent\""
                                        : "a nic of type %s needs a \"parent\"", nictype);
-        if (device_has_limits(options) && nictype && !alone && !g_str_equal(nictype, "bridged"))
+        if (device_has_limits(options) && nictype && !alone && !routed &&
+            !g_str_equal(nictype, "bridged"))
                 return error_set(ret_error, ERROR_INVALID_DEVICE,
-                                 "\"limits.\" are for nics with an end on the host: bridged and "
-                                 "p2p");
+                                 "\"limits.\" are for nics with an end on the host: bridged, "
+                                 "routed and p2p");
         if (config_get(options, "mode") && g_strcmp0(nictype, "ipvlan") != 0)
                 return error_set(ret_error, ERROR_INVALID_DEVICE, "\"mode\" is for ipvlan");
         if ((config_get(options, "ipv4.address") || config_get(options, "ipv6.address")) &&
-            nictype && !g_str_equal(nictype, "bridged"))
+            nictype && !routed && !g_str_equal(nictype, "bridged"))
                 return error_set(ret_error, ERROR_INVALID_DEVICE,
                                  "\"ipv4.address\" and \"ipv6.address\" are for nics on a network "
                                  "of type bridge");
-        return check_limits(options, "limits.ingress", "limits.egress", ret_error);
+        r = nic_check_routed(options, ret_error);
+        if (r >= 0 && !routed)
+                r = check_one_address(options, ret_error);
+        return r < 0 ? r : check_limits(options, "limits.ingress", "limits.egress", ret_error);
 }
 
 static int check_unix(GVariant *options, Error *ret_error) {
@@ -381,7 +378,7 @@ static const DeviceOption disk_options[] = {
 
 static const DeviceOption nic_options[] = {
         { "network", "name", check_network, .help = "managed network that it is on" },
-        { "nictype", "bridged|p2p|macvlan|ipvlan|physical", check_nictype,
+        { "nictype", "bridged|p2p|macvlan|ipvlan|physical|routed", check_nictype,
           .help = "how it is connected, where it is on no managed network" },
         { "parent", "name", check_interface, .help = "bridge or interface of the host" },
         { "name", "name", check_interface, .help = "name inside (default eth0, eth1, ...)" },
@@ -390,12 +387,26 @@ static const DeviceOption nic_options[] = {
         { "host_name", "name", check_interface, .help = "name of the host's end" },
         { "mtu", "integer", check_nic_mtu, .help = "MTU (default the parent's)" },
         { "mode", "l2|l3|l3s", check_mode_ipvlan, .help = "mode of ipvlan (default l3s)" },
-        { "ipv4.address", "IPv4 address", check_nic_ipv4,
+        { "ipv4.address", "IPv4 address", nic_check_addresses_ipv4,
           .help = "address on a network of type bridge, none for no IPv4 (default one that is "
-                  "chosen once)" },
-        { "ipv6.address", "IPv6 address", check_nic_ipv6,
+                  "chosen once); routed: one or several, with commas between" },
+        { "ipv6.address", "IPv6 address", nic_check_addresses_ipv6,
           .help = "the same for IPv6, where the network has ipv6.dhcp.stateful (default one that "
-                  "follows from hwaddr)" },
+                  "follows from hwaddr); routed: one or several" },
+        { "ipv4.gateway", "auto|none", nic_check_gateway,
+          .help = "routed: whether all else is reached by it (default auto)" },
+        { "ipv6.gateway", "auto|none", nic_check_gateway, .help = "the same for IPv6" },
+        { "ipv4.host_address", "IPv4 address", nic_check_host_address_ipv4,
+          .help = "routed: address of the host's end (default " NIC_GATEWAY_IPV4 ")" },
+        { "ipv6.host_address", "IPv6 address", nic_check_host_address_ipv6,
+          .help = "the same for IPv6 (default " NIC_GATEWAY_IPV6 ")" },
+        { "ipv4.host_table", "integer", nic_check_table,
+          .help = "routed: table of the host that has the routes as well" },
+        { "ipv6.host_table", "integer", nic_check_table, .help = "the same for IPv6" },
+        { "ipv4.routes", "subnets", nic_check_routes_ipv4,
+          .help = "routed and p2p: networks that the host reaches by this nic, with commas "
+                  "between" },
+        { "ipv6.routes", "subnets", nic_check_routes_ipv6, .help = "the same for IPv6" },
         { "limits.ingress", "rate", rate_check_network,
           .help = "most that reaches the container in a second, such as 100Mbit" },
         { "limits.egress", "rate", rate_check_network,

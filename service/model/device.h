@@ -43,7 +43,7 @@ int devices_find_root(GVariant *devices, const char **ret_name, const char **ret
 /* Name of the managed network that a nic (its options) is on, or NULL for another device. */
 const char *device_get_network(GVariant *options);
 const char *device_get_type(GVariant *options);
-/* "bridged", "p2p", "macvlan", "ipvlan", "physical"; NULL for what is no nic. */
+/* "bridged", "p2p", "macvlan", "ipvlan", "physical", "routed"; NULL for what is no nic. */
 const char *device_get_nictype(GVariant *options);
 /* "00:16:3e:…": an address that a nic may have. */
 bool device_hwaddr_is_valid(const char *hwaddr);

@@ -233,6 +233,9 @@ static int check_nic(Manager *m, const char *container, GVariant *devices, const
 
                 if (!value)
                         continue;
+                /* What the host routes, an administrator has chosen. */
+                if (g_str_equal(device_get_nictype(options), "routed"))
+                        continue;
                 if (!network && !g_str_equal(keys[i], KEY_HWADDR))
                         return error_set(ret_error, ERROR_INVALID_DEVICE,
                                          "\"%s\" is for nics on a network of type bridge", keys[i]);

@@ -146,11 +146,16 @@ GVariant *container_nic_describe(Manager *m, const Container *c, const char *dev
                 { "mtu", config_get(options, "mtu") ?: mtu_text },
                 { "mode", config_get(options, "mode") },
                 { "ipv4.address", managed ? container_address_get(c, device, options,
-                                                                  "ipv4.address") : NULL },
-                { "ipv6.address", ipv6 },
+                                                                  "ipv4.address")
+                                          : config_get(options, "ipv4.address") },
+                { "ipv6.address", ipv6 ?: managed ? NULL : config_get(options, "ipv6.address") },
                 { "limits.ingress", config_get(options, "limits.ingress") },
                 { "limits.egress", config_get(options, "limits.egress") },
                 { "limits.max", config_get(options, "limits.max") },
+        };
+        static const char *const routing[] = {
+                "ipv4.gateway", "ipv6.gateway", "ipv4.host_address", "ipv6.host_address",
+                "ipv4.host_table", "ipv6.host_table", "ipv4.routes", "ipv6.routes",
         };
         GVariantBuilder nic;
 
@@ -158,5 +163,9 @@ GVariant *container_nic_describe(Manager *m, const Container *c, const char *dev
         for (size_t i = 0; i < ELEMENTSOF(values); i++)
                 if (values[i].value)
                         g_variant_builder_add(&nic, "{ss}", values[i].key, values[i].value);
+        for (size_t i = 0; i < ELEMENTSOF(routing); i++)
+                if (config_get(options, routing[i]))
+                        g_variant_builder_add(&nic, "{ss}", routing[i],
+                                              config_get(options, routing[i]));
         return g_variant_builder_end(&nic);
 }

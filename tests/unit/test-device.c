@@ -32,12 +32,28 @@ TEST(the_table_is_whole) {
         }
 }
 
+typedef struct Acceptance {
+        const char *options;
+        Privilege privilege;
+        const char *target;
+} Acceptance;
+
+static void check_accepted(const Acceptance *cases, size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                g_autoptr(GVariant) devices = parse(cases[i].options), options = NULL;
+                g_auto(Error) error = ERROR_INIT;
+
+                if (devices_check(devices, &error) < 0)
+                        g_error("%s: %s", cases[i].options, error.message);
+                options = devices_get(devices, "dev");
+                if (devices_privilege(devices) != cases[i].privilege)
+                        g_error("%s is of another class", cases[i].options);
+                g_assert_cmpstr(device_get_target(options), ==, cases[i].target);
+        }
+}
+
 TEST(accepted) {
-        static const struct {
-                const char *options;
-                Privilege privilege;
-                const char *target;
-        } cases[] = {
+        static const Acceptance cases[] = {
                 { "{'type': 'disk', 'path': '/', 'pool': 'p'}", PRIVILEGE_USE, NULL },
                 { "{'type': 'disk', 'path': 'var/git', 'source': '/var/git'}", PRIVILEGE_OWN_FILES,
                   "var/git" },
@@ -49,14 +65,6 @@ TEST(accepted) {
                   PRIVILEGE_HOST, "mnt" },
                 { "{'type': 'disk', 'path': '/mnt', 'source': '/m', 'recursive': 'true'}",
                   PRIVILEGE_HOST, "mnt" },
-                { "{'type': 'nic', 'network': 'br0'}", PRIVILEGE_USE, NULL },
-                { "{'type': 'nic', 'nictype': 'bridged', 'parent': 'br0'}", PRIVILEGE_USE, NULL },
-                { "{'type': 'nic', 'nictype': 'macvlan', 'parent': 'eth0'}", PRIVILEGE_HOST, NULL },
-                { "{'type': 'nic', 'nictype': 'physical', 'parent': 'eth0'}", PRIVILEGE_HOST,
-                  NULL },
-                { "{'type': 'nic', 'nictype': 'p2p'}", PRIVILEGE_HOST, NULL },
-                { "{'type': 'nic', 'nictype': 'ipvlan', 'parent': 'eth0', 'mode': 'l2'}",
-                  PRIVILEGE_HOST, NULL },
                 { "{'type': 'unix-char', 'path': '/dev/net/tun'}", PRIVILEGE_KERNEL_SURFACE,
                   "dev/net/tun" },
                 { "{'type': 'unix-char', 'source': '/dev/fuse', 'path': '/dev/f'}",
@@ -84,12 +92,8 @@ TEST(accepted) {
                 { "{'type': 'none'}", PRIVILEGE_USE, NULL },
                 { "{'type': 'disk', 'path': 'a', 'source': '/x', 'raw.mount.options': "
                   "'noexec,noatime'}", PRIVILEGE_OWN_FILES, "a" },
-                { "{'type': 'nic', 'network': 'br0', 'limits.max': '100Mbit'}", PRIVILEGE_USE,
-                  NULL },
                 { "{'type': 'disk', 'path': '/', 'pool': 'p', 'limits.read': '5iops', "
                   "'limits.write': '1.5MiB'}", PRIVILEGE_USE, NULL },
-                { "{'type': 'nic', 'nictype': 'p2p', 'limits.ingress': '1kbit', 'limits.egress': "
-                  "'14Gibit'}", PRIVILEGE_HOST, NULL },
                 { "{'type': 'proxy', 'listen': 'tcp:0.0.0.0:80', 'connect': 'tcp:127.0.0.1:80'}",
                   PRIVILEGE_HOST, NULL },
                 { "{'type': 'proxy', 'listen': 'unix:@x', 'connect': 'unix:/run/x', 'bind': "
@@ -100,17 +104,32 @@ TEST(accepted) {
                   PRIVILEGE_HOST, NULL },
         };
 
-        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-                g_autoptr(GVariant) devices = parse(cases[i].options), options = NULL;
-                g_auto(Error) error = ERROR_INIT;
+        check_accepted(cases, ELEMENTSOF(cases));
+}
 
-                if (devices_check(devices, &error) < 0)
-                        g_error("%s: %s", cases[i].options, error.message);
-                options = devices_get(devices, "dev");
-                if (devices_privilege(devices) != cases[i].privilege)
-                        g_error("%s is of another class", cases[i].options);
-                g_assert_cmpstr(device_get_target(options), ==, cases[i].target);
-        }
+TEST(accepted_nics) {
+        static const Acceptance cases[] = {
+                { "{'type': 'nic', 'network': 'br0'}", PRIVILEGE_USE, NULL },
+                { "{'type': 'nic', 'nictype': 'bridged', 'parent': 'br0'}", PRIVILEGE_USE, NULL },
+                { "{'type': 'nic', 'nictype': 'macvlan', 'parent': 'eth0'}", PRIVILEGE_HOST, NULL },
+                { "{'type': 'nic', 'nictype': 'physical', 'parent': 'eth0'}", PRIVILEGE_HOST,
+                  NULL },
+                { "{'type': 'nic', 'nictype': 'p2p'}", PRIVILEGE_HOST, NULL },
+                { "{'type': 'nic', 'nictype': 'ipvlan', 'parent': 'eth0', 'mode': 'l2'}",
+                  PRIVILEGE_HOST, NULL },
+                { "{'type': 'nic', 'nictype': 'routed', 'ipv4.address': '10.0.0.5, 10.0.0.6', "
+                  "'parent': 'eth0', 'ipv6.address': 'none', 'ipv4.gateway': 'auto', "
+                  "'ipv4.host_address': '169.254.0.2', 'ipv4.host_table': '100', 'ipv4.routes': "
+                  "'10.1.0.0/16,10.2.0.0/16'}", PRIVILEGE_HOST, NULL },
+                { "{'type': 'nic', 'nictype': 'p2p', 'ipv6.routes': '2001:db8::/32'}",
+                  PRIVILEGE_HOST, NULL },
+                { "{'type': 'nic', 'network': 'br0', 'limits.max': '100Mbit'}", PRIVILEGE_USE,
+                  NULL },
+                { "{'type': 'nic', 'nictype': 'p2p', 'limits.ingress': '1kbit', 'limits.egress': "
+                  "'14Gibit'}", PRIVILEGE_HOST, NULL },
+        };
+
+        check_accepted(cases, ELEMENTSOF(cases));
 }
 
 TEST(which_follow_the_host) {
@@ -200,6 +219,25 @@ TEST(refused) {
                 { "{'type': 'nic', 'network': 'br0', 'ipv6.address': '10.0.0.5'}", "IPv6" },
                 { "{'type': 'nic', 'network': 'br0', 'ipv6.address': 'fd42::5,a'}", "IPv6" },
                 { "{'type': 'nic', 'nictype': 'p2p', 'ipv4.address': '10.0.0.5'}", "type bridge" },
+                { "{'type': 'nic', 'nictype': 'routed'}", "ipv4.address" },
+                { "{'type': 'nic', 'nictype': 'routed', 'ipv4.address': 'none'}", "ipv4.address" },
+                { "{'type': 'nic', 'nictype': 'routed', 'ipv4.address': '10.0.0.5,'}", "IPv4" },
+                { "{'type': 'nic', 'nictype': 'routed', 'ipv4.address': '10.0.0.5/24'}", "IPv4" },
+                { "{'type': 'nic', 'nictype': 'routed', 'ipv6.address': '10.0.0.5'}", "IPv6" },
+                { "{'type': 'nic', 'nictype': 'routed', 'ipv4.address': '10.0.0.5', "
+                  "'ipv4.host_address': '10.0.0.1,10.0.0.2'}", "one only" },
+                { "{'type': 'nic', 'nictype': 'routed', 'ipv4.address': '10.0.0.5', "
+                  "'ipv4.gateway': '10.0.0.1'}", "neither auto nor none" },
+                { "{'type': 'nic', 'nictype': 'routed', 'ipv4.address': '10.0.0.5', "
+                  "'ipv4.host_table': '0'}", "table" },
+                { "{'type': 'nic', 'nictype': 'routed', 'ipv4.address': '10.0.0.5', "
+                  "'ipv4.routes': '10.1.0.1/16'}", "IPv4" },
+                { "{'type': 'nic', 'network': 'br0', 'ipv4.address': '10.0.0.5,10.0.0.6'}",
+                  "several" },
+                { "{'type': 'nic', 'network': 'br0', 'ipv4.gateway': 'none'}", "routed" },
+                { "{'type': 'nic', 'network': 'br0', 'ipv4.routes': '10.1.0.0/16'}", "p2p" },
+                { "{'type': 'nic', 'nictype': 'macvlan', 'parent': 'x', 'ipv4.address': "
+                  "'10.0.0.5'}", "bridge" },
                 { "{'type': 'unix-char'}", "source" },
                 { "{'type': 'unix-char', 'path': '/dev/x', 'major': '1'}", "go together" },
                 { "{'type': 'unix-char', 'path': '/dev/x', 'major': '4096', 'minor': '0'}",

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/worker/runtime/container-config.h"
 
+#include <netinet/in.h>
 #include <string.h>
 
+#include "service/model/config.h"
+#include "service/model/nic-route.h"
+#include "service/model/subnet.h"
 #include "service/util/cleanup.h"
 #include "service/util/path.h"
 #include "service/worker/operations.h"
@@ -181,12 +185,39 @@ static const NicType *nic_type_find(const char *name) {
                 { "macvlan", "macvlan", true, false, "macvlan.mode", "bridge" },
                 { "ipvlan", "ipvlan", true, false, "ipvlan.mode", "l3s" },
                 { "physical", "phys", true, false },
+                /* Its parent is the host's business. */
+                { "routed", "veth", false, true },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(types); i++)
                 if (g_str_equal(types[i].ours, name))
                         return &types[i];
         return NULL;
+}
+
+/* Of a routed nic. */
+static int add_addresses(GString *text, unsigned i, GVariant *nic, int family, const char *word,
+                         const char *gateway, Error *ret_error) {
+        g_autofree char *key = g_strdup_printf("%s.address", word);
+        g_autofree char *gateway_key = g_strdup_printf("%s.gateway", word);
+        g_autofree char *host_key = g_strdup_printf("%s.host_address", word);
+        g_autofree char *lxc_key = g_strdup_printf("lxc.net.%u.%s", i, key);
+        g_autofree char *lxc_gateway = g_strdup_printf("lxc.net.%u.%s", i, gateway_key);
+        const char *value = config_get(nic, key);
+        g_autoptr(GArray) addresses = NULL;
+        int r = 0;
+
+        if (!value || g_str_equal(value, "none"))
+                return 0;
+        r = nic_parse_addresses(value, family, &addresses, ret_error);
+        for (guint k = 0; r >= 0 && k < addresses->len; k++) {
+                g_autofree char *one = subnet_to_string(&g_array_index(addresses, Subnet, k));
+
+                r = add(text, lxc_key, one, ret_error);
+        }
+        if (r < 0 || g_strcmp0(config_get(nic, gateway_key), "none") == 0)
+                return r;
+        return add(text, lxc_gateway, config_get(nic, host_key) ?: gateway, ret_error);
 }
 
 static int add_nic(GString *text, unsigned i, GVariant *nic, Error *ret_error) {
@@ -234,7 +265,13 @@ static int add_nic(GString *text, unsigned i, GVariant *nic, Error *ret_error) {
                 }
                 r = add(text, key, value, ret_error);
         }
-        return r < 0 ? r : add(text, flags, "up", ret_error);
+        if (r >= 0)
+                r = add(text, flags, "up", ret_error);
+        if (r >= 0 && g_str_equal(name, "routed"))
+                r = add_addresses(text, i, nic, AF_INET, "ipv4", NIC_GATEWAY_IPV4, ret_error);
+        if (r >= 0 && g_str_equal(name, "routed"))
+                r = add_addresses(text, i, nic, AF_INET6, "ipv6", NIC_GATEWAY_IPV6, ret_error);
+        return r;
 }
 
 static int add_nics(GString *text, const ContainerConfig *config, Error *ret_error) {

@@ -19,6 +19,7 @@
 #include "service/worker/runtime/device-stage.h"
 #include "service/worker/runtime/disk-limits.h"
 #include "service/worker/runtime/nic-limits.h"
+#include "service/worker/runtime/nic-routed.h"
 #include "service/worker/runtime/wait.h"
 
 #define CHANGE_TYPE "(ssiua(suuu)a{sa{ss}}a{sa{ss}})"
@@ -142,6 +143,7 @@ static int remove_nic(const Change *change, GVariant *options, Error *ret_error)
         if (path_fd < 0)
                 return error_set_errno(ret_error, -path_fd, "Cannot open %s", change->lxc_path);
         nic_limits_remove(path_fd, options);
+        nic_routed_remove(path_fd, options);
         return device_nic_remove(&change->init, path_fd, options, ret_error);
 }
 
@@ -152,10 +154,16 @@ static int add_nic(const Change *change, const char *device, GVariant *options,
 
         if (path_fd < 0)
                 return error_set_errno(ret_error, -path_fd, "Cannot open %s", change->lxc_path);
-        r = device_nic_add(&change->init, path_fd, options, ret_error);
-        if (r < 0 || !device_has_limits(options))
+        r = nic_routed_check(options, ret_error);
+        if (r >= 0)
+                r = device_nic_add(&change->init, path_fd, options, ret_error);
+        if (r < 0)
                 return r;
-        r = change_limits(change, device, options, ret_error);
+        r = nic_routed_apply(path_fd, options, ret_error);
+        if (r >= 0)
+                r = nic_routed_apply_inside(&change->init, options, ret_error);
+        if (r >= 0 && device_has_limits(options))
+                r = change_limits(change, device, options, ret_error);
         if (r < 0)
                 (void) remove_nic(change, options, NULL);
         return r;

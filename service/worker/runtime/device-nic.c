@@ -21,7 +21,7 @@ static bool is_type(GVariant *nic, const char *type) {
 }
 
 bool device_nic_has_host_end(GVariant *nic) {
-        return is_type(nic, "bridged") || is_type(nic, "p2p");
+        return is_type(nic, "bridged") || is_type(nic, "p2p") || is_type(nic, "routed");
 }
 
 /* --- inside --- */
@@ -178,7 +178,7 @@ int device_nic_add(const Process *init, int path_fd, GVariant *nic, Error *ret_e
         if (r < 0)
                 return nic_error(nic, "add", r, ret_error);
         if (device_nic_has_host_end(nic))
-                r = add_veth(sock, nic, index, namespace_fd);
+                r = add_veth(sock, nic, is_type(nic, "bridged") ? index : 0, namespace_fd);
         else if (is_type(nic, "physical"))
                 r = move_physical(sock, nic, namespace_fd);
         else

@@ -31,6 +31,7 @@
 #include "service/worker/runtime/failure-cause.h"
 #include "service/worker/runtime/nic-limits.h"
 #include "service/worker/runtime/nic-record.h"
+#include "service/worker/runtime/nic-routed.h"
 #include "service/worker/runtime/process.h"
 #include "service/worker/runtime/syscall-filter.h"
 #include "service/worker/runtime/wait.h"
@@ -455,6 +456,9 @@ static int complete_nic(const Process *init, int path_fd, GVariant *nic, Error *
         /* Its root may have been quick to give it another name. */
         if (r < 0 && r != -ENODEV)
                 return record_error(nic, r, ret_error);
+        r = nic_routed_apply(path_fd, nic, ret_error);
+        if (r < 0)
+                return r;
         return device_has_limits(nic) ? nic_limits_apply(path_fd, nic, ret_error) : 0;
 }
 
@@ -538,6 +542,9 @@ static int record_nics_before(const Start *start, int path_fd, Error *ret_error)
 
                 if (r < 0)
                         return record_error(nic, r, ret_error);
+                r = nic_routed_check(nic, ret_error);
+                if (r < 0)
+                        return r;
         }
         return 0;
 }

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/model/nic-route.h"
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "service/model/config-value.h"
+#include "service/model/config.h"
+#include "service/model/subnet.h"
+#include "service/util/cleanup.h"
+
+typedef int (*ParseFunc)(const char *text, int family, Subnet *ret, Error *ret_error);
+
+static int parse_list(const char *text, int family, ParseFunc parse, GArray **ret,
+                      Error *ret_error) {
+        g_autoptr(GArray) list = g_array_new(FALSE, FALSE, sizeof(Subnet));
+        g_auto(GStrv) words = g_strsplit(text, ",", (int) NIC_ROUTES_MAX + 1);
+
+        if (g_strv_length(words) > NIC_ROUTES_MAX)
+                return error_set(ret_error, ERROR_INVALID_DEVICE, "there are more than %u of them",
+                                 NIC_ROUTES_MAX);
+        if (!*words)
+                return error_set(ret_error, ERROR_INVALID_DEVICE, "it is empty");
+        for (char **word = words; *word; word++) {
+                Subnet one;
+                int r = parse(g_strstrip(*word), family, &one, ret_error);
+
+                if (r < 0)
+                        return r;
+                g_array_append_val(list, one);
+        }
+        *ret = TAKE_PTR(list);
+        return 0;
+}
+
+int nic_parse_addresses(const char *text, int family, GArray **ret, Error *ret_error) {
+        return parse_list(text, family, subnet_parse_address, ret, ret_error);
+}
+
+int nic_parse_routes(const char *text, int family, GArray **ret, Error *ret_error) {
+        return parse_list(text, family, subnet_parse_route, ret, ret_error);
+}
+
+/* --- values --- */
+
+static int check_list(const char *value, int family, ParseFunc parse, Error *ret_error) {
+        g_autoptr(GArray) unused = NULL;
+        g_auto(Error) error = ERROR_INIT;
+
+        if (parse_list(value, family, parse, &unused, &error) < 0)
+                return error_set(ret_error, ERROR_INVALID_DEVICE, "of IPv%d: %s",
+                                 family == AF_INET ? 4 : 6, error.message);
+        return 0;
+}
+
+static int check_one(const char *value, int family, Error *ret_error) {
+        if (strchr(value, ','))
+                return error_set(ret_error, ERROR_INVALID_DEVICE, "there can be one only");
+        return check_list(value, family, subnet_parse_address, ret_error);
+}
+
+int nic_check_addresses_ipv4(const char *value, Error *ret_error) {
+        return g_str_equal(value, "none") ? 0 : check_list(value, AF_INET, subnet_parse_address,
+                                                           ret_error);
+}
+
+int nic_check_addresses_ipv6(const char *value, Error *ret_error) {
+        return g_str_equal(value, "none") ? 0 : check_list(value, AF_INET6, subnet_parse_address,
+                                                           ret_error);
+}
+
+int nic_check_routes_ipv4(const char *value, Error *ret_error) {
+        return check_list(value, AF_INET, subnet_parse_route, ret_error);
+}
+
+int nic_check_routes_ipv6(const char *value, Error *ret_error) {
+        return check_list(value, AF_INET6, subnet_parse_route, ret_error);
+}
+
+int nic_check_gateway(const char *value, Error *ret_error) {
+        if (g_str_equal(value, "auto") || g_str_equal(value, "none"))
+                return 0;
+        return error_set(ret_error, ERROR_INVALID_DEVICE, "\"%.64s\" is neither auto nor none",
+                         value);
+}
+
+int nic_check_host_address_ipv4(const char *value, Error *ret_error) {
+        return check_one(value, AF_INET, ret_error);
+}
+
+int nic_check_host_address_ipv6(const char *value, Error *ret_error) {
+        return check_one(value, AF_INET6, ret_error);
+}
+
+int nic_check_table(const char *value, Error *ret_error) {
+        uint64_t unused;
+
+        if (config_parse_integer(value, 1, G_MAXUINT32, &unused) < 0)
+                return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                 "\"%.32s\" is no number of a table of routes", value);
+        return 0;
+}
+
+/* --- what concerns several options --- */
+
+static int check_options(GVariant *options, const char *const *keys, const char *for_what,
+                         Error *ret_error) {
+        for (; *keys; keys++)
+                if (config_get(options, *keys))
+                        return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                         "\"%s\" is for nics of type %s", *keys, for_what);
+        return 0;
+}
+
+static bool has_address(GVariant *options, const char *key) {
+        const char *value = config_get(options, key);
+
+        return value && !g_str_equal(value, "none");
+}
+
+int nic_check_routed(GVariant *options, Error *ret_error) {
+        static const char *const routed_only[] = {
+                "ipv4.gateway", "ipv6.gateway", "ipv4.host_address", "ipv6.host_address",
+                "ipv4.host_table", "ipv6.host_table", NULL,
+        };
+        static const char *const routes[] = { "ipv4.routes", "ipv6.routes", NULL };
+        const char *nictype = config_get(options, "nictype") ?: "bridged";
+
+        if (!g_str_equal(nictype, "routed")) {
+                int r = check_options(options, routed_only, "routed", ret_error);
+
+                if (r < 0 || g_str_equal(nictype, "p2p"))
+                        return r;
+                return check_options(options, routes, "routed and p2p", ret_error);
+        }
+        if (!has_address(options, "ipv4.address") && !has_address(options, "ipv6.address"))
+                return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                 "a routed nic needs an \"ipv4.address\" or an \"ipv6.address\"");
+        return 0;
+}

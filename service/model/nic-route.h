@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Nics of type "routed": the host leads packets for the addresses of a container to it, and answers
+ * for them on the link of its parent; the container knows no more of the net than the host's end,
+ * which is its gateway. And routes of the host that lead to a nic.
+ */
+
+#include <glib.h>
+
+#include "service/util/error.h"
+
+#define NIC_GATEWAY_IPV4 "169.254.0.1"
+#define NIC_GATEWAY_IPV6 "fe80::1"
+/* Addresses or routes of one nic. */
+#define NIC_ROUTES_MAX 64U
+
+/* "10.0.0.5,10.0.0.6" as Subnets with the whole of an address for a prefix; "10.1.0.0/16" as the
+ * Subnets of routes. */
+int nic_parse_addresses(const char *text, int family, GArray **ret, Error *ret_error);
+int nic_parse_routes(const char *text, int family, GArray **ret, Error *ret_error);
+
+/* For the table of devices: values, options together. */
+int nic_check_addresses_ipv4(const char *value, Error *ret_error);
+int nic_check_addresses_ipv6(const char *value, Error *ret_error);
+int nic_check_routes_ipv4(const char *value, Error *ret_error);
+int nic_check_routes_ipv6(const char *value, Error *ret_error);
+int nic_check_gateway(const char *value, Error *ret_error);
+int nic_check_host_address_ipv4(const char *value, Error *ret_error);
+int nic_check_host_address_ipv6(const char *value, Error *ret_error);
+int nic_check_table(const char *value, Error *ret_error);
+int nic_check_routed(GVariant *options, Error *ret_error);
