@@ -3,6 +3,7 @@
 
 #include "client/commands.h"
 #include "client/devices.h"
+#include "client/metadata.h"
 #include "client/settings.h"
 #include "client/table.h"
 #include "client/snapshot.h"
@@ -279,10 +280,14 @@ const Command config_commands[] = {
           .run = config_get },
         { "keys", NULL, "[container|profile|network|pool]", "List the keys that there are",
           client_list_options, "-", 0, 1, .run = config_keys },
+        { "metadata", NULL, NULL, "Manage what the image of a container said of itself",
+          .children = metadata_commands },
         { "set", NULL, "<container> <key>=<value>...", "Set keys", set_options, "ck", 1, -1,
           .run = config_set },
         { "show", NULL, "<container>[/<snapshot>]", "Show the configuration as YAML", show_options,
           "h-", 0, 1, .run = config_show },
+        { "template", NULL, NULL, "Manage texts that files of a container are made from",
+          .children = template_commands },
         { "unset", NULL, "<container> <key>", "Remove a key", set_options, "ck", 1, 2,
           .run = config_unset },
         { NULL },

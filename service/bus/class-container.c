@@ -4,6 +4,7 @@
 #include "service/bus/class-container-copy.h"
 #include "service/bus/class-container-exec.h"
 #include "service/bus/class-container-files.h"
+#include "service/bus/class-container-metadata.h"
 #include "service/bus/container-archive.h"
 #include "service/bus/path.h"
 #include "service/model/config.h"
@@ -523,6 +524,28 @@ static const BusMethod methods[] = {
         { "GetDevices", "a{sv}", "a{sa{ss}}", SD_BUS_PARAM(options) SD_BUS_PARAM(devices),
           BUS_OWNER, NULL, "enter", "read the devices of the container $(container)",
           get_options, NULL, get_devices },
+        { "ListTemplates", "a{sv}", "as", SD_BUS_PARAM(options) SD_BUS_PARAM(names),
+          BUS_OWNER, NULL, "enter", "read the templates of the container $(container)",
+          NULL, NULL, bus_list_templates },
+        { "ReadTemplate", "sa{sv}", "s",
+          SD_BUS_PARAM(name) SD_BUS_PARAM(options) SD_BUS_PARAM(content),
+          BUS_OWNER, NULL, "enter", "read the template $(template) of the container $(container)",
+          NULL, bus_template_prepare, bus_read_template },
+        { "WriteTemplate", "ssa{sv}", "",
+          SD_BUS_PARAM(name) SD_BUS_PARAM(content) SD_BUS_PARAM(options),
+          BUS_OWNER, "use", "enter",
+          "change the template $(template) of the container $(container)",
+          bus_write_template_options, bus_template_prepare, bus_write_template },
+        { "DeleteTemplate", "sa{sv}", "", SD_BUS_PARAM(name) SD_BUS_PARAM(options),
+          BUS_OWNER, "use", "enter",
+          "delete the template $(template) of the container $(container)",
+          NULL, bus_template_prepare, bus_delete_template },
+        { "GetMetadata", "a{sv}", "a{sv}", SD_BUS_PARAM(options) SD_BUS_PARAM(metadata),
+          BUS_OWNER, NULL, "enter", "read the metadata of the container $(container)",
+          NULL, NULL, bus_get_metadata },
+        { "UpdateMetadata", "a{sv}", "", SD_BUS_PARAM(options),
+          BUS_OWNER, "use", "enter", "change the metadata of the container $(container)",
+          bus_update_metadata_options, NULL, bus_update_metadata },
         { "GetState", "a{sv}", "a{sv}", SD_BUS_PARAM(options) SD_BUS_PARAM(state),
           BUS_PUBLIC, .act = get_state },
         { "GetDiskUsage", "a{sv}", "a{sv}", SD_BUS_PARAM(options) SD_BUS_PARAM(usage),

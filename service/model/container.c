@@ -26,11 +26,6 @@ static GVariant *addresses_empty(void) {
         return g_variant_ref_sink(g_variant_new_array(G_VARIANT_TYPE("(sssus)"), NULL, 0));
 }
 
-static GVariant *templates_empty(void) {
-        return g_variant_ref_sink(g_variant_new_array(
-                g_variant_type_element(IMAGE_TEMPLATES_TYPE), NULL, 0));
-}
-
 Container *container_new(const char *name, uid_t owner) {
         Container *c = g_new0(Container, 1);
 
@@ -38,7 +33,7 @@ Container *container_new(const char *name, uid_t owner) {
         c->description = g_strdup("");
         c->config = config_empty();
         c->devices = devices_empty();
-        c->templates = templates_empty();
+        c->templates = image_templates_empty();
         c->profiles = g_new0(char *, 1);
         c->addresses = addresses_empty();
         c->snapshots = g_ptr_array_new();
@@ -184,7 +179,7 @@ int container_from_record(const char *name, GVariant *value, Container **ret) {
             ids_read(c, record) < 0 ||
             record_get_uint64(record, "created", &c->created) < 0 ||
             record_get_uint64(record, "last-started", &c->last_started) < 0 ||
-            record_get_variant(record, "templates", IMAGE_TEMPLATES_TYPE, &c->templates) < 0 ||
+            record_get_templates(record, &c->templates) < 0 ||
             snapshots_read(c, record) < 0)
                 return -EBADMSG;
         c->state = (ContainerState) state;

@@ -23,8 +23,7 @@ Image *image_new(const char *fingerprint, uid_t owner) {
         image->filename = g_strdup("");
         image->rootfs_filename = g_strdup("");
         image->properties = config_empty();
-        image->templates = g_variant_ref_sink(
-                g_variant_new_array(G_VARIANT_TYPE("(ssasa{ss}b)"), NULL, 0));
+        image->templates = image_templates_empty();
         image->aliases = g_new0(char *, 1);
         image->pools = g_new0(char *, 1);
         return image;
@@ -95,7 +94,7 @@ int image_from_record(const char *name, GVariant *value, Image **ret) {
             record_get_uint64(record, "expires", &image->expires) < 0 ||
             record_get_uint64(record, "last-used", &image->last_used) < 0 ||
             record_get_variant(record, "properties", CONFIG_TYPE, &image->properties) < 0 ||
-            record_get_variant(record, "templates", IMAGE_TEMPLATES_TYPE, &image->templates) < 0 ||
+            record_get_templates(record, &image->templates) < 0 ||
             record_get_strv(record, "aliases", &image->aliases) < 0 ||
             record_get_strv(record, "pools", &image->pools) < 0 ||
             later_fields_from_record(record, image) < 0)

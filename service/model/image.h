@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "service/model/image-template.h"
 #include "service/model/object.h"
 #include "service/util/error.h"
 
@@ -29,9 +30,6 @@ typedef struct Image {
         char **aliases;
         char **pools;         /* where it is unpacked */
 } Image;
-
-/* path, content, when, properties, create-only */
-#define IMAGE_TEMPLATES_TYPE ((const GVariantType *) "a(ssasa{ss}b)")
 
 Image *image_new(const char *fingerprint, uid_t owner);
 Image *image_free(Image *image);

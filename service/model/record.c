@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "service/model/image-template.h"
+
 void record_put_object(GVariantDict *dict, const Object *o) {
         g_variant_dict_insert(dict, "owner", "u", (guint32) o->owner);
         g_variant_dict_insert(dict, "revision", "t", o->revision);
@@ -54,6 +56,17 @@ int record_get_variant(GVariantDict *record, const char *key, const GVariantType
                 return -EBADMSG;
         g_clear_pointer(value, g_variant_unref);
         *value = v;
+        return 0;
+}
+
+int record_get_templates(GVariantDict *record, GVariant **value) {
+        g_autoptr(GVariant) recorded = g_variant_dict_lookup_value(record, "templates", NULL);
+        GVariant *templates = recorded ? image_templates_upgrade(recorded) : NULL;
+
+        if (!templates)
+                return -EBADMSG;
+        g_clear_pointer(value, g_variant_unref);
+        *value = templates;
         return 0;
 }
 

@@ -22,5 +22,7 @@ int record_get_strv(GVariantDict *record, const char *key, char ***value);
 int record_get_uint64(GVariantDict *record, const char *key, uint64_t *value);
 int record_get_uint32(GVariantDict *record, const char *key, uint32_t *value);
 int record_get_boolean(GVariantDict *record, const char *key, bool *value);
+/* "templates" of an image or a container. */
+int record_get_templates(GVariantDict *record, GVariant **value);
 int record_get_enum(GVariantDict *record, const char *key, const char *const *names, int n,
                     int *value);

@@ -214,7 +214,7 @@ static int import_done(Job *job, GVariant *result, int *fds, size_t n_fds, Error
         Container *c = data->target.container;
         GVariant *templates;
 
-        if (!c || !g_variant_lookup(result, "templates", "@a(ssasa{ss}b)", &templates))
+        if (!c || !g_variant_lookup(result, "templates", "@" IMAGE_TEMPLATES_SIGNATURE, &templates))
                 return error_set(ret_error, ERROR_FAILED,
                                  "The image worker's result is incomplete");
         g_variant_unref(c->templates);

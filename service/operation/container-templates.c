@@ -29,9 +29,9 @@ static GVariant *due_templates(const Container *c) {
 
         g_variant_builder_init(&builder, G_VARIANT_TYPE("a(ssa{ss}b)"));
         g_variant_iter_init(&iter, c->templates);
-        while (g_variant_iter_next(&iter, "(&s&s^a&s@a{ss}b)", &path, &content, &when, &properties,
-                                   &create_only)) {
-                if (is_due(c, when))
+        while (g_variant_iter_next(&iter, "(&s&s&s^a&s@a{ss}b)", &path, NULL, &content, &when,
+                                   &properties, &create_only)) {
+                if (*path && is_due(c, when))
                         g_variant_builder_add(&builder, "(ss@a{ss}b)", path, content, properties,
                                               create_only);
                 g_variant_unref(properties);

@@ -61,7 +61,7 @@ static int image_from_result(Job *job, GVariant *result, Image **ret, Error *ret
             !g_variant_lookup(result, "expires", "t", &expires) ||
             !g_variant_lookup(result, "unpacked", "b", &unpacked) ||
             !g_variant_lookup(result, "properties", "@a{ss}", &properties) ||
-            !g_variant_lookup(result, "templates", "@a(ssasa{ss}b)", &templates) ||
+            !g_variant_lookup(result, "templates", "@" IMAGE_TEMPLATES_SIGNATURE, &templates) ||
             !name_is_fingerprint(fingerprint) || strlen(architecture) > 32)
                 return error_set(ret_error, ERROR_FAILED,
                                  "The image worker's result is incomplete");

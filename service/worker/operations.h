@@ -98,16 +98,16 @@
  * arguments are given unpacks it into volume images/FINGERPRINT. With "rootfs-spool" s it is a
  * split image (fds: archive, rootfs), whose fingerprint is that of one archive followed by the
  * other. Result: "fingerprint" s, "size" t (of both), "architecture" s, "created" t (µs),
- * "expires" t, "properties" a{ss}, "templates" a(ssasa{ss}b) (path, content, when, properties,
- * create-only), "unpacked" b, "skipped-devices" u. On failure the spools and the volume are gone.
- * Cancel: likewise. */
+ * "expires" t, "properties" a{ss}, "templates" a(sssasa{ss}b) (path, file, content, when,
+ * properties, create-only), "unpacked" b, "skipped-devices" u. On failure the spools and the volume
+ * are gone. Cancel: likewise. */
 #define OPERATION_IMAGE_IMPORT "image.import"
 /* Unpacks the archive "archive" s, or "rootfs" s of a split image, which was imported before, into
  * volume images/"image" s. */
 #define OPERATION_IMAGE_UNPACK "image.unpack"
 /* Makes an image archive "spool" s, unified, with "compression" s ("gzip", "bzip2", "xz", "zstd" or
  * "none"), of volume containers/"container" s, or of its snapshot "snapshot" s ("" for itself).
- * "architecture" s, "created" t, "expires" t, "properties" a{ss}, "templates" a(ssasa{ss}b) become
+ * "architecture" s, "created" t, "expires" t, "properties" a{ss}, "templates" a(sssasa{ss}b) become
  * its metadata. Result: as IMAGE_IMPORT; nothing is unpacked. On failure the spool is gone. */
 #define OPERATION_IMAGE_PUBLISH "image.publish"
 /* Writes the archive "archive" s to (fds: destination), a file or pipe. */
@@ -122,8 +122,8 @@
  * event {"index": b true} with a sealed memfd: an a{sv} of "container" a{sv} and "snapshots"
  * aa{sv}, from a stranger. berthd answers ("accept", {...}) with pool arguments, "container" s, the
  * name that it is to have, and "snapshots" as, the names of all of them; or ("refuse", {"name": s,
- * "message": s}), which is then the error. Result: "templates" a(ssasa{ss}b). On failure the caller
- * deletes what was made. */
+ * "message": s}), which is then the error. Result: "templates" a(sssasa{ss}b). On failure the
+ * caller deletes what was made. */
 #define OPERATION_CONTAINER_IMPORT "image.import-container"
 
 /* --- network: berth-worker-network -------------------------------------------------------- */

@@ -222,7 +222,7 @@ TEST(a_copy_renders_its_templates) {
         g_autofree char *image = NULL, *log = NULL;
         g_autoptr(Call) copy = NULL, start = NULL, made = NULL;
 
-        harness_plan(h, "image.import", "set templates [('/etc/of-copy', 'x', ['copy'], "
+        harness_plan(h, "image.import", "set templates [('/etc/of-copy', 'c.tpl', 'x', ['copy'], "
                                         "@a{ss} {}, false)]");
         image = world_import_image(alice, "with templates", "tpl");
         made = client_run_job(alice, PATH_ROOT, "Manager.CreateContainer",

@@ -273,7 +273,7 @@ static int image_delete(Worker *worker, GVariantDict *result, Error *ret_error) 
 static int image_import(Worker *worker, GVariantDict *result, Error *ret_error) {
         _cleanup_close_ int archive = worker_take_fd(worker, 0);
         g_autoptr(GVariant) none = g_variant_ref_sink(
-                g_variant_new_array(G_VARIANT_TYPE("(ssasa{ss}b)"), NULL, 0));
+                g_variant_new_array(G_VARIANT_TYPE("(sssasa{ss}b)"), NULL, 0));
         g_autoptr(GBytes) bytes = NULL;
         g_autofree char *fingerprint = NULL;
         g_autoptr(GVariant) properties = g_variant_ref_sink(
@@ -375,7 +375,7 @@ static int container_import(Worker *worker, GVariantDict *result, Error *ret_err
         if (r >= 0 && setting("hold"))
                 r = pass_gate(worker, OPERATION_CONTAINER_IMPORT, ret_error);
         g_variant_dict_insert_value(result, "templates",
-                                    g_variant_new_parsed("@a(ssasa{ss}b) []"));
+                                    g_variant_new_parsed("@a(sssasa{ss}b) []"));
         return r;
 }
 

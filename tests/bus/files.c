@@ -139,9 +139,9 @@ TEST(templates_are_made_when_they_are_due) {
 
         world_make_pool(h);
         harness_plan(h, "image.import",
-                     "set templates [('/create', 'x', ['create'], @a{ss} {}, false), "
-                     "('/start', 'x', ['start'], {}, false), ('/rename', 'x', ['rename'], {}, "
-                     "false)]");
+                     "set templates [('/create', 'a', 'x', ['create'], @a{ss} {}, false), "
+                     "('/start', 'a', 'x', ['start'], {}, false), "
+                     "('/rename', 'a', 'x', ['rename'], {}, false)]");
         g_free(world_import_image(h->root, "with templates", "fake"));
         g_free(world_make_container(alice, "c1"));
         for (size_t i = 0; i < ELEMENTSOF(rounds); i++) {

@@ -141,7 +141,7 @@ FUZZ_SEEDS(description) {
                 " 'templates': <[('/etc/hostname', 'x', ['create'], {'a': 'b'}, true)]>}"));
         fuzz_seed_variant(g_variant_new_parsed(
                 "{'architecture': <'pdp11'>, 'created': <uint64 0xffffffffffffffff>,"
-                " 'properties': <{'a': '', 'a': ''}>, 'templates': <@a(ssasa{ss}b) []>}"));
+                " 'properties': <{'a': '', 'a': ''}>, 'templates': <@a(sssasa{ss}b) []>}"));
 }
 
 /* --- names in archives --- */

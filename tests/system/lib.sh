@@ -245,6 +245,14 @@ objects() {
                 '.data[0] | to_entries[] | select(.value | has($interface)) | .key | ltrimstr($root)'
 }
 
+# jobs_under_way: paths of jobs that have not ended.
+jobs_under_way() {
+        local job
+        for job in $(objects Job); do
+                [ "$(property "$job" Job State)" = "done" ] || echo "$job"
+        done
+}
+
 # delete OBJECT [OPTION...]: and waits until it is gone.
 delete() {
         berth-call --quiet "$ROOT_PATH$1" Delete "${@:2}" >/dev/null

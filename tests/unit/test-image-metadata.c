@@ -305,7 +305,7 @@ TEST(a_description_passes_its_own_check) {
         checked = g_variant_ref_sink(g_variant_dict_end(&result));
         templates = g_variant_lookup_value(checked, "templates", NULL);
         text = g_variant_print(templates, FALSE);
-        g_assert_cmpstr(text, ==, "[('/e', 'content', ['start'], {}, false)]");
+        g_assert_cmpstr(text, ==, "[('/e', 'f', 'content', ['start'], {}, false)]");
         properties = g_variant_lookup_value(checked, "properties", NULL);
         properties_text = g_variant_print(properties, FALSE);
         g_assert_cmpstr(properties_text, ==, "{'a': 'y', 'b': 'x'}");
@@ -328,11 +328,14 @@ TEST(hostile_descriptions_are_refused) {
                 { "properties", "{'a\\u0007': 'x'}" },
                 { "properties", "{'a': 'x', 'a': 'y'}" },
                 { "properties", "{'a': 1}" },
-                { "templates", "[('e', '', @as [], @a{ss} {}, false)]" },
-                { "templates", "[('/../e', '', @as [], @a{ss} {}, false)]" },
-                { "templates", "[('/e', '', ['/bin/sh'], @a{ss} {}, false)]" },
-                { "templates", "[('/e', '', @as [], {'': ''}, false)]" },
-                { "templates", "[('/e', '', @as [], @a{ss} {})]" },
+                { "templates", "[('e', 'f', '', @as [], @a{ss} {}, false)]" },
+                { "templates", "[('/e', '../f', '', @as [], @a{ss} {}, false)]" },
+                { "templates", "[('', 'f', '', @as [], @a{ss} {}, false)]" },
+                { "templates", "[('/e', '', @as [], @a{ss} {}, false)]" },
+                { "templates", "[('/../e', 'f', '', @as [], @a{ss} {}, false)]" },
+                { "templates", "[('/e', 'f', '', ['/bin/sh'], @a{ss} {}, false)]" },
+                { "templates", "[('/e', 'f', '', @as [], {'': ''}, false)]" },
+                { "templates", "[('/e', 'f', '', @as [], @a{ss} {})]" },
                 { "skipped-devices", "uint32 4294967295" },
         };
         g_autoptr(GVariant) good = describe(HEAD);

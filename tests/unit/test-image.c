@@ -229,8 +229,8 @@ TEST(the_result_tells_what_the_image_is) {
                 assert_value(client->result, "expires", "uint64 0");
                 assert_value(client->result, "properties", "{'os': 'Test'}");
                 assert_value(client->result, "templates",
-                             "[('/etc/hostname', '{{ container.name }}\\n', ['create'], @a{ss} {}, "
-                             "false)]");
+                             "[('/etc/hostname', 'h.tpl', '{{ container.name }}\\n', ['create'], "
+                             "@a{ss} {}, false)]");
                 assert_value(client->result, "unpacked", "true");
                 assert_value(client->result, "skipped-devices", "uint32 2");
                 assert_mode(spool, "", S_IFREG | 0600, 0, 0);
@@ -443,7 +443,7 @@ TEST(plain_root_filesystems) {
                 assert_value(client->result, "properties",
                              "{'description': 'Void', 'name': 'Void', 'os': 'void', "
                              "'release': '1.0'}");
-                assert_value(client->result, "templates", "@a(ssasa{ss}b) []");
+                assert_value(client->result, "templates", "@a(sssasa{ss}b) []");
                 assert_value(client->result, "skipped-devices", "uint32 1");
                 image_fixture_forget(fixture, archive);
         }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "service/model/image-template.h"
 #include "service/util/cleanup.h"
 #include "service/worker/image/metadata-writer.h"
 
@@ -60,15 +61,16 @@ int archive_writer_open(int fd, const char *compression, bool exact, ArchiveWrit
 
 static int put_templates(ArchiveWriter *archive, const char *prefix, GVariant *templates,
                          Error *ret_error) {
-        for (gsize i = 0; i < g_variant_n_children(templates); i++) {
-                g_autofree char *file = g_strdup_printf("%s%zu.tpl", METADATA_TEMPLATE_PREFIX,
-                                                        (size_t) i);
-                g_autofree char *name = g_build_filename(prefix, "templates", file, NULL);
-                const char *content;
+        g_autoptr(GVariant) files = g_variant_ref_sink(image_templates_get_files(templates));
+
+        for (gsize i = 0; i < g_variant_n_children(files); i++) {
+                g_autofree char *name = NULL;
+                const char *file, *content;
                 int r;
 
-                g_variant_get_child(templates, i, "(&s&sasa{ss}b)", NULL, &content, NULL, NULL,
-                                    NULL);
+                g_variant_get_child(files, i, "&s", &file);
+                content = image_templates_get(templates, file);
+                name = g_build_filename(prefix, "templates", file, NULL);
                 r = tree_write_file(archive, name, content, strlen(content), ret_error);
                 if (r < 0)
                         return r;

@@ -23,8 +23,8 @@ typedef struct archive ArchiveWriter;
 int archive_writer_open(int fd, const char *compression, bool exact, ArchiveWriter **ret,
                         Error *ret_error);
 ArchiveWriter *archive_writer_free(ArchiveWriter *archive);
-/* Below `prefix` ("" for the top): metadata.yaml, the templates (IMAGE_TEMPLATES_TYPE), and the
- * tree as rootfs/. */
+/* Below `prefix` ("" for the top): metadata.yaml, the templates (IMAGE_TEMPLATES_SIGNATURE), and
+ * the tree as rootfs/. */
 int archive_writer_put(ArchiveWriter *archive, const char *prefix, GBytes *metadata,
                        GVariant *templates, int root_fd, TreeProgress progress, void *userdata,
                        Error *ret_error);

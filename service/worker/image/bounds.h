@@ -8,6 +8,8 @@
 
 #include <glib.h>
 
+#include "service/model/image-template.h"
+
 /* The archive as it comes, and all bytes of it unpacked, holes of sparse files included. */
 #define IMAGE_ARCHIVE_MAX (G_GUINT64_CONSTANT(64) << 30)
 #define IMAGE_UNPACKED_MAX (G_GUINT64_CONSTANT(64) << 30)
@@ -32,11 +34,7 @@
 /* The index of a container's archive, with the configuration of all its snapshots. */
 #define CONTAINER_INDEX_MAX (4U << 20)
 #define IMAGE_OS_RELEASE_MAX (64U << 10)
-#define IMAGE_TEMPLATES_MAX 256U
-#define IMAGE_TEMPLATE_MAX (64U << 10)
-/* All that is told about an image together: properties, templates and their content. It leaves
- * room in PROTOCOL_MESSAGE_MAX for the rest of a worker's result. */
-#define IMAGE_DESCRIPTION_MAX (120U << 10)
+/* Of templates: see service/model/image-template.h. */
 
 /* The end of the year 9999. */
 #define IMAGE_DATE_MAX_USEC (G_GUINT64_CONSTANT(253402300799) * G_TIME_SPAN_SECOND)

@@ -18,7 +18,7 @@
 typedef struct Content {
         const char *compression;
         GBytes *index, *metadata;
-        GVariant *templates; /* IMAGE_TEMPLATES_TYPE */
+        GVariant *templates; /* IMAGE_TEMPLATES_SIGNATURE */
         GVariant *snapshots; /* as */
 } Content;
 
@@ -186,7 +186,7 @@ int container_export(Worker *worker, GVariantDict *result, Error *ret_error) {
                 return to;
         r = worker_get_string(worker, "compression", &content.compression, ret_error);
         if (r >= 0)
-                r = worker_get_variant(worker, "templates", IMAGE_TEMPLATES_TYPE, &templates,
+                r = worker_get_variant(worker, "templates", IMAGE_TEMPLATES_SIGNATURE, &templates,
                                        ret_error);
         if (r >= 0)
                 r = worker_get_variant(worker, "index", "a{sv}", &index, ret_error);

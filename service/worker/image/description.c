@@ -39,7 +39,7 @@ static int template_add(const ImageTemplate *template, GHashTable *contents,
                 return error_set(ret_error, ERROR_INVALID_IMAGE,
                                  "The template \"%s\" is not UTF-8 text", file);
         text = g_strndup(data ?: "", size);
-        g_variant_builder_add(builder, "(ss@as@a{ss}b)", template->path, text,
+        g_variant_builder_add(builder, "(sss@as@a{ss}b)", template->path, template->file, text,
                               g_variant_new_strv((const char *const *) template->when->pdata,
                                                  (gssize) template->when->len),
                               properties_to_variant(template->properties), template->create_only);
@@ -49,7 +49,7 @@ static int template_add(const ImageTemplate *template, GHashTable *contents,
 int image_description_build(const ImageMetadata *metadata, GHashTable *contents,
                             uint32_t skipped_devices, GVariantDict *dict, Error *ret_error) {
         g_auto(GVariantBuilder) builder =
-                G_VARIANT_BUILDER_INIT((const GVariantType *) IMAGE_TEMPLATES_TYPE);
+                G_VARIANT_BUILDER_INIT((const GVariantType *) IMAGE_TEMPLATES_SIGNATURE);
         g_autoptr(GVariant) properties = NULL, templates = NULL;
         gsize size;
 
@@ -92,12 +92,13 @@ static bool properties_are_valid(GVariant *properties) {
 }
 
 static bool template_is_valid(GVariant *template) {
-        g_autoptr(GVariant) properties = g_variant_get_child_value(template, 3);
+        g_autoptr(GVariant) properties = g_variant_get_child_value(template, 4);
         g_autofree const char **when = NULL;
-        const char *path, *content;
+        const char *path, *file, *content;
 
-        g_variant_get(template, "(&s&s^a&s@a{ss}b)", &path, &content, &when, NULL, NULL);
-        if (!image_template_path_is_valid(path) || strlen(content) > IMAGE_TEMPLATE_MAX)
+        g_variant_get(template, "(&s&s&s^a&s@a{ss}b)", &path, &file, &content, &when, NULL, NULL);
+        if (!image_template_path_is_valid(path) || !image_template_file_is_valid(file) ||
+            strlen(content) > IMAGE_TEMPLATE_MAX)
                 return false;
         for (const char **word = when; *word; word++)
                 if (!image_template_when_is_valid(*word))
@@ -141,7 +142,7 @@ int image_description_check(GVariant *untrusted, GVariantDict *dict, Error *ret_
                 { "created", "t", date_is_valid },
                 { "expires", "t", date_is_valid },
                 { "properties", IMAGE_PROPERTIES_TYPE, properties_are_valid },
-                { "templates", IMAGE_TEMPLATES_TYPE, templates_are_valid },
+                { "templates", IMAGE_TEMPLATES_SIGNATURE, templates_are_valid },
                 { "skipped-devices", "u", count_is_valid },
         };
 

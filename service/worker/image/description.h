@@ -12,12 +12,11 @@
 
 #include <glib.h>
 
+#include "service/model/image-template.h"
 #include "service/util/error.h"
 #include "service/worker/image/metadata.h"
 
 #define IMAGE_PROPERTIES_TYPE "a{ss}"
-/* Path inside the container, content, when to render, properties, create-only. */
-#define IMAGE_TEMPLATES_TYPE "a(ssasa{ss}b)"
 
 /* `contents` has the GBytes of the files in templates/ by name. A template whose file is not there
  * or is not text is an error, and so are more words than IMAGE_DESCRIPTION_MAX. */

@@ -8,14 +8,14 @@
 static void put_templates(YamlWriter *w, GVariant *templates) {
         yaml_begin_map(w);
         for (gsize i = 0; i < g_variant_n_children(templates); i++) {
-                g_autofree char *file = g_strdup_printf("%s%zu.tpl", METADATA_TEMPLATE_PREFIX,
-                                                        (size_t) i);
                 g_autoptr(GVariant) when = NULL, properties = NULL;
+                const char *path, *file;
                 gboolean create_only;
-                const char *path;
 
-                g_variant_get_child(templates, i, "(&s&s@as@a{ss}b)", &path, NULL, &when,
+                g_variant_get_child(templates, i, "(&s&s&s@as@a{ss}b)", &path, &file, NULL, &when,
                                     &properties, &create_only);
+                if (!*path)
+                        continue;
                 yaml_put_string(w, path);
                 yaml_begin_map(w);
                 yaml_put_string(w, "template");
@@ -45,7 +45,7 @@ int metadata_write(GVariant *args, GBytes **ret, Error *ret_error) {
         g_autoptr(GVariant) properties = g_variant_lookup_value(args, "properties",
                                                                 G_VARIANT_TYPE("a{ss}"));
         g_autoptr(GVariant) templates = g_variant_lookup_value(
-                args, "templates", G_VARIANT_TYPE(IMAGE_TEMPLATES_TYPE));
+                args, "templates", G_VARIANT_TYPE(IMAGE_TEMPLATES_SIGNATURE));
         g_autoptr(YamlWriter) w = yaml_writer_new();
         const char *architecture = "";
 

@@ -7,8 +7,6 @@
 
 #include "service/util/error.h"
 
-/* Template number N is the file METADATA_TEMPLATE_PREFIX "N.tpl". */
-#define METADATA_TEMPLATE_PREFIX "template"
 
 /* `args` a{sv}: "architecture", "created", "expires", "properties", "templates" as the worker's
  * request has them. */

@@ -108,30 +108,6 @@ static int parse_properties(const YamlNode *node, const char *owner, GHashTable 
         return 0;
 }
 
-bool image_template_path_is_valid(const char *path) {
-        g_auto(GStrv) components = NULL;
-
-        if (path[0] != '/' || strlen(path) > IMAGE_PATH_MAX || !text_is_printable(path))
-                return false;
-        components = g_strsplit(path + 1, "/", -1);
-        if (!components[0])
-                return false;
-        for (char **c = components; *c; c++)
-                if (!path_is_component(*c))
-                        return false;
-        return true;
-}
-
-bool image_template_when_is_valid(const char *word) {
-        size_t n = strlen(word);
-
-        return n > 0 && n <= 32 && strspn(word, "abcdefghijklmnopqrstuvwxyz-") == n;
-}
-
-static bool file_is_valid(const char *name) {
-        return path_is_component(name) && text_is_printable(name);
-}
-
 static int parse_when(const YamlNode *node, ImageTemplate *template, Error *ret_error) {
         if (node_is_null(node))
                 return 0;
@@ -160,7 +136,7 @@ static int parse_template(const char *path, const YamlNode *node, GPtrArray *tem
         if (node->kind != YAML_MAPPING)
                 return invalid(ret_error, path, "is not described by a map");
         file = yaml_node_get(node, "template");
-        if (!file || file->kind != YAML_SCALAR || !file_is_valid(file->text))
+        if (!file || file->kind != YAML_SCALAR || !image_template_file_is_valid(file->text))
                 return invalid(ret_error, path, "has no \"template\" that is a mere file name");
 
         template = template_new(path);

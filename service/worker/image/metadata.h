@@ -41,8 +41,4 @@ int image_metadata_parse(const char *data, size_t size, ImageMetadata **ret, Err
 /* For a root filesystem alone: `os_release` is the content of its os-release. */
 ImageMetadata *image_metadata_from_os_release(const char *os_release, size_t size);
 
-/* Whether `path` may be a template's path, `word` one of its "when" words. */
-bool image_template_path_is_valid(const char *path);
-bool image_template_when_is_valid(const char *word);
-
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImageMetadata, image_metadata_free)

@@ -18,7 +18,7 @@
 typedef struct Content {
         const char *compression;
         GBytes *metadata;
-        GVariant *templates; /* IMAGE_TEMPLATES_TYPE */
+        GVariant *templates; /* IMAGE_TEMPLATES_SIGNATURE */
 } Content;
 
 /* --- Inside the jail --------------------------------------------------------------------- */
@@ -141,7 +141,7 @@ int image_publish(Worker *worker, GVariantDict *result, Error *ret_error) {
 
         r = worker_get_string(worker, "compression", &content.compression, ret_error);
         if (r >= 0)
-                r = worker_get_variant(worker, "templates", IMAGE_TEMPLATES_TYPE, &templates,
+                r = worker_get_variant(worker, "templates", IMAGE_TEMPLATES_SIGNATURE, &templates,
                                        ret_error);
         if (r >= 0)
                 r = describe(worker, &content, result, ret_error);
