@@ -20,7 +20,10 @@ typedef struct OptionType {
 
 /* The options that introspection/ documents; a test compares the two. */
 static const OptionType option_types[] = {
-        { "aliases", "as" },       { "compression", "s" },  { "config", "a{ss}" },
+        { "aliases", "as" },       { "architecture", "s" }, { "auto-update", "b" },
+        { "cached", "b" },         { "compression", "s" },  { "config", "a{ss}" },
+        { "copy-aliases", "b" },   { "name", "s" },         { "protocol", "s" },
+        { "url", "s" },
         { "cwd", "s" },
         { "description", "s" },    { "devices", "a{sa{ss}}" }, { "environment", "as" },
         { "ephemeral", "b" },      { "expanded", "b" },     { "expires", "t" },

@@ -90,8 +90,8 @@ int client_object_name(const char *argument, char **ret, Error *ret_error) {
 
                 if (!g_str_equal(remote, "local"))
                         return error_set(ret_error, ERROR_NOT_SUPPORTED,
-                                         "There is no remote in '%s': berth works on this machine "
-                                         "only, which is 'local:'",
+                                         "'%s' is elsewhere: this works on this machine only, "
+                                         "which is 'local:'",
                                          shown);
                 argument = colon + 1;
         }

@@ -14,6 +14,7 @@ extern const Command image_commands[];
 extern const Command network_commands[];
 extern const Command operation_commands[];
 extern const Command profile_commands[];
+extern const Command remote_commands[];
 extern const Command storage_commands[];
 
 extern const Option console_options[];

@@ -4,6 +4,7 @@
 #include "client/commands.h"
 #include "client/devices.h"
 #include "client/metadata.h"
+#include "client/service-settings.h"
 #include "client/settings.h"
 #include "client/table.h"
 #include "client/snapshot.h"
@@ -22,19 +23,23 @@ static int config_show(Client *c, Error *ret_error) {
                 r = client_instance_path(client_argument(c, 0), &kind, &path, ret_error);
                 return r < 0 ? r : snapshot_show(c, path, format, ret_error);
         }
-        return settings_run_show(c, OBJECT_CONTAINER, ret_error);
+        return client_n_arguments(c) == 0 ? service_settings_show(c, ret_error) :
+                                            settings_run_show(c, OBJECT_CONTAINER, ret_error);
 }
 
 static int config_get(Client *c, Error *ret_error) {
-        return settings_run_get(c, OBJECT_CONTAINER, ret_error);
+        return client_n_arguments(c) == 1 ? service_settings_get(c, ret_error) :
+                                            settings_run_get(c, OBJECT_CONTAINER, ret_error);
 }
 
 static int config_set(Client *c, Error *ret_error) {
-        return settings_run_set(c, OBJECT_CONTAINER, ret_error);
+        return service_settings_are_set(c) ? service_settings_set(c, ret_error) :
+                                             settings_run_set(c, OBJECT_CONTAINER, ret_error);
 }
 
 static int config_unset(Client *c, Error *ret_error) {
-        return settings_run_unset(c, OBJECT_CONTAINER, ret_error);
+        return client_n_arguments(c) == 1 ? service_settings_unset(c, ret_error) :
+                                            settings_run_unset(c, OBJECT_CONTAINER, ret_error);
 }
 
 static int config_edit(Client *c, Error *ret_error) {
@@ -276,19 +281,20 @@ const Command config_commands[] = {
         { "device", NULL, NULL, "Manage devices of a container", .children = device_commands },
         { "edit", NULL, "<container>", "Edit the configuration as YAML", set_options, "c-", 0, 1,
           .run = config_edit },
-        { "get", NULL, "<container> <key>", "Print the value of a key", get_options, "ck", 1, 2,
+        { "get", NULL, "[<container>] <key>", "Print the value of a key", get_options, "ck", 1, 2,
           .run = config_get },
-        { "keys", NULL, "[container|profile|network|pool]", "List the keys that there are",
+        { "keys", NULL, "[container|profile|network|pool|service]", "List the keys that there are",
           client_list_options, "-", 0, 1, .run = config_keys },
         { "metadata", NULL, NULL, "Manage what the image of a container said of itself",
           .children = metadata_commands },
-        { "set", NULL, "<container> <key>=<value>...", "Set keys", set_options, "ck", 1, -1,
+        { "set", NULL, "[<container>] <key>=<value>...",
+          "Set keys of a container, or of the service", set_options, "ck", 1, -1,
           .run = config_set },
-        { "show", NULL, "<container>[/<snapshot>]", "Show the configuration as YAML", show_options,
-          "h-", 0, 1, .run = config_show },
+        { "show", NULL, "[<container>[/<snapshot>]]", "Show the configuration as YAML",
+          show_options, "h-", 0, 1, .run = config_show },
         { "template", NULL, NULL, "Manage texts that files of a container are made from",
           .children = template_commands },
-        { "unset", NULL, "<container> <key>", "Remove a key", set_options, "ck", 1, 2,
+        { "unset", NULL, "[<container>] <key>", "Remove a key", set_options, "ck", 1, 2,
           .run = config_unset },
         { NULL },
 };

@@ -7,6 +7,7 @@
 #include "client/devices.h"
 #include "client/editor.h"
 #include "client/format.h"
+#include "client/image-server.h"
 #include "client/job.h"
 #include "client/variant.h"
 #include "client/yaml.h"
@@ -288,19 +289,42 @@ static GVariant *recipe_to_options(const Recipe *recipe, Client *c, bool start) 
         return g_variant_dict_end(&options);
 }
 
+/* What the service is to make it of; an image of a server is downloaded first. */
+static int get_image(Client *c, const char *server, char **image, Error *ret_error) {
+        g_autofree char *fingerprint = NULL;
+        GVariantDict options;
+        int r;
+
+        if (!server)
+                return 0;
+        g_variant_dict_init(&options, NULL);
+        g_variant_dict_insert(&options, "cached", "b", TRUE);
+        r = image_server_download(c, server, *image, g_variant_dict_end(&options), &fingerprint,
+                                  ret_error);
+        if (r < 0)
+                return r;
+        g_free(*image);
+        *image = TAKE_PTR(fingerprint);
+        return 0;
+}
+
 static int create(Client *c, bool start, Error *ret_error) {
-        g_autofree char *image = NULL, *name = NULL, *made = NULL;
+        g_autofree char *server = NULL, *image = NULL, *name = NULL, *made = NULL;
         g_auto(Recipe) recipe = { 0 };
         g_autoptr(GVariant) container = NULL;
         g_autoptr(Job) job = NULL;
-        int r;
+        int r = 0;
 
         recipe_init(&recipe);
-        r = client_object_name(client_argument(c, 0), &image, ret_error);
-        if (r >= 0 && client_argument(c, 1))
+        image_source_parse(client_argument(c, 0), &server, &image);
+        if (!*image)
+                return client_usage_error(ret_error, "'%s' names no image", client_argument(c, 0));
+        if (client_argument(c, 1))
                 r = client_object_name(client_argument(c, 1), &name, ret_error);
         if (r >= 0)
                 r = recipe_read(&recipe, c, ret_error);
+        if (r >= 0)
+                r = get_image(c, server, &image, ret_error);
         if (r < 0)
                 return r;
 

@@ -6,6 +6,7 @@
 #include "client/format.h"
 #include "client/image.h"
 #include "client/image-record.h"
+#include "client/image-server.h"
 #include "client/table.h"
 #include "service/util/cleanup.h"
 
@@ -135,16 +136,36 @@ static bool image_matches(const Object *o, const char *filter) {
         return false;
 }
 
+/* The first may say where, before a colon. */
 static bool image_matches_all(Client *c, const Object *o) {
         for (size_t i = 0; i < client_n_arguments(c); i++) {
                 const char *filter = client_argument(c, i);
+                g_autofree char *server = NULL, *name = NULL;
 
-                if (g_str_has_prefix(filter, "local:"))
-                        filter += strlen("local:");
+                if (i == 0 && !strchr(filter, '=')) {
+                        image_source_parse(filter, &server, &name);
+                        filter = name;
+                }
                 if (*filter && !image_matches(o, filter))
                         return false;
         }
         return true;
+}
+
+static int get_images(Client *c, GPtrArray **ret, Error *ret_error) {
+        const char *first = client_argument(c, 0) ?: "";
+        g_autofree char *server = NULL, *name = NULL;
+        g_autoptr(GVariant) managed = NULL;
+        int r;
+
+        if (!strchr(first, '='))
+                image_source_parse(first, &server, &name);
+        if (server)
+                return image_server_list(c, server, ret, ret_error);
+        r = client_get_managed(c, &managed, ret_error);
+        if (r >= 0)
+                *ret = objects_select(managed, OBJECT_IMAGE);
+        return r;
 }
 
 static Table *image_table_new(const GPtrArray *columns) {
@@ -167,7 +188,6 @@ static Table *image_table_new(const GPtrArray *columns) {
 int run_image_list(Client *c, Error *ret_error) {
         const char *letters = client_option(c, "columns") ?: COLUMNS_DEFAULT;
         g_autoptr(GPtrArray) columns = g_ptr_array_new(), images = NULL;
-        g_autoptr(GVariant) managed = NULL;
         g_autoptr(Table) table = NULL;
         OutputFormat format;
         int r;
@@ -176,11 +196,10 @@ int run_image_list(Client *c, Error *ret_error) {
         if (r >= 0)
                 r = columns_parse(letters, columns, ret_error);
         if (r >= 0)
-                r = client_get_managed(c, &managed, ret_error);
+                r = get_images(c, &images, ret_error);
         if (r < 0)
                 return r;
         table = image_table_new(columns);
-        images = objects_select(managed, OBJECT_IMAGE);
         for (size_t i = 0; i < images->len; i++) {
                 const Object *o = g_ptr_array_index(images, i);
 

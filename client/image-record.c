@@ -61,6 +61,15 @@ static GVariant *aliases_to_records(const Object *o) {
         return g_variant_builder_end(&b);
 }
 
+static GVariant *update_source(const Object *o) {
+        GVariantBuilder b;
+
+        g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
+        record_add(&b, "server", g_variant_new_string(object_get_string(o, "Server")));
+        record_add(&b, "alias", g_variant_new_string(object_get_string(o, "ServerAlias")));
+        return g_variant_builder_end(&b);
+}
+
 GVariant *image_to_record(const Object *o) {
         g_autoptr(GVariant) properties = image_properties(o);
         GVariantBuilder b;
@@ -79,6 +88,10 @@ GVariant *image_to_record(const Object *o) {
         record_add_time(&b, "uploaded_at", o, "Uploaded");
         record_add_time(&b, "expires_at", o, "Expires");
         record_add_time(&b, "last_used_at", o, "LastUsed");
+        record_add(&b, "cached", g_variant_new_boolean(object_get_boolean(o, "Cached")));
+        record_add(&b, "auto_update", g_variant_new_boolean(object_get_boolean(o, "AutoUpdate")));
+        if (*object_get_string(o, "Server"))
+                record_add(&b, "update_source", update_source(o));
         record_add(&b, "owner", g_variant_new_uint64(object_get_number(o, "Owner")));
         record_add(&b, "used_by", settings_used_by(o));
         return g_variant_builder_end(&b);
@@ -91,6 +104,7 @@ GVariant *image_to_editable(const Object *o) {
         g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
         record_add(&b, "properties", properties);
         record_add(&b, "public", g_variant_new_boolean(object_get_boolean(o, "Public")));
+        record_add(&b, "auto_update", g_variant_new_boolean(object_get_boolean(o, "AutoUpdate")));
         record_add_time(&b, "expires_at", o, "Expires");
         return g_variant_builder_end(&b);
 }

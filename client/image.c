@@ -9,6 +9,7 @@
 #include "client/editor.h"
 #include "client/format.h"
 #include "client/image-record.h"
+#include "client/image-server.h"
 #include "client/job.h"
 #include "client/table.h"
 #include "client/variant.h"
@@ -16,9 +17,12 @@
 #include "service/util/cleanup.h"
 
 static int image_of_argument(Client *c, Object **ret, Error *ret_error) {
-        g_autofree char *path = NULL;
+        g_autofree char *path = NULL, *server = NULL, *name = NULL;
         int r;
 
+        image_source_parse(client_argument(c, 0), &server, &name);
+        if (server)
+                return image_server_find(c, server, name, ret, ret_error);
         r = client_get_image_path(c, client_argument(c, 0), &path, ret_error);
         if (r < 0)
                 return r;
@@ -90,6 +94,13 @@ int run_image_info(Client *c, Error *ret_error) {
 
                 printf("    - %s\n", shown);
         }
+        print_text("Cached", object_get_boolean(o, "Cached") ? "yes" : "no");
+        print_text("Auto update", object_get_boolean(o, "AutoUpdate") ? "enabled" : "disabled");
+        if (*object_get_string(o, "Server")) {
+                printf("Source:\n");
+                print_text("    Server", object_get_string(o, "Server"));
+                print_text("    Alias", object_get_string(o, "ServerAlias"));
+        }
         return 0;
 }
 
@@ -107,18 +118,16 @@ int run_image_show(Client *c, Error *ret_error) {
         return record_print(image_to_editable(o), format, ret_error);
 }
 
-/* Takes the date where it is not the one that was shown. Without an image server there is nothing
- * that auto_update could follow. */
+/* Takes the date where it is not the one that was shown. */
 static int edit_more(GVariant *mapping, const Object *o, GVariantDict *options, Error *ret_error) {
         g_autofree char *shown = format_time_rfc3339(object_get_number(o, "Expires")), *text = NULL;
-        bool auto_update = false;
+        bool auto_update;
         uint64_t expires;
         int r;
 
         r = yaml_get_boolean(mapping, "auto_update", &auto_update, ret_error);
-        if (r >= 0 && auto_update)
-                r = error_set(ret_error, ERROR_NOT_SUPPORTED,
-                              "auto_update: this image is from no server that could be followed");
+        if (r > 0)
+                g_variant_dict_insert(options, "auto-update", "b", auto_update);
         if (r >= 0)
                 r = yaml_get_string(mapping, "expires_at", &text, ret_error);
         if (r <= 0 || g_str_equal(text, shown))
@@ -187,7 +196,8 @@ static int edit_apply(Client *c, const char *text, void *userdata, Error *ret_er
 int run_image_edit(Client *c, Error *ret_error) {
         static const char header[] = "### This is an image in YAML.\n"
                                      "### Lines that begin with '#' are ignored.\n"
-                                     "### Properties, public and expires_at can be changed.\n\n";
+                                     "### Properties, public, auto_update and expires_at can be "
+                                     "changed.\n\n";
         g_autofree char *yaml = NULL, *text = NULL;
         g_autoptr(GVariant) record = NULL;
         g_autoptr(Object) o = NULL;
@@ -266,6 +276,18 @@ static const Option import_options[] = {
         { NULL },
 };
 
+static const Option image_copy_options[] = {
+        { "alias", 0, "ALIAS", "Give it this name (may be repeated)", NULL },
+        { "auto-update", 0, NULL, "Follow the server: it is refreshed by itself", NULL },
+        { "copy-aliases", 0, NULL, "Give it the names that it has there", NULL },
+        { "public", 0, NULL, "Offer it to other hosts", NULL },
+        { "mode", 0, "MODE", NULL, "this machine fetches it itself" },
+        { "profile", 'p', "PROFILE", NULL, "give the profiles when a container is made of it" },
+        { "target-project", 0, "NAME", NULL, "berth has no projects" },
+        { "vm", 0, NULL, NULL, NO_VM },
+        { NULL },
+};
+
 static const Option list_image_options[] = {
         { "columns", 'c', "LETTERS", "Columns to show (see berth(1))", NULL },
         { "format", 'f', "FORMAT", "table, compact, csv, json or yaml", NULL },
@@ -285,6 +307,8 @@ static const Option show_image_options[] = {
 
 const Command image_commands[] = {
         { "alias", NULL, NULL, "Manage names of images", .children = image_alias_commands },
+        { "copy", "cp", "<server>:<image> local:", "Download an image from an image server",
+          image_copy_options, "-", 2, 2, .run = run_image_copy },
         { "delete", "rm", "<image>...", "Delete images", NULL, "i", 1, -1,
           .run = run_image_delete },
         { "edit", NULL, "<image>", "Edit an image's properties as YAML", NULL, "i-", 1, 1,
@@ -297,10 +321,12 @@ const Command image_commands[] = {
         { "import", NULL, "<archive>|- [<root filesystem>] [<key>=<value>...]",
           "Make an image of an archive, or of metadata and a root filesystem",
           import_options, "f", 1, -1, .run = run_image_import },
-        { "info", NULL, "<image>", "Show an image", vm_options, "i-", 1, 1,
+        { "info", NULL, "[<server>:]<image>", "Show an image", vm_options, "i-", 1, 1,
           .run = run_image_info },
-        { "list", "ls", "[<filter>...]", "List images", list_image_options, "i", 0, -1,
+        { "list", "ls", "[<server>:] [<filter>...]", "List images", list_image_options, "i", 0, -1,
           .run = run_image_list },
+        { "refresh", NULL, "<image>...", "Ask image servers for later images", NULL, "i", 1, -1,
+          .run = run_image_refresh },
         { "set-property", NULL, "<image> <key> <value>", "Set a property", NULL, "i-", 3, 3,
           .run = run_image_set_property },
         { "show", NULL, "<image>", "Show what can be edited of an image", show_image_options,

@@ -59,7 +59,6 @@ static int run_refused(Client *c, Error *ret_error) {
                 { "cluster", "berth works on this machine only" },
                 { "project", "berth has no projects: every user owns his containers" },
                 { "query", "the service speaks D-Bus: use berth-call" },
-                { "remote", "berth works on this machine only, which is 'local:'" },
                 { "warning", "the service has no warnings" },
         };
 
@@ -119,6 +118,7 @@ static const Command commands[] = {
         { "publish", NULL, "<container>[/<snapshot>] [<key>=<value>...]",
           "Make an image of a container or snapshot", publish_options, "h-", 1, -1,
           .run = run_publish },
+        { "remote", NULL, NULL, "Manage image servers", .children = remote_commands },
         { "rename", NULL, "<container>[/<snapshot>] <new name>",
           "Rename a container or snapshot", rename_options, "h-", 2, 2, .run = run_rename },
         { "restart", NULL, "<container>...", "Restart containers", restart_options, "c", 0, -1,
@@ -140,7 +140,6 @@ static const Command commands[] = {
         REFUSED("cluster"),
         REFUSED("project"),
         REFUSED("query"),
-        REFUSED("remote"),
         REFUSED("warning"),
         { NULL },
 };
@@ -170,6 +169,8 @@ static const char *hint_for(const Client *c, const Error *e) {
                 if (c->command && g_str_equal(c->command->name, "delete"))
                         return "stop it first, or use --force";
                 return NULL;
+        case ERROR_NO_SUCH_IMAGE_SERVER:
+                return "'berth remote list' shows the image servers, 'berth remote add' adds one";
         case ERROR_NO_SUCH_IMAGE:
                 return "'berth image list' shows the images, 'berth image import' adds one";
         case ERROR_CONFLICT:

@@ -191,7 +191,7 @@ GVariant *settings_to_record(const Settings *s) {
 /* `config get KEY` and its like are about LXD's own server. */
 static int refuse_server_settings(Error *ret_error) {
         return error_set(ret_error, ERROR_NOT_SUPPORTED,
-                         "berth has no settings of the server; give a container first");
+                         "The service's own settings are set one by one; give a container first");
 }
 
 int settings_show(Client *c, ObjectKind kind, const char *path, Error *ret_error) {

@@ -21,6 +21,7 @@
 #include "service/operation/container-hotplug.h"
 #include "service/operation/container-run.h"
 #include "service/operation/firewall.h"
+#include "service/operation/image-upkeep.h"
 #include "service/operation/manager.h"
 #include "service/operation/recovery.h"
 #include "service/operation/snapshot-timer.h"
@@ -221,6 +222,8 @@ static int run(const Arguments *args, Error *ret_error) {
                 r = recover(manager, ret_error);
         if (r >= 0)
                 r = snapshot_timer_new(manager, &manager->snapshot_timer, ret_error);
+        if (r >= 0)
+                r = image_upkeep_new(manager, &manager->image_upkeep, ret_error);
         if (r >= 0)
                 r = bus_take_name(bus, ret_error);
         if (r < 0)

@@ -44,10 +44,11 @@ int main(void) {
         printf(".\\\" SPDX-License-Identifier: Apache-2.0\n"
                ".TH BERTH\\-CONFIG 5 \"\" \"berth %s\" \"Configuration keys\"\n"
                ".SH NAME\n"
-               "berth\\-config \\- configuration keys of containers, profiles, networks and pools\n"
+               "berth\\-config \\- configuration keys of containers, profiles, networks, pools "
+               "and the service\n"
                ".SH DESCRIPTION\n"
-               "Keys are set with\n.B berth config set\nand its like, or by the method\n"
-               ".B Update\nof an object (see\n.BR org.berth1 (5)).\n"
+               "Keys are set with\n.B berth config set\nand its like, those of the service without "
+               "the name of a container; or by the method\n.B Update\nof an object (see\n.BR org.berth1 (5)).\n"
                "A key whose name ends in\n.B .*\nstands for all that begin so. Booleans are true, "
                "1, yes, on and their opposites; sizes are numbers with B, kB to EB (powers of "
                "1000) or KiB to EiB (powers of 1024). A key that is not known is refused with the "
@@ -57,6 +58,7 @@ int main(void) {
         print_section("CONTAINERS AND PROFILES", CONFIG_SCOPE_CONTAINER | CONFIG_SCOPE_PROFILE, 0);
         print_section("NETWORKS", CONFIG_SCOPE_NETWORK, CONFIG_SCOPE_CONTAINER);
         print_section("STORAGE POOLS", CONFIG_SCOPE_POOL, CONFIG_SCOPE_CONTAINER);
+        print_section("THE SERVICE", CONFIG_SCOPE_SERVICE, CONFIG_SCOPE_CONTAINER);
         printf(".SH SEE ALSO\n.BR berthd (8),\n.BR berth\\-devices (5),\n.BR berth\\-polkit (7),\n.BR org.berth1 (5)\n");
         return 0;
 }

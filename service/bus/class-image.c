@@ -5,6 +5,7 @@
 
 #include "service/bus/call.h"
 #include "service/bus/path.h"
+#include "service/operation/image-download.h"
 #include "service/operation/image.h"
 #include "service/operation/step.h"
 #include "service/util/cleanup.h"
@@ -54,6 +55,14 @@ static int open_export(BusCall *call, Error *ret_error) {
         return 0;
 }
 
+static int refresh(BusCall *call, Error *ret_error) {
+        Job *job;
+        int r = image_refresh(call->manager, bus_call_caller(call), image_of(call), &job,
+                              ret_error);
+
+        return r < 0 ? r : bus_call_start_job(call, job);
+}
+
 static int delete(BusCall *call, Error *ret_error) {
         Job *job;
         int r = image_delete(call->manager, bus_call_caller(call), image_of(call), &job, ret_error);
@@ -93,6 +102,7 @@ static int remove_alias(BusCall *call, Error *ret_error) {
 static int update(BusCall *call, Error *ret_error) {
         g_autoptr(GVariant) set = NULL, unset = NULL;
         bool public = option_get_boolean(call->options, "public", false);
+        bool auto_update = option_get_boolean(call->options, "auto-update", false);
         uint64_t expires = option_get_uint64(call->options, "expires", 0);
         ImageUpdate args = { 0 };
 
@@ -101,6 +111,8 @@ static int update(BusCall *call, Error *ret_error) {
         args.unset = unset;
         if (g_variant_lookup(call->options, "public", "b", NULL))
                 args.public = &public;
+        if (g_variant_lookup(call->options, "auto-update", "b", NULL))
+                args.auto_update = &auto_update;
         if (g_variant_lookup(call->options, "expires", "t", NULL))
                 args.expires = &expires;
         return image_update(call->manager, image_of(call), &args, ret_error);
@@ -164,6 +176,22 @@ static GVariant *property_public(Bus *bus, Object *o) {
         return g_variant_new_boolean(((Image *) o)->public);
 }
 
+static GVariant *property_auto_update(Bus *bus, Object *o) {
+        return g_variant_new_boolean(((Image *) o)->auto_update);
+}
+
+static GVariant *property_cached(Bus *bus, Object *o) {
+        return g_variant_new_boolean(((Image *) o)->cached);
+}
+
+static GVariant *property_server(Bus *bus, Object *o) {
+        return g_variant_new_string(((Image *) o)->server);
+}
+
+static GVariant *property_server_alias(Bus *bus, Object *o) {
+        return g_variant_new_string(((Image *) o)->remote_name);
+}
+
 static GVariant *property_used_by(Bus *bus, Object *o) {
         g_autoptr(GArray) users = usage_of(bus->manager, o);
 
@@ -183,6 +211,7 @@ static const Option alias_options[] = {
 };
 
 static const Option update_options[] = {
+        { "auto-update", "b" },
         { "expires", "t" },
         { "public", "b" },
         { NULL },
@@ -196,6 +225,9 @@ static const BusMethod methods[] = {
           SD_BUS_PARAM(options) SD_BUS_PARAM(job) SD_BUS_PARAM(archive),
           BUS_OWNER, "use", "manage", "export the image $(image)",
           export_options, export_prepare, open_export },
+        { "Refresh", "a{sv}", "o", SD_BUS_PARAM(options) SD_BUS_PARAM(job),
+          BUS_OWNER, "use", "manage-images", "refresh the image $(image)",
+          NULL, NULL, refresh },
         { "Delete", "a{sv}", "o", SD_BUS_PARAM(options) SD_BUS_PARAM(job),
           BUS_OWNER, "use", "manage-images", "delete the image $(image)",
           NULL, NULL, delete },
@@ -227,6 +259,10 @@ static const BusProperty properties[] = {
         { "Properties", "a{ss}", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_properties },
         { "Aliases", "as", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_aliases },
         { "Public", "b", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_public },
+        { "AutoUpdate", "b", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_auto_update },
+        { "Cached", "b", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_cached },
+        { "Server", "s", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_server },
+        { "ServerAlias", "s", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_server_alias },
         { "UsedBy", "ao", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_used_by },
         { NULL },
 };

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "service/bus/call.h"
+#include "service/bus/class-manager-images.h"
 #include "service/bus/container-archive.h"
 #include "service/bus/path.h"
 #include "service/model/config-key.h"
@@ -80,7 +81,9 @@ static GVariant *key_to_variant(const ConfigKey *row) {
         g_variant_dict_insert(&dict, "type", "s", row->type);
         g_variant_dict_insert(&dict, "scopes", "^as", scopes);
         g_variant_dict_insert(&dict, "action", "s",
-                              privilege_to_string(config_class_privilege(row->class)));
+                              row->scopes & CONFIG_SCOPE_SERVICE ?
+                                      "configure" :
+                                      privilege_to_string(config_class_privilege(row->class)));
         g_variant_dict_insert(&dict, "live", "b", row->live);
         g_variant_dict_insert(&dict, "secret", "b", row->secret);
         g_variant_dict_insert(&dict, "read-only", "b", row->read_only);
@@ -543,6 +546,32 @@ static const BusMethod methods[] = {
           initialize_host },
         { "Shutdown", "a{sv}", "o", SD_BUS_PARAM(options) SD_BUS_PARAM(job),
           BUS_ACTION, NULL, "configure", "stop all containers", NULL, NULL, shut_down },
+        { "GetConfig", "a{sv}", "a{ss}", SD_BUS_PARAM(options) SD_BUS_PARAM(config),
+          BUS_PUBLIC, .act = bus_get_config },
+        { "UpdateConfig", "a{ss}asa{sv}", "",
+          SD_BUS_PARAM(set) SD_BUS_PARAM(unset) SD_BUS_PARAM(options),
+          BUS_ACTION, NULL, "configure", "change the settings of the service", NULL, NULL,
+          bus_update_config },
+        { "GetImageServers", "a{sv}", "a(sa{sv})", SD_BUS_PARAM(options) SD_BUS_PARAM(servers),
+          BUS_PUBLIC, .act = bus_get_image_servers },
+        { "AddImageServer", "ssa{sv}", "",
+          SD_BUS_PARAM(name) SD_BUS_PARAM(url) SD_BUS_PARAM(options),
+          BUS_ACTION, NULL, "configure", "add the image server $(server)",
+          bus_add_image_server_options, bus_image_server_prepare, bus_add_image_server },
+        { "ChangeImageServer", "sa{sv}", "", SD_BUS_PARAM(name) SD_BUS_PARAM(options),
+          BUS_ACTION, NULL, "configure", "change the image server $(server)",
+          bus_change_image_server_options, bus_image_server_prepare, bus_change_image_server },
+        { "RemoveImageServer", "sa{sv}", "", SD_BUS_PARAM(name) SD_BUS_PARAM(options),
+          BUS_ACTION, NULL, "configure", "remove the image server $(server)", NULL,
+          bus_image_server_prepare, bus_remove_image_server },
+        { "GetServerImages", "sa{sv}", "a(sa{sv})",
+          SD_BUS_PARAM(server) SD_BUS_PARAM(options) SD_BUS_PARAM(images),
+          BUS_ACTION, NULL, "use", "ask the image server $(server)", NULL,
+          bus_image_server_prepare, bus_get_server_images },
+        { "DownloadImage", "ssa{sv}", "o",
+          SD_BUS_PARAM(server) SD_BUS_PARAM(image) SD_BUS_PARAM(options) SD_BUS_PARAM(job),
+          BUS_ACTION, NULL, "use", "download an image from $(server)",
+          bus_download_image_options, bus_download_image_prepare, bus_download_image },
         { "CheckAccess", "so", "s",
           SD_BUS_PARAM(action) SD_BUS_PARAM(object) SD_BUS_PARAM(answer),
           BUS_PUBLIC, .act = check_access },

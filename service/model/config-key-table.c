@@ -256,6 +256,19 @@ static const ConfigKey table[] = {
         { "volume.size", CONFIG_SCOPE_POOL, CONFIG_CLASS_USE, "size", config_check_size,
           .help = "how much a root disk in it may hold that has no size of its own, and a volume "
                   "that is made without one" },
+
+        { "images.auto_update_cached", CONFIG_SCOPE_SERVICE, CONFIG_CLASS_USE, "boolean",
+          config_check_boolean, .live = true, .fallback = "true",
+          .help = "whether images that came with a launch follow their server" },
+        { "images.auto_update_interval", CONFIG_SCOPE_SERVICE, CONFIG_CLASS_USE, "hours",
+          config_check_integer, .live = true, .fallback = "6",
+          .help = "how often servers are asked for later images, 0 for never" },
+        { "images.compression_algorithm", CONFIG_SCOPE_SERVICE, CONFIG_CLASS_USE, "string",
+          config_check_compression, .live = true, .fallback = "gzip",
+          .help = "how images are compressed that are published" },
+        { "images.remote_cache_expiry", CONFIG_SCOPE_SERVICE, CONFIG_CLASS_USE, "days",
+          config_check_integer, .live = true, .fallback = "10",
+          .help = "images that came with a launch go when not used for so long, 0 for never" },
         { NULL },
 };
 

@@ -26,7 +26,7 @@ const ConfigKey *config_key_find(const char *key) {
 
 const char **config_key_scopes(const ConfigKey *row) {
         static const char *const words[] = {
-                "container", "profile", "network", "pool", "volume",
+                "container", "profile", "network", "pool", "volume", "service",
         };
         const char **scopes = g_new0(const char *, G_N_ELEMENTS(words) + 1);
         size_t n = 0;

@@ -18,6 +18,7 @@ typedef enum ConfigScope {
         CONFIG_SCOPE_NETWORK = 1 << 2,
         CONFIG_SCOPE_POOL = 1 << 3,
         CONFIG_SCOPE_VOLUME = 1 << 4,
+        CONFIG_SCOPE_SERVICE = 1 << 5, /* its action is "configure" */
 } ConfigScope;
 
 /* What a key can do to the host; see service/model/privilege.h. Every row says one: the value 0 is
@@ -46,8 +47,8 @@ typedef struct ConfigKey {
 
 /* The row of a key, or NULL. */
 const ConfigKey *config_key_find(const char *key);
-/* The names of its scopes: "container", "profile", "network", "pool", "volume". Ends with NULL;
- * g_free(). */
+/* The names of its scopes: "container", "profile", "network", "pool", "volume", "service". Ends
+ * with NULL; g_free(). */
 const char **config_key_scopes(const ConfigKey *row);
 /* All rows, ending with a NULL name; in config-key-table.c. */
 const ConfigKey *config_key_table(void);

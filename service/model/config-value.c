@@ -170,6 +170,15 @@ int config_check_boolean(const char *value, Error *ret_error) {
         return 0;
 }
 
+int config_check_compression(const char *value, Error *ret_error) {
+        static const char *const known[] = { "gzip", "bzip2", "xz", "zstd", "none", NULL };
+
+        if (g_strv_contains(known, value))
+                return 0;
+        return error_set(ret_error, ERROR_INVALID_CONFIG,
+                         "There is no compression \"%.40s\": gzip, bzip2, xz, zstd or none", value);
+}
+
 int config_check_size(const char *value, Error *ret_error) {
         uint64_t unused;
 

@@ -47,6 +47,7 @@ int config_parse_raw_lxc(const char *value, char **ret, Error *ret_error);
 int config_check_text(const char *value, Error *ret_error);
 int config_check_line(const char *value, Error *ret_error);
 int config_check_boolean(const char *value, Error *ret_error);
+int config_check_compression(const char *value, Error *ret_error);
 int config_check_size(const char *value, Error *ret_error);
 int config_check_integer(const char *value, Error *ret_error);
 int config_check_id(const char *value, Error *ret_error);

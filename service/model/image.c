@@ -26,6 +26,8 @@ Image *image_new(const char *fingerprint, uid_t owner) {
         image->templates = image_templates_empty();
         image->aliases = g_new0(char *, 1);
         image->pools = g_new0(char *, 1);
+        image->server = g_strdup("");
+        image->remote_name = g_strdup("");
         return image;
 }
 
@@ -41,6 +43,8 @@ Image *image_free(Image *image) {
         g_variant_unref(image->templates);
         g_strfreev(image->aliases);
         g_strfreev(image->pools);
+        g_free(image->server);
+        g_free(image->remote_name);
         g_free(image);
         return NULL;
 }
@@ -65,15 +69,33 @@ GVariant *image_to_record(const Image *image) {
         g_variant_dict_insert_value(&dict, "templates", image->templates);
         g_variant_dict_insert(&dict, "aliases", "^as", image->aliases);
         g_variant_dict_insert(&dict, "pools", "^as", image->pools);
+        g_variant_dict_insert(&dict, "server", "s", image->server);
+        g_variant_dict_insert(&dict, "remote-name", "s", image->remote_name);
+        g_variant_dict_insert(&dict, "refreshed", "t", image->refreshed);
+        g_variant_dict_insert(&dict, "auto-update", "b", image->auto_update);
+        g_variant_dict_insert(&dict, "cached", "b", image->cached);
         return g_variant_ref_sink(g_variant_dict_end(&dict));
 }
 
 /* An older service knew only images in one archive. */
-static int later_fields_from_record(GVariantDict *record, Image *image) {
+static int split_from_record(GVariantDict *record, Image *image) {
         if (!g_variant_dict_contains(record, "split"))
                 return 0;
         if (record_get_boolean(record, "split", &image->split) < 0 ||
             record_get_string(record, "rootfs-filename", &image->rootfs_filename) < 0)
+                return -EBADMSG;
+        return 0;
+}
+
+/* The same of image servers. */
+static int source_from_record(GVariantDict *record, Image *image) {
+        if (!g_variant_dict_contains(record, "server"))
+                return 0;
+        if (record_get_string(record, "server", &image->server) < 0 ||
+            record_get_string(record, "remote-name", &image->remote_name) < 0 ||
+            record_get_uint64(record, "refreshed", &image->refreshed) < 0 ||
+            record_get_boolean(record, "auto-update", &image->auto_update) < 0 ||
+            record_get_boolean(record, "cached", &image->cached) < 0)
                 return -EBADMSG;
         return 0;
 }
@@ -97,7 +119,7 @@ int image_from_record(const char *name, GVariant *value, Image **ret) {
             record_get_templates(record, &image->templates) < 0 ||
             record_get_strv(record, "aliases", &image->aliases) < 0 ||
             record_get_strv(record, "pools", &image->pools) < 0 ||
-            later_fields_from_record(record, image) < 0)
+            split_from_record(record, image) < 0 || source_from_record(record, image) < 0)
                 return -EBADMSG;
         image->state = (ImageState) state;
         *ret = g_steal_pointer(&image);

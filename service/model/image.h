@@ -29,6 +29,11 @@ typedef struct Image {
         GVariant *templates;  /* IMAGE_TEMPLATES_TYPE */
         char **aliases;
         char **pools;         /* where it is unpacked */
+        char *server;         /* the image server that it came from, "" for none, */
+        char *remote_name;    /* by this name of it; */
+        uint64_t refreshed;   /* when it was what the server had, µs since 1970 */
+        bool auto_update;     /* it follows the server */
+        bool cached;          /* it came with a launch, and goes when it has not been used long */
 } Image;
 
 Image *image_new(const char *fingerprint, uid_t owner);

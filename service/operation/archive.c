@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "service/model/config-value.h"
+
 int archive_check_stream(int fd, int mode, const char *what, Error *ret_error) {
         int flags = fcntl(fd, F_GETFL);
         struct stat st;
@@ -21,10 +23,9 @@ int archive_check_stream(int fd, int mode, const char *what, Error *ret_error) {
 }
 
 int archive_check_compression(const char *name, Error *ret_error) {
-        static const char *const known[] = { "gzip", "bzip2", "xz", "zstd", "none", NULL };
+        g_auto(Error) error = ERROR_INIT;
 
-        if (g_strv_contains(known, name))
-                return 0;
-        return error_set(ret_error, ERROR_INVALID_ARGS,
-                         "There is no compression \"%.40s\": gzip, bzip2, xz, zstd or none", name);
+        if (config_check_compression(name, &error) < 0)
+                return error_set(ret_error, ERROR_INVALID_ARGS, "%s", error.message);
+        return 0;
 }

@@ -22,6 +22,7 @@ ImageJob *image_job_new(void) {
 
         data->fd = data->rootfs_fd = -EBADF;
         data->snapshot = "";
+        data->owner = UID_NOBODY;
         return data;
 }
 
@@ -37,6 +38,12 @@ void image_job_free(void *p) {
         g_free(data->filename);
         g_free(data->rootfs_filename);
         g_free(data->fingerprint);
+        g_free(data->expected);
+        g_free(data->server);
+        g_free(data->remote_name);
+        g_free(data->url);
+        g_clear_pointer(&data->files, g_variant_unref);
+        g_free(data->replaces);
         g_free(data->compression);
         g_free(data->architecture);
         g_clear_pointer(&data->templates, g_variant_unref);
@@ -71,7 +78,8 @@ static int image_from_result(Job *job, GVariant *result, Image **ret, Error *ret
         g_free(data->fingerprint);
         data->fingerprint = g_strdup(fingerprint);
         data->unpacked = unpacked;
-        image = image_new(fingerprint, job->object.owner);
+        image = image_new(fingerprint,
+                          data->owner == UID_NOBODY ? job->object.owner : data->owner);
         image->size = size;
         image->created = created;
         image->expires = expires;
@@ -130,6 +138,8 @@ int image_step_import(Job *job, Error *ret_error) {
         g_variant_dict_insert(&args, "spool", "s", spool);
         if (data->split)
                 g_variant_dict_insert(&args, "rootfs-spool", "s", rootfs);
+        if (data->expected)
+                g_variant_dict_insert(&args, "expected", "s", data->expected);
         if (pool)
                 step_put_pool(&args, m, pool);
         return job_run_worker(job, OPERATION_IMAGE_IMPORT, g_variant_dict_end(&args), fds,
@@ -180,13 +190,13 @@ bool image_alias_is_free_for(Manager *m, const char *alias, uid_t uid) {
         return true;
 }
 
-static int import_take_aliases(Job *job, Error *ret_error) {
+int image_take_aliases(Job *job, Image *image, Error *ret_error) {
         ImageJob *data = job->data;
         int r;
 
         for (char **alias = data->aliases; alias && *alias; alias++)
                 if (!data->take_aliases &&
-                    !image_alias_is_free_for(job->manager, *alias, job->object.owner))
+                    !image_alias_is_free_for(job->manager, *alias, image->object.owner))
                         return error_set(ret_error, ERROR_EXISTS,
                                          "The alias \"%s\" is borne by an image of another user "
                                          "meanwhile", *alias);
@@ -194,7 +204,7 @@ static int import_take_aliases(Job *job, Error *ret_error) {
                 r = image_take_alias(job->manager, *alias, ret_error);
                 if (r < 0)
                         return r;
-                image_add_alias(data->image, *alias);
+                image_add_alias(image, *alias);
         }
         return 0;
 }
@@ -224,7 +234,7 @@ int image_step_commit(Job *job, Error *ret_error) {
         r = keep_archives(data, fd);
         if (r < 0)
                 return error_set_errno(ret_error, -r, "Cannot keep the archive");
-        r = import_take_aliases(job, ret_error);
+        r = image_take_aliases(job, image, ret_error);
         if (r >= 0)
                 r = manager_save(job->manager, &image->object, ret_error);
         if (r < 0) {

@@ -12,6 +12,9 @@
 /* Of a split image the root filesystem is beside the first archive, in a file with this ending. */
 #define IMAGE_ROOTFS_SUFFIX ".rootfs"
 
+/* No user's. */
+#define UID_NOBODY ((uid_t) -1)
+
 typedef struct ImageJob {
         ContainerJob source;  /* publish: the container, locked; what shared steps look at */
         const char *snapshot; /* publish: "" for the container itself */
@@ -30,8 +33,23 @@ typedef struct ImageJob {
         char *filename, *rootfs_filename;
         bool public;
         bool take_aliases;
-        char *fingerprint;    /* of what was imported */
+        char *fingerprint;    /* of what was imported, or is to be downloaded */
+        char *expected;       /* the fingerprint that it must have, or NULL */
         bool unpacked;
+        bool cached, auto_update;
+
+        /* downloads */
+        char *server, *remote_name; /* "" for an image that is from no server */
+        char *url;
+        GVariant *files;      /* a(sts), of the catalogue */
+        guint n_fetched;      /* of them */
+        bool copy_aliases;
+        bool asked;           /* the server, which has it */
+        bool fetching;        /* others who want the same wait for this job */
+        bool found;           /* it is there already */
+        char *replaces;       /* fingerprint of the image that is refreshed, or NULL */
+        uid_t owner;          /* of the image; UID_NOBODY: the job's */
+        uint64_t last_used;
 } ImageJob;
 
 ImageJob *image_job_new(void);
@@ -58,5 +76,7 @@ int image_step_commit(Job *job, Error *ret_error);
 int image_step_delete_volume(Job *job, const char *fingerprint, const char *pool,
                              int (*done)(Job *, GVariant *, int *, size_t, Error *),
                              Error *ret_error);
+/* Gives the image the aliases of the job, which other images lose. */
+int image_take_aliases(Job *job, Image *image, Error *ret_error);
 /* Takes the alias from the image that bears it. */
 int image_take_alias(Manager *m, const char *alias, Error *ret_error);

@@ -331,7 +331,7 @@ int image_alias_remove(Manager *m, Image *image, const char *alias, Error *ret_e
 int image_update(Manager *m, Image *image, const ImageUpdate *args, Error *ret_error) {
         uint64_t old_expires = image->expires;
         g_autoptr(GVariant) old = NULL;
-        bool old_public = image->public;
+        bool old_public = image->public, old_auto_update = image->auto_update;
         int r;
 
         r = config_check_unique(args->set, "Image property", ret_error);
@@ -339,8 +339,14 @@ int image_update(Manager *m, Image *image, const ImageUpdate *args, Error *ret_e
                 r = image_check_properties(args->set, ret_error);
         if (r < 0)
                 return r;
+        if (args->auto_update && *args->auto_update && !*image->server)
+                return error_set(ret_error, ERROR_NOT_SUPPORTED,
+                                 "Image %.12s came from no image server that it could follow",
+                                 image->object.name);
         old = image->properties;
         image->properties = config_merge(old, args->set, args->unset);
+        if (args->auto_update)
+                image->auto_update = *args->auto_update;
         if (args->public)
                 image->public = *args->public;
         if (args->expires)
@@ -350,6 +356,7 @@ int image_update(Manager *m, Image *image, const ImageUpdate *args, Error *ret_e
                 g_variant_unref(image->properties);
                 image->properties = TAKE_PTR(old);
                 image->public = old_public;
+                image->auto_update = old_auto_update;
                 image->expires = old_expires;
                 return r;
         }

@@ -45,6 +45,7 @@ int image_alias_remove(Manager *m, Image *image, const char *alias, Error *ret_e
 typedef struct ImageUpdate {
         GVariant *set, *unset;    /* properties: a{ss}, as */
         const bool *public;       /* NULL: as it is */
+        const bool *auto_update;  /* NULL: as it is */
         const uint64_t *expires;  /* µs since 1970, 0 never; NULL: as it is */
 } ImageUpdate;
 

@@ -11,7 +11,9 @@
 #include "service/operation/container-ids.h"
 #include "service/operation/container-run.h"
 #include "service/operation/container-wait.h"
+#include "service/operation/image-upkeep.h"
 #include "service/operation/network.h"
+#include "service/operation/settings.h"
 #include "service/operation/snapshot-timer.h"
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
@@ -198,7 +200,9 @@ int manager_new(sd_event *event, const char *state_dir, const char *run_dir,
         r = record_dir_open(m->run_dir, "containers", &m->facts, ret_error);
         if (r < 0)
                 return r;
-        r = load_records(m, ret_error);
+        r = settings_new(m->state_dir, &m->settings, ret_error);
+        if (r >= 0)
+                r = load_records(m, ret_error);
         if (r < 0)
                 return r;
         container_ids_settle(m);
@@ -215,6 +219,7 @@ Manager *manager_free(Manager *m) {
 
         m->observer = NULL;
         snapshot_timer_free(TAKE_PTR(m->snapshot_timer));
+        image_upkeep_free(TAKE_PTR(m->image_upkeep));
         /* Jobs first: they hold workers and locks on the others. */
         g_clear_pointer(&m->objects[OBJECT_JOB], g_hash_table_unref);
         g_clear_pointer(&m->runs, g_hash_table_unref);
@@ -226,6 +231,7 @@ Manager *manager_free(Manager *m) {
                 m->records[kind] = record_dir_close(m->records[kind]);
         }
         m->facts = record_dir_close(m->facts);
+        m->settings = settings_free(m->settings);
         address_watch_free(m->address_watch);
         firewall_watch_free(m->firewall_watch);
         uevent_watch_free(m->uevent_watch);
@@ -320,11 +326,13 @@ int manager_check_free(Manager *m, ObjectKind kind, const char *name, Error *ret
 
 /* --- changing --- */
 
-/* What snapshots are due may have to do with these. */
+/* What is due may have to do with these. */
 static void touch_timer(Manager *m, const Object *o) {
         if (o->kind == OBJECT_CONTAINER || o->kind == OBJECT_SNAPSHOT ||
             o->kind == OBJECT_PROFILE || o->kind == OBJECT_VOLUME)
                 snapshot_timer_touch(m->snapshot_timer);
+        else if (o->kind == OBJECT_IMAGE)
+                image_upkeep_touch(m->image_upkeep);
 }
 
 void manager_add(Manager *m, Object *o) {

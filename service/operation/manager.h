@@ -32,6 +32,8 @@
 
 
 typedef struct ManagerObserver ManagerObserver;
+typedef struct ImageUpkeep ImageUpkeep;
+typedef struct Settings Settings;
 typedef struct SnapshotTimer SnapshotTimer;
 
 struct ManagerObserver {
@@ -64,7 +66,9 @@ struct Manager {
         GHashTable *hotplugs;                  /* Container -> its devices that follow the host */
         GHashTable *resolvers;                 /* Network name -> its dnsmasq */
 
-        SnapshotTimer *snapshot_timer;         /* NULL before recovery is over */
+        Settings *settings;
+        SnapshotTimer *snapshot_timer;         /* NULL before recovery is over, as */
+        ImageUpkeep *image_upkeep;
 
         const ManagerObserver *observer;
         void *observer_userdata;

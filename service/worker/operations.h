@@ -97,10 +97,10 @@
  * hashing it; then reads it in the jail: checks every entry, parses metadata, and if pool
  * arguments are given unpacks it into volume images/FINGERPRINT. With "rootfs-spool" s it is a
  * split image (fds: archive, rootfs), whose fingerprint is that of one archive followed by the
- * other. Result: "fingerprint" s, "size" t (of both), "architecture" s, "created" t (µs),
- * "expires" t, "properties" a{ss}, "templates" a(sssasa{ss}b) (path, file, content, when,
- * properties, create-only), "unpacked" b, "skipped-devices" u. On failure the spools and the volume
- * are gone. Cancel: likewise. */
+ * other. With "expected" s nothing is read that has another fingerprint. Result: "fingerprint" s,
+ * "size" t (of both), "architecture" s, "created" t (µs), "expires" t, "properties" a{ss},
+ * "templates" a(sssasa{ss}b) (path, file, content, when, properties, create-only), "unpacked" b,
+ * "skipped-devices" u. On failure the spools and the volume are gone. Cancel: likewise. */
 #define OPERATION_IMAGE_IMPORT "image.import"
 /* Unpacks the archive "archive" s, or "rootfs" s of a split image, which was imported before, into
  * volume images/"image" s. */
@@ -125,6 +125,17 @@
  * "message": s}), which is then the error. Result: "templates" a(sssasa{ss}b). On failure the
  * caller deletes what was made. */
 #define OPERATION_CONTAINER_IMPORT "image.import-container"
+
+/* --- download: berth-worker-download ------------------------------------------------------ */
+
+/* Asks the image server "url" s, "protocol" s (service/model/image-server.h) what it has, or with
+ * "image" s and "architecture" s for that one image (ERROR_NO_SUCH_IMAGE). Result fd: a sealed
+ * memfd with a catalogue (service/model/catalogue.h), from a stranger; with "tolerant" b, where the
+ * server cannot be reached, "unreachable" s instead: why. */
+#define OPERATION_DOWNLOAD_LIST "download.list"
+/* Writes what is behind "url" s to (fds: destination), a file, which "size" t is the most of (0:
+ * the most that an archive may have). What came is checked by who uses it. */
+#define OPERATION_DOWNLOAD_FETCH "download.fetch"
 
 /* --- network: berth-worker-network -------------------------------------------------------- */
 

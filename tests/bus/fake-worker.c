@@ -41,6 +41,7 @@
 #include "service/worker/user-namespace.h"
 #include "service/worker/worker.h"
 #include "tests/bus/fake-archive.h"
+#include "tests/bus/fake-download.h"
 #include "tests/bus/fake-pool.h"
 
 /* Exit status by which an init asks for a reboot. */
@@ -306,6 +307,10 @@ static int image_import(Worker *worker, GVariantDict *result, Error *ret_error) 
                               worker_get_string(worker, "pool-path", &pool, NULL) >= 0);
         g_variant_dict_insert(result, "skipped-devices", "u", 0U);
         return r;
+}
+
+static int download_list(Worker *worker, GVariantDict *result, Error *ret_error) {
+        return fake_download_list(worker, setting("content"), ret_error);
 }
 
 static int image_publish(Worker *worker, GVariantDict *result, Error *ret_error) {
@@ -668,6 +673,8 @@ static int volume_usage(Worker *worker, GVariantDict *result, Error *ret_error) 
         _(IMAGE_PUBLISH, image_publish) \
         _(IMAGE_UNPACK, image_unpack) \
         _(IMAGE_EXPORT, image_export) \
+        _(DOWNLOAD_LIST, download_list) \
+        _(DOWNLOAD_FETCH, fake_download_fetch) \
         _(CONTAINER_EXPORT, fake_archive_write) \
         _(CONTAINER_IMPORT, container_import) \
         _(NETWORK_PICK, network_pick) \

@@ -202,7 +202,7 @@ void harness_kill_service(Harness *h) {
 /* --- fake workers --- */
 
 static void install_workers(Harness *h) {
-        static const char *const rooms[] = { "storage", "image", "network", "runtime",
+        static const char *const rooms[] = { "storage", "image", "download", "network", "runtime",
                                              "console", "files", "tree" };
         g_autofree char *plans = g_build_filename(h->libexec_dir, "plan", NULL);
 

@@ -337,7 +337,9 @@ TEST(the_table_is_told) {
                 g_assert_cmpstr(type, ==, row->type);
                 g_assert_cmpstr(help, ==, row->help);
                 g_assert_cmpstr(action, ==,
-                                privilege_to_string(config_class_privilege(row->class)));
+                                row->scopes & CONFIG_SCOPE_SERVICE ?
+                                        "configure" :
+                                        privilege_to_string(config_class_privilege(row->class)));
                 g_assert_cmpstr(fallback, ==, row->fallback);
                 g_assert_cmpint(live, ==, row->live);
                 g_assert_cmpint(secret, ==, row->secret);

@@ -718,6 +718,8 @@ static void profile_call(FakeCall *call) {
 void fake_call(FakeCall *call) {
         ObjectKind kind = call->object->kind;
 
+        if (fake_images_call(call))
+                return;
         if (g_str_equal(call->member, "GetConfig"))
                 get_settings(call, false);
         else if (g_str_equal(call->member, "GetDevices"))

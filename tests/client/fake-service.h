@@ -91,6 +91,8 @@ GVariant *fake_job_properties(const FakeJob *job);
 void fake_job_free(FakeJob *job);
 void fake_job_call(FakeCall *call);
 
+/* What has to do with image servers (fake-images.c); false for other calls. */
+bool fake_images_call(FakeCall *call);
 /* Methods of one interface (fake-methods.c). */
 void fake_call(FakeCall *call);
 /* Counters of a container (fake-state.c). */

@@ -266,7 +266,7 @@ TEST(show_is_yaml_or_json) {
 
 TEST(usage_errors_are_told) {
         static const struct {
-                const char *words[6];
+                const char *words[7];
                 int status;
                 const char *text;
         } cases[] = {
@@ -284,7 +284,10 @@ TEST(usage_errors_are_told) {
                 { { "info", "c1/snap0" }, 2, "names a snapshot" },
                 { { "info", "local:" }, 0, "" },
                 { { "export", "c1/s1" }, 2, "goes with its container" },
-                { { "remote", "list" }, 1, "works on this machine only" },
+                { { "remote", "switch", "images" }, 1, "on this machine" },
+                { { "remote", "add", "x", "y", "--protocol", "lxd" }, 1, "not supported" },
+                { { "image", "copy", "busybox", "local:" }, 1, "on this machine already" },
+                { { "image", "copy", "images:a", "other:" }, 1, "to this machine alone" },
                 { { "info", "--project", "x" }, 1, "no projects" },
                 { { "info", "\377" }, 2, "not valid UTF-8" },
                 { { "help", "xyzzy" }, 2, "has no command" },

@@ -157,7 +157,6 @@ TEST(config_takes_both_forms_of_set) {
         RUN_ONLY(f, 2, "config", "set", "c1", "no.such.key", "1");
         RUN_ONLY(f, 2, "config", "set", "c1", "a=1", "nonsense");
         RUN_ONLY(f, 2, "config", "set", "c1", "a=1", "a=2");
-        RUN_ONLY(f, 1, "config", "get", "core.https_address");
         RUN_ONLY(f, 4, "config", "get", "nope", "key");
 }
 
@@ -377,6 +376,70 @@ TEST(an_export_that_fails_leaves_nothing) {
         RUN_ONLY(f, 1, "image", "export", "busybox", "no/such/directory");
         path = fixture_path(f, "no");
         g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+}
+
+TEST(settings_of_the_service_have_no_container) {
+        g_autoptr(Fixture) f = fixture_new();
+        g_autoptr(Run) one = NULL, all = NULL;
+
+        one = RUN(f, 0, "config", "get", "images.remote_cache_expiry");
+        g_assert_cmpstr(one->out, ==, "5\n");
+        all = RUN(f, 0, "config", "show");
+        EXPECT_OUT(all, "images.remote_cache_expiry: \"5\"");
+        RUN_ONLY(f, 0, "config", "set", "images.remote_cache_expiry", "7");
+        fixture_expect_log(f, "UpdateConfig ({'images.remote_cache_expiry': '7'}");
+        RUN_ONLY(f, 0, "config", "set", "images.remote_cache_expiry=8", "images.x=9");
+        fixture_expect_log(f, "'images.x': '9'");
+        RUN_ONLY(f, 0, "config", "unset", "images.x");
+        fixture_expect_log(f, "['images.x']");
+}
+
+TEST(image_servers) {
+        g_autoptr(Fixture) f = fixture_new();
+        g_autoptr(Run) list = NULL, images = NULL, filtered = NULL, info = NULL;
+
+        list = RUN(f, 0, "remote", "list", "-f", "csv");
+        EXPECT_OUT(list, "images,https://images.example.org,simplestreams");
+        EXPECT_OUT(list, "local (current)");
+        RUN_ONLY(f, 0, "remote", "add", "mine", "https://a.example", "--protocol", "directory");
+        fixture_expect_log(f, "AddImageServer ('mine', 'https://a.example', "
+                              "{'protocol': <'directory'>})");
+        RUN_ONLY(f, 0, "remote", "add", "b.example/x");
+        fixture_expect_log(f, "AddImageServer ('b', 'https://b.example/x'");
+        RUN_ONLY(f, 0, "remote", "rename", "mine:", "ours");
+        fixture_expect_log(f, "ChangeImageServer ('mine', {'name': <'ours'>})");
+        RUN_ONLY(f, 0, "remote", "set-url", "ours", "https://c.example");
+        fixture_expect_log(f, "ChangeImageServer ('ours', {'url': <'https://c.example'>})");
+        RUN_ONLY(f, 0, "remote", "remove", "ours");
+        fixture_expect_log(f, "RemoveImageServer ('ours'");
+        images = RUN(f, 0, "image", "list", "images:", "-f", "csv", "-c", "La");
+        g_assert_cmpstr(images->out, ==,
+                        "\"debian/12, debian/bookworm\",x86_64\nalpine/3.19,riscv64\n");
+        filtered = RUN(f, 0, "image", "list", "images:", "alpine", "-f", "csv", "-c", "l");
+        g_assert_cmpstr(filtered->out, ==, "alpine/3.19\n");
+        info = RUN(f, 0, "image", "info", "images:alpine/3.19/riscv64");
+        EXPECT_OUT(info, "Architecture: riscv64");
+        RUN_ONLY(f, 4, "image", "info", "images:nothing");
+        RUN_ONLY(f, 4, "image", "list", "none:");
+}
+
+TEST(images_of_servers_are_downloaded) {
+        g_autoptr(Fixture) f = fixture_new();
+        g_autoptr(Run) info = NULL;
+
+        RUN_ONLY(f, 0, "image", "copy", "images:debian/12", "local:", "--alias", "d",
+                 "--auto-update", "--copy-aliases");
+        fixture_expect_log(f, "DownloadImage ('images', 'debian/12'");
+        fixture_expect_log(f, "'aliases': <['d']>");
+        fixture_expect_log(f, "'copy-aliases': <true>");
+        info = RUN(f, 0, "image", "info", "aaaaaaaaaaaa");
+        EXPECT_OUT(info, "    Server: images\n    Alias: debian/12\n");
+        EXPECT_OUT(info, "Cached: yes");
+        RUN_ONLY(f, 0, "launch", "images:debian/12", "new");
+        fixture_expect_log(f, "DownloadImage ('images', 'debian/12', {'cached': <true>})");
+        fixture_expect_log(f, "CreateContainer ('new', 'aaaaaaaaaaaa0");
+        RUN_ONLY(f, 4, "launch", "images:debian/99", "newer");
+        RUN_ONLY(f, 2, "launch", "images:", "newer");
 }
 
 TEST(images_have_aliases_and_properties) {

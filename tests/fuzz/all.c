@@ -3,9 +3,11 @@
 
 const FuzzTarget fuzz_targets[] = {
         { "archive", fuzz_archive_run, fuzz_archive_seed, 64U << 10 },
+        { "catalogue", fuzz_catalogue_run, fuzz_catalogue_seed, 8192 },
         { "config", fuzz_config_run, fuzz_config_seed, 4096 },
         { "description", fuzz_description_run, fuzz_description_seed, 16384 },
         { "device", fuzz_device_run, fuzz_device_seed, 4096 },
+        { "directory", fuzz_directory_run, fuzz_directory_seed, 4096 },
         { "entry-name", fuzz_entry_name_run, fuzz_entry_name_seed, 8192 },
         { "expiry", fuzz_expiry_run, fuzz_expiry_seed, 256 },
         { "idmap", fuzz_idmap_run, fuzz_idmap_seed, 4096 },
@@ -19,6 +21,7 @@ const FuzzTarget fuzz_targets[] = {
         { "raw-lxc", fuzz_raw_lxc_run, fuzz_raw_lxc_seed, 4096 },
         { "record", fuzz_record_run, fuzz_record_seed, 16384 },
         { "schedule", fuzz_schedule_run, fuzz_schedule_seed, 512 },
+        { "simplestreams", fuzz_simplestreams_run, fuzz_simplestreams_seed, 16384 },
         { "size", fuzz_size_run, fuzz_size_seed, 64 },
         { "template", fuzz_template_run, fuzz_template_seed, 4096 },
         { "user", fuzz_user_run, fuzz_user_seed, 4096 },

@@ -59,9 +59,11 @@ void fuzz_check_error(int r, const void *error);
         FUZZ_SEEDS(_name)
 
 FUZZ_DECLARE(archive);
+FUZZ_DECLARE(catalogue);
 FUZZ_DECLARE(config);
 FUZZ_DECLARE(description);
 FUZZ_DECLARE(device);
+FUZZ_DECLARE(directory);
 FUZZ_DECLARE(entry_name);
 FUZZ_DECLARE(expiry);
 FUZZ_DECLARE(idmap);
@@ -75,6 +77,7 @@ FUZZ_DECLARE(protocol);
 FUZZ_DECLARE(raw_lxc);
 FUZZ_DECLARE(record);
 FUZZ_DECLARE(schedule);
+FUZZ_DECLARE(simplestreams);
 FUZZ_DECLARE(size);
 FUZZ_DECLARE(template);
 FUZZ_DECLARE(user);

@@ -25,9 +25,10 @@ leaks_snapshot() {
         leaks_loops
         find /run/world/upper ! -type d | sed 's|/run/world/upper|file |'
         # Directories of the service's own may stay when they are empty. So may its lock, and the
-        # record of the profile that is always there, and the mark that the boot was seen.
+        # record of the profile that is always there, what is set for the service, and the mark that
+        # the boot was seen.
         find /run/berth /var/lib/berth ! -type d ! -path /var/lib/berth/profiles/default \
-                ! -path /var/lib/berth/lock ! -path /run/berth/boot 2>/dev/null | sed 's/^/file /'
+                ! -path '/var/lib/berth/service/*' ! -path /var/lib/berth/lock ! -path /run/berth/boot 2>/dev/null | sed 's/^/file /'
         find /run/berth/lxc /var/lib/berth/mounts -mindepth 1 -type d 2>/dev/null |
                 sed 's/^/directory /'
 }

@@ -101,7 +101,8 @@ session_open() {
 session_close() {
         local user=$1 id=${session_of[$1]} uid group
         uid=$(id -u "$user")
-        rm "/run/systemd/sessions/$id" "/run/systemd/users/$uid" /run/systemd/seats/seat0
+        rm "/run/systemd/sessions/$id" "/run/systemd/users/$uid"
+        rm -f /run/systemd/seats/seat0
         for group in $(session_groups "$uid" "$id"); do
                 rmdir "$group" "${group%/*}"
                 rmdir --ignore-fail-on-non-empty "${group%/*/*}"

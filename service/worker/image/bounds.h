@@ -49,6 +49,10 @@
 #define JAIL_MEMORY_MAX (G_GUINT64_CONSTANT(768) << 20)
 #define JAIL_FILES_MAX 64U
 #define JAIL_TIME_MAX_USEC (60 * 60 * G_TIME_SPAN_SECOND)
+/* An image of a gigabyte over half a megabit per second; a server that is slower is given up. */
+#define DOWNLOAD_TIME_MAX_USEC (6 * 60 * 60 * G_TIME_SPAN_SECOND)
+/* Names are looked up in threads; the system call filter keeps processes from being made. */
+#define DOWNLOAD_THREADS_MAX 16U
 
 /* Container ids 0 to 65535, which is what a volume may hold. */
 #define IMAGE_ID_COUNT 65536U

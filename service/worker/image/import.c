@@ -188,6 +188,19 @@ static int read_parts(Import *import, const char *fingerprint, GVariantDict *res
         return 0;
 }
 
+/* Nothing is read that is not what was asked for. */
+static int check_expected(Worker *worker, const char *fingerprint, Error *ret_error) {
+        g_autoptr(GVariant) expected =
+                g_variant_lookup_value(worker->args, "expected", G_VARIANT_TYPE_STRING);
+
+        if (!expected || g_str_equal(g_variant_get_string(expected, NULL), fingerprint))
+                return 0;
+        return error_set(ret_error, ERROR_INVALID_IMAGE,
+                         "The image that came has the SHA-256 %.12s..., but should have %.12s...: "
+                         "it is damaged, or another one", fingerprint,
+                         g_variant_get_string(expected, NULL));
+}
+
 static int import_parts(Import *import, GVariantDict *result, Error *ret_error) {
         char fingerprint[FINGERPRINT_SIZE + 1];
         int r;
@@ -200,6 +213,9 @@ static int import_parts(Import *import, GVariantDict *result, Error *ret_error) 
         if (r < 0)
                 return r;
         digest_print(import->digest, fingerprint);
+        r = check_expected(import->worker, fingerprint, ret_error);
+        if (r < 0)
+                return r;
         r = read_parts(import, fingerprint, result, ret_error);
         if (r < 0)
                 return r;

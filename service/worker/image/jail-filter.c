@@ -3,7 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <seccomp.h>
@@ -43,6 +46,23 @@ static const char *const allowed_on_own[] = {
 static const char *const allowed_for_writing[] = {
         "getdents64", "readlinkat", "fgetxattr", "flistxattr",
 };
+
+/* What connecting, looking up names, and threads take beside. */
+static const char *const allowed_for_network[] = {
+        "bind", "connect", "getpeername", "getsockname", "getsockopt", "recvfrom", "recvmsg",
+        "recvmmsg", "recvmmsg_time64", "sendmmsg", "sendto", "setsockopt", "shutdown",
+        "poll", "ppoll", "ppoll_time64", "pipe2", "eventfd2", "openat",
+        "set_robust_list", "rseq", "sched_getaffinity", "sched_yield", "clock_nanosleep",
+        "clock_nanosleep_time64", "clock_getres", "clock_getres_time64", "uname", "sysinfo",
+        "getuid", "geteuid", "getgid", "getegid",
+};
+
+/* clone()'s flags: which argument they are differs. */
+#if defined(__s390__) || defined(__s390x__)
+#define CLONE_FLAGS_ARGUMENT 1
+#else
+#define CLONE_FLAGS_ARGUMENT 0
+#endif
 
 static int allow(scmp_filter_ctx filter, const char *name) {
         int call = seccomp_syscall_resolve_name(name), r;
@@ -113,16 +133,49 @@ static int add_rules(scmp_filter_ctx filter) {
         return r;
 }
 
-int jail_filter_load(bool writes_archive, bool asks) {
+/* Sockets of the Internet, of netlink (which addresses the host has decides the order of those of a
+ * name), and pairs of one's own; no process, but threads. */
+static int add_rules_for_network(scmp_filter_ctx filter) {
+        static const scmp_datum_t families[] = { AF_INET, AF_INET6, AF_NETLINK };
+        static const scmp_datum_t fd_commands[] = { F_GETFL, F_SETFL, F_GETFD, F_SETFD };
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(allowed_for_network); i++)
+                r = allow(filter, allowed_for_network[i]);
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(families); i++)
+                r = allow_where(filter, SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, families[i]));
+        if (r >= 0)
+                r = allow_where(filter, SCMP_SYS(socketpair), SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(fd_commands); i++) {
+                r = allow_where(filter, SCMP_SYS(fcntl), SCMP_A1(SCMP_CMP_EQ, fd_commands[i]));
+                if (r >= 0)
+                        r = allow_where(filter, SCMP_SYS(fcntl64),
+                                        SCMP_A1(SCMP_CMP_EQ, fd_commands[i]));
+        }
+        if (r >= 0)
+                r = allow_where(filter, SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_EQ, FIONBIO));
+        if (r >= 0)
+                r = allow_where(filter, SCMP_SYS(clone),
+                                SCMP_CMP(CLONE_FLAGS_ARGUMENT, SCMP_CMP_MASKED_EQ, CLONE_THREAD,
+                                         CLONE_THREAD));
+        /* Its flags are in memory, where no filter sees them; the C library then takes clone(). */
+        if (r >= 0)
+                r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+        return r == -EDOM ? 0 : r;
+}
+
+int jail_filter_load(const JailSpec *spec) {
         scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
         int r;
 
         if (!filter)
                 return -ENOMEM;
         r = add_rules(filter);
-        if (r >= 0 && writes_archive)
+        if (r >= 0 && spec->writes_archive)
                 r = add_rules_for_writing(filter);
-        if (r >= 0 && asks)
+        if (r >= 0 && spec->network)
+                r = add_rules_for_network(filter);
+        if (r >= 0 && spec->answer)
                 r = allow(filter, "recvmsg");
         if (r >= 0)
                 r = seccomp_load(filter);

@@ -135,7 +135,7 @@ static int set_limits(const JailSpec *spec) {
                 { RLIMIT_MEMLOCK, 0 },
                 { RLIMIT_MSGQUEUE, 0 },
                 { RLIMIT_NOFILE, JAIL_FILES_MAX },
-                { RLIMIT_NPROC, 0 },
+                { RLIMIT_NPROC, spec->network ? DOWNLOAD_THREADS_MAX : 0 },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(limits); i++) {
@@ -156,7 +156,7 @@ static int drop_capabilities(const JailSpec *spec) {
         struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
         uint64_t mask = 0;
 
-        for (size_t i = 0; i < ELEMENTSOF(kept); i++)
+        for (size_t i = 0; i < ELEMENTSOF(kept) && !spec->network; i++)
                 mask |= UINT64_C(1) << kept[i];
         for (unsigned cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
                 if (!(mask & UINT64_C(1) << cap) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
@@ -169,7 +169,7 @@ static int drop_capabilities(const JailSpec *spec) {
 static int lock_process(const JailSpec *spec) {
         if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 return -errno;
-        return HAVE_SANITIZER ? 0 : jail_filter_load(spec->writes_archive, spec->answer);
+        return HAVE_SANITIZER ? 0 : jail_filter_load(spec);
 }
 
 /* Waits for the parent to have mapped the ids. */
@@ -215,8 +215,7 @@ static int confine(const JailSpec *spec, Jail *jail, Error *ret_error) {
                 r = steps[i].func(spec);
                 if (r < 0)
                         (void) error_set_errno(ret_error, -r,
-                                               "Cannot confine the reading of the archive, %s",
-                                               steps[i].what);
+                                               "A process cannot be confined, %s", steps[i].what);
         }
         umask(0);
         if (r >= 0 && spec->root_fd >= 0)
@@ -224,8 +223,7 @@ static int confine(const JailSpec *spec, Jail *jail, Error *ret_error) {
         if (r >= 0)
                 r = lock_process(spec);
         if (r < 0)
-                return error_set_errno(ret_error, -r,
-                                       "Cannot confine the reading of the archive");
+                return error_set_errno(ret_error, -r, "A process cannot be confined");
         return 0;
 }
 
@@ -234,7 +232,7 @@ static int report(Jail *jail, GVariantDict *result, int r, Error *error) {
 
         if (r >= 0)
                 return send_message(jail->channel_fd, "result", g_variant_dict_end(result));
-        (void) error_set_errno(error, -r, "Reading the archive failed");
+        (void) error_set_errno(error, -r, "The confined process failed");
         g_variant_dict_insert(&content, "name", "s", error_code_to_name(error->code));
         g_variant_dict_insert(&content, "message", "s", error->message);
         return send_message(jail->channel_fd, "error", g_variant_dict_end(&content));

@@ -27,6 +27,6 @@ enum {
 /* `tree_fd` is the detached mount that becomes the root. */
 noreturn void jail_inside(const JailSpec *spec, int channel_fd, int tree_fd);
 
-/* Loads the system call filter into the calling process, for reading an archive or for writing one,
- * and for asking the parent. Returns 0 or -errno. */
-int jail_filter_load(bool writes_archive, bool asks);
+/* Loads the system call filter into the calling process, for what the spec has it do: read an
+ * archive, write one, ask the parent, use the network. Returns 0 or -errno. */
+int jail_filter_load(const JailSpec *spec);

@@ -21,6 +21,10 @@
  *
  * Archives of containers hold several directories, which are not known before the archive is read:
  * their child asks for them one by one, and gets each as an fd of such a mount of its own.
+ *
+ * A child that downloads has the network of the host, and instead of a directory the few files that
+ * names of hosts are looked up by, copied and read-only; it may make sockets for the Internet and
+ * threads, which looking up names takes.
  */
 
 #include <stdbool.h>
@@ -40,16 +44,26 @@ typedef int (*JailFunc)(Jail *jail, GVariantDict *result, Error *ret_error);
 typedef int (*JailAnswer)(Worker *worker, GVariant *question, void *userdata, const char **stage,
                           int *ret_fd, Error *ret_error);
 
+/* A file in the root of a child that has the network. */
+typedef struct JailFile {
+        const char *path;  /* "/etc/hosts" */
+        GBytes *content;
+} JailFile;
+
 struct JailSpec {
         JailFunc func;
         const void *userdata;
-        int input_fd;      /* for reading; with `writes_archive`, for writing */
+        const char *task;  /* begins a sentence that ends with what went wrong; NULL: "Reading the
+                              archive" */
+        int input_fd;      /* for reading; with `writes_archive` or `network`, for writing */
         int root_fd;       /* the directory, or -EBADF for none */
         bool writes_archive; /* the other way round: the directory is read-only */
         bool idmapped;     /* whether its filesystem can be mounted idmapped */
         const char *stage; /* for the progress */
         JailAnswer answer; /* NULL: nothing may be asked */
         void *answer_userdata;
+        bool network;      /* there is no directory, but the network, and `files` */
+        const JailFile *files; /* ends with a NULL path */
         bool of_container; /* the other bounds of bounds.h, and no limit of time: whoever is at the
                               other end of the pipe may be slow */
 };

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/worker/download/http.h"
+
+#include <curl/curl.h>
+
+#include "service/util/cleanup.h"
+#include "service/util/fd.h"
+#include "service/worker/image/text.h"
+
+#define CONNECT_SECONDS 30L
+/* A server is given up that sends less than so many bytes a second for so many seconds. */
+#define SLOW_BYTES 512L
+#define SLOW_SECONDS 20L
+#define REDIRECTIONS_MAX 5L
+
+/* Where the bytes go, and what went wrong there. */
+typedef struct Sink {
+        const HttpFetch *fetch;
+        int fd;            /* or, with -EBADF, */
+        GByteArray *bytes;
+        uint64_t size;
+        Error *error;
+} Sink;
+
+static size_t on_data(char *data, size_t one, size_t size, void *userdata) {
+        Sink *sink = userdata;
+        int r = 0;
+
+        sink->size += size;
+        if (sink->size > sink->fetch->size_max)
+                r = error_set(sink->error, ERROR_LIMITS_EXCEEDED,
+                              "The image server sends more than the %" G_GUINT64_FORMAT
+                              " bytes that this may have", sink->fetch->size_max);
+        else if (sink->bytes)
+                (void) g_byte_array_append(sink->bytes, (const guint8 *) data, (guint) size);
+        else
+                r = fd_write_all(sink->fd, data, size);
+        if (r == -ENOSPC || r == -EDQUOT || r == -EFBIG)
+                (void) error_set(sink->error, ERROR_NO_SPACE,
+                                 "There is no space left for what is downloaded");
+        else if (r < 0)
+                (void) error_set_errno(sink->error, -r, "Cannot store what is downloaded");
+        return r < 0 ? 0 : size;
+}
+
+static int on_progress(void *userdata, curl_off_t total, curl_off_t now, curl_off_t up_total,
+                       curl_off_t up) {
+        const HttpFetch *fetch = userdata;
+
+        if (fetch->progress)
+                fetch->progress(fetch->userdata, (uint64_t) now, total > 0 ? (uint64_t) total : 0);
+        return 0;
+}
+
+static CURLcode set_certificates(CURL *curl, GBytes *certificates) {
+        gsize size;
+        const void *data = g_bytes_get_data(certificates, &size);
+        struct curl_blob blob = { .data = (void *) data, .len = size, .flags = CURL_BLOB_NOCOPY };
+        CURLcode code = curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);
+
+        if (code == CURLE_OK)
+                code = curl_easy_setopt(curl, CURLOPT_CAINFO, NULL);
+        return code == CURLE_OK ? curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &blob) : code;
+}
+
+static CURLcode set_options(CURL *curl, const HttpFetch *fetch, Sink *sink) {
+        const struct {
+                CURLoption option;
+                long value;
+        } numbers[] = {
+                { CURLOPT_FOLLOWLOCATION, 1 },
+                { CURLOPT_MAXREDIRS, REDIRECTIONS_MAX },
+                { CURLOPT_FAILONERROR, 1 },
+                { CURLOPT_NOSIGNAL, 1 },
+                { CURLOPT_NOPROGRESS, 0 },
+                { CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS },
+                { CURLOPT_LOW_SPEED_LIMIT, SLOW_BYTES },
+                { CURLOPT_LOW_SPEED_TIME, SLOW_SECONDS },
+                { CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2 },
+                { CURLOPT_SSL_VERIFYPEER, 1 },
+                { CURLOPT_SSL_VERIFYHOST, 2 },
+        };
+        const struct {
+                CURLoption option;
+                const char *value;
+        } strings[] = {
+                { CURLOPT_URL, fetch->url },
+                { CURLOPT_PROTOCOLS_STR, "https" },
+                { CURLOPT_REDIR_PROTOCOLS_STR, "https" },
+                { CURLOPT_PROXY, "" },
+                { CURLOPT_USERAGENT, "berth/" BERTH_VERSION },
+                /* Lists are text and shrink to a tenth; archives are compressed already. */
+                { CURLOPT_ACCEPT_ENCODING, sink->bytes ? "gzip" : NULL },
+        };
+        CURLcode code = set_certificates(curl, fetch->certificates);
+
+        for (size_t i = 0; code == CURLE_OK && i < ELEMENTSOF(numbers); i++)
+                code = curl_easy_setopt(curl, numbers[i].option, numbers[i].value);
+        for (size_t i = 0; code == CURLE_OK && i < ELEMENTSOF(strings); i++)
+                code = curl_easy_setopt(curl, strings[i].option, strings[i].value);
+        if (code == CURLE_OK)
+                code = curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
+        if (code == CURLE_OK)
+                code = curl_easy_setopt(curl, CURLOPT_WRITEDATA, sink);
+        if (code == CURLE_OK)
+                code = curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+        if (code == CURLE_OK)
+                code = curl_easy_setopt(curl, CURLOPT_XFERINFODATA, fetch);
+        return code;
+}
+
+/* What curl says of it is for people; which kind of failure it is, for programs. */
+static int fetch_failed(CURL *curl, CURLcode code, const char *url, const char *text,
+                        Error *ret_error) {
+        g_autofree char *shown = text_for_message(*text ? text : curl_easy_strerror(code));
+        long status = 0;
+
+        (void) curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+        if (code == CURLE_HTTP_RETURNED_ERROR && (status == 404 || status == 410))
+                return error_set(ret_error, ERROR_NO_SUCH_FILE, "The server has no %s", url);
+        if (code == CURLE_OPERATION_TIMEDOUT)
+                return error_set(ret_error, ERROR_TIMED_OUT, "The server of %s is too slow: %s",
+                                 url, shown);
+        if (code == CURLE_UNSUPPORTED_PROTOCOL)
+                return error_set(ret_error, ERROR_ACCESS_DENIED,
+                                 "The server of %s leads away from HTTPS, where it is not followed",
+                                 url);
+        if (code == CURLE_PEER_FAILED_VERIFICATION)
+                return error_set(ret_error, ERROR_ACCESS_DENIED,
+                                 "The certificate of the server of %s is not to be trusted: %s",
+                                 url, shown);
+        return error_set(ret_error, ERROR_BACKEND_FAILED, "Cannot download %s: %s", url, shown);
+}
+
+static int http_fetch(const HttpFetch *fetch, Sink *sink, Error *ret_error) {
+        char text[CURL_ERROR_SIZE] = "";
+        CURL *curl = curl_easy_init();
+        CURLcode code;
+        int r = 0;
+
+        if (!curl)
+                return -ENOMEM;
+        sink->fetch = fetch;
+        sink->error = ret_error;
+        code = set_options(curl, fetch, sink);
+        if (code == CURLE_OK)
+                code = curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, text);
+        if (code == CURLE_OK)
+                code = curl_easy_perform(curl);
+        if (code != CURLE_OK)
+                r = fetch_failed(curl, code, fetch->url, text, ret_error);
+        curl_easy_cleanup(curl);
+        return r;
+}
+
+int http_fetch_to_fd(const HttpFetch *fetch, int fd, Error *ret_error) {
+        Sink sink = { .fd = fd };
+
+        return http_fetch(fetch, &sink, ret_error);
+}
+
+int http_fetch_text(const HttpFetch *fetch, GBytes **ret, Error *ret_error) {
+        g_autoptr(GByteArray) bytes = g_byte_array_new();
+        Sink sink = { .fd = -EBADF, .bytes = bytes };
+        int r = http_fetch(fetch, &sink, ret_error);
+
+        if (r < 0)
+                return r;
+        *ret = g_byte_array_free_to_bytes(TAKE_PTR(bytes));
+        return 0;
+}

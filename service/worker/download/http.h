@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * HTTPS, from inside the jail: what is behind a URL, to a file or into memory. Certificates are
+ * checked against those that the jail's maker has read; redirections lead to HTTPS alone; there are
+ * bounds of size, and servers that send next to nothing are given up.
+ */
+
+#include <stdint.h>
+
+#include <glib.h>
+
+#include "service/util/error.h"
+
+typedef struct HttpFetch {
+        const char *url;
+        GBytes *certificates; /* PEM */
+        uint64_t size_max;
+        void (*progress)(void *userdata, uint64_t size, uint64_t total); /* total 0: not known */
+        void *userdata;
+} HttpFetch;
+
+int http_fetch_to_fd(const HttpFetch *fetch, int fd, Error *ret_error);
+/* ERROR_NO_SUCH_FILE where the server has nothing of that name. */
+int http_fetch_text(const HttpFetch *fetch, GBytes **ret, Error *ret_error);
