@@ -14,6 +14,7 @@
 
 #include "client/admin-plan.h"
 #include "client/admin.h"
+#include "client/ask.h"
 #include "client/editor.h"
 #include "client/format.h"
 #include "client/settings.h"
@@ -89,68 +90,7 @@ static bool has_object(const GPtrArray *objects, const char *name) {
         return false;
 }
 
-/* --- asking --- */
-
-/* The answer, or the preset for an empty one. */
-static int ask(const char *question, const char *preset, char **ret, Error *ret_error) {
-        g_autofree char *line = NULL;
-        size_t size = 0;
-        ssize_t n;
-
-        printf("%s [default=%s]: ", question, preset);
-        fflush(stdout);
-        n = getline(&line, &size, stdin);
-        if (n < 0) {
-                putchar('\n');
-                return error_set(ret_error, ERROR_CANCELLED,
-                                 "The answers ended before the questions did; nothing was changed");
-        }
-        (void) g_strstrip(line);
-        if (!isatty(STDIN_FILENO))
-                printf("%s\n", line);
-        *ret = g_strdup(*line ? line : preset);
-        return 0;
-}
-
-static int ask_boolean(const char *question, bool preset, bool *ret, Error *ret_error) {
-        g_autofree char *full = g_strdup_printf("%s (yes/no)", question);
-
-        for (;;) {
-                g_autofree char *answer = NULL;
-                int r = ask(full, preset ? "yes" : "no", &answer, ret_error);
-
-                if (r < 0)
-                        return r;
-                if (parse_boolean(answer, ret) >= 0)
-                        return 0;
-                if (g_ascii_strcasecmp(answer, "y") == 0 || g_ascii_strcasecmp(answer, "n") == 0) {
-                        *ret = g_ascii_tolower(*answer) == 'y';
-                        return 0;
-                }
-                printf("Please answer yes or no.\n");
-        }
-}
-
-/* Why an answer will not do, or NULL. */
-typedef const char *(*CheckFunc)(const char *answer, const void *data);
-
-static int ask_checked(const char *question, const char *preset, CheckFunc check, const void *data,
-                       char **ret, Error *ret_error) {
-        for (;;) {
-                g_autofree char *answer = NULL;
-                const char *why;
-                int r = ask(question, preset, &answer, ret_error);
-
-                if (r < 0)
-                        return r;
-                why = check(answer, data);
-                if (!why) {
-                        *ret = TAKE_PTR(answer);
-                        return 0;
-                }
-                printf("%s\n", why);
-        }
-}
+/* --- answers --- */
 
 static const char *check_new_name(const char *answer, const void *objects) {
         if (has_object(objects, answer))

@@ -29,6 +29,8 @@ const Command admin_commands[] = {
           client_list_options, "-", 0, 0, .run = admin_check },
         { "init", NULL, "", "Set up this machine for containers", init_host_options, "-", 0, 0,
           .run = admin_init },
+        { "recover", NULL, "", "Bring back containers and volumes whose records were lost", NULL,
+          "-", 0, 0, .run = admin_recover },
         { "shutdown", NULL, "", "Stop all containers in their order, as the host's shutdown does",
           NULL, "-", 0, 0, .run = admin_shutdown },
         { NULL },

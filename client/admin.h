@@ -7,3 +7,4 @@
 
 int admin_init(Client *c, Error *ret_error);
 int admin_check(Client *c, Error *ret_error);
+int admin_recover(Client *c, Error *ret_error);

@@ -17,6 +17,7 @@
 #include "service/operation/network.h"
 #include "service/operation/pool.h"
 #include "service/operation/profile.h"
+#include "service/operation/rebuild.h"
 #include "service/util/cleanup.h"
 
 /* org.berth1.Manager; see introspection/org.berth1.Manager.xml. */
@@ -331,6 +332,18 @@ static int initialize_host(BusCall *call, Error *ret_error) {
         return r < 0 ? r : bus_call_start_job(call, job);
 }
 
+static int recover(BusCall *call, Error *ret_error) {
+        g_autoptr(GVariant) pools = NULL;
+        Rebuild args;
+        Job *job;
+        int r;
+
+        g_variant_get(call->args, "(@aa{sv}a{sv})", &pools, NULL);
+        args = (Rebuild) { pools, option_get_boolean(call->options, "dry-run", false) };
+        r = rebuild(call->manager, bus_call_caller(call), &args, &job, ret_error);
+        return r < 0 ? r : bus_call_start_job(call, job);
+}
+
 static int name_detail(BusCall *call, const char *key) {
         const char *name;
 
@@ -487,6 +500,11 @@ static const Option description_options[] = {
         { NULL },
 };
 
+static const Option recover_options[] = {
+        { "dry-run", "b" },
+        { NULL },
+};
+
 static const BusMethod methods[] = {
         { "GetContainer", "s", "o", SD_BUS_PARAM(name) SD_BUS_PARAM(container),
           BUS_PUBLIC, .act = get_container },
@@ -544,6 +562,10 @@ static const BusMethod methods[] = {
           SD_BUS_PARAM(job),
           BUS_ACTION, NULL, "configure", "set up this machine for containers", NULL, NULL,
           initialize_host },
+        { "Recover", "aa{sv}a{sv}", "o",
+          SD_BUS_PARAM(pools) SD_BUS_PARAM(options) SD_BUS_PARAM(job),
+          BUS_ACTION, NULL, "configure", "bring back lost records of containers and volumes",
+          recover_options, NULL, recover },
         { "Shutdown", "a{sv}", "o", SD_BUS_PARAM(options) SD_BUS_PARAM(job),
           BUS_ACTION, NULL, "configure", "stop all containers", NULL, NULL, shut_down },
         { "GetConfig", "a{sv}", "a{ss}", SD_BUS_PARAM(options) SD_BUS_PARAM(config),

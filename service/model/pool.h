@@ -24,6 +24,7 @@ typedef struct StoragePool {
         /* Not recorded: why it could not be mounted, and when that was tried (µs since 1970). */
         char *problem;
         uint64_t tried;
+        bool copies_fail; /* not recorded: it takes no copies of records, and that was logged */
 } StoragePool;
 
 StoragePool *storage_pool_new(const char *name, uid_t owner);

@@ -9,6 +9,7 @@
 #include "service/model/name.h"
 #include "service/operation/container-ids.h"
 #include "service/operation/container-templates.h"
+#include "service/operation/pool.h"
 #include "service/operation/volume-size.h"
 #include "service/util/cleanup.h"
 #include "service/worker/operations.h"
@@ -154,7 +155,8 @@ static int run_on_target(Job *job, const char *operation, Error *ret_error) {
 static int copy_volume_undo(Job *job, Error *ret_error) {
         CopyJob *data = job->data;
 
-        if (data->committed)
+        /* What is there may not be ours. */
+        if (data->committed || job->error.code == ERROR_EXISTS)
                 return JOB_STEP_DONE;
         data->target->state = CONTAINER_DELETING;
         manager_changed(job->manager, &data->target->object);
@@ -439,6 +441,8 @@ static int make_target(Manager *m, Caller caller, const ContainerCopy *args, Val
         int r;
 
         r = container_choose_name(m, args->name, &name, ret_error);
+        if (r >= 0)
+                r = pool_check_no_files(m, v->pool, "containers", name, ret_error);
         if (r >= 0)
                 r = caller_check(caller, &v->needed, name, ret_error);
         if (r < 0)

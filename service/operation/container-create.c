@@ -7,6 +7,7 @@
 #include "service/operation/container-templates.h"
 #include "service/operation/container.h"
 #include "service/operation/image.h"
+#include "service/operation/pool.h"
 #include "service/operation/step.h"
 #include "service/operation/volume-size.h"
 #include "service/util/cleanup.h"
@@ -86,6 +87,9 @@ static int create_volume(Job *job, Error *ret_error) {
 static int create_volume_undo(Job *job, Error *ret_error) {
         ContainerJob *data = job->data;
 
+        /* What is there is not ours. */
+        if (job->error.code == ERROR_EXISTS)
+                return JOB_STEP_DONE;
         data->container->state = CONTAINER_DELETING;
         manager_changed(job->manager, &data->container->object);
         return step_delete_volume(job, ret_error);
@@ -288,6 +292,8 @@ static int create_prepare(Manager *m, Caller caller, const ContainerCreate *args
         r = container_choose_name(m, args->name, &name, ret_error);
         if (r >= 0)
                 r = create_check(m, args, &config, &devices, &pool, ret_error);
+        if (r >= 0)
+                r = pool_check_no_files(m, pool, "containers", name, ret_error);
         if (r < 0)
                 return r;
         create_compare(m, caller.uid, args, config, devices, &needed);

@@ -11,6 +11,7 @@
 #include "service/operation/container-archive.h"
 #include "service/operation/container-import-plan.h"
 #include "service/operation/container-templates.h"
+#include "service/operation/pool.h"
 #include "service/operation/step.h"
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
@@ -93,7 +94,9 @@ static int import_accept(Job *job, ImportPlan *plan, Error *ret_error) {
         Container *c;
         int r;
 
-        r = import_plan_make_container(m, plan, &c, ret_error);
+        r = pool_check_no_files(m, plan->pool, "containers", plan->name, ret_error);
+        if (r >= 0)
+                r = import_plan_make_container(m, plan, &c, ret_error);
         if (r < 0)
                 return r;
         data->renamed = plan->renamed;
@@ -238,7 +241,8 @@ static int import_run(Job *job, Error *ret_error) {
 static int import_run_undo(Job *job, Error *ret_error) {
         ImportJob *data = job->data;
 
-        if (!data->target.container || data->committed)
+        /* What is there may not be ours. */
+        if (!data->target.container || data->committed || job->error.code == ERROR_EXISTS)
                 return JOB_STEP_DONE;
         data->target.container->state = CONTAINER_DELETING;
         manager_changed(job->manager, &data->target.container->object);

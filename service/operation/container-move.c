@@ -2,6 +2,8 @@
 #include "service/model/config.h"
 #include "service/model/name.h"
 #include "service/operation/container-copy.h"
+#include "service/operation/pool-records.h"
+#include "service/operation/pool.h"
 #include "service/util/cleanup.h"
 #include "service/worker/operations.h"
 
@@ -138,6 +140,7 @@ static int move_commit(Job *job, Error *ret_error) {
                 c->move_pool = g_strdup(data->pool);
                 return r;
         }
+        pool_records_forget(m, OBJECT_CONTAINER, old, c->object.name);
         g_free(old);
         data->committed = true;
         manager_changed(m, &c->object);

@@ -4,6 +4,7 @@
 #include "service/model/config.h"
 #include "service/model/name.h"
 #include "service/operation/container-templates.h"
+#include "service/operation/pool.h"
 #include "service/operation/step.h"
 #include "service/util/cleanup.h"
 #include "service/worker/operations.h"
@@ -80,6 +81,7 @@ static int rename_commit(Job *job, Error *ret_error) {
         (void) manager_forget(m, OBJECT_CONTAINER, old, NULL);
         container_forget_files(m, c);
         manager_rename(m, &c->object, data->name);
+        manager_save_copy(m, &c->object);
         job_clear_subjects(job);
         job_add_subject(job, OBJECT_CONTAINER, c->object.name);
         usage_changed(m, c);
@@ -106,6 +108,8 @@ int container_rename(Manager *m, Caller caller, Container *c, const char *name, 
         r = name_check(NAME_CONTAINER, name, ret_error);
         if (r >= 0 && g_strcmp0(c->rename_to, name) != 0)
                 r = manager_check_free(m, OBJECT_CONTAINER, name, ret_error);
+        if (r >= 0 && !c->rename_to)
+                r = pool_check_no_files(m, c->pool, "containers", name, ret_error);
         if (r < 0)
                 return r;
         if (c->state != CONTAINER_STOPPED)

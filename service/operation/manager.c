@@ -13,6 +13,7 @@
 #include "service/operation/container-wait.h"
 #include "service/operation/image-upkeep.h"
 #include "service/operation/network.h"
+#include "service/operation/pool-records.h"
 #include "service/operation/settings.h"
 #include "service/operation/snapshot-timer.h"
 #include "service/util/cleanup.h"
@@ -346,12 +347,22 @@ void manager_add(Manager *m, Object *o) {
 int manager_save(Manager *m, Object *o, Error *ret_error) {
         g_autoptr(GVariant) record = NULL;
         g_autofree char *file = NULL;
+        int r;
 
         if (o->kind == OBJECT_SNAPSHOT)
                 o = &manager_get_container_of(m, (Snapshot *) o)->object;
         record = object_to_record(o);
         file = object_name_to_record(o->kind, o->name);
-        return record_dir_write(m->records[o->kind], file, record, ret_error);
+        r = record_dir_write(m->records[o->kind], file, record, ret_error);
+        if (r >= 0)
+                pool_records_save(m, o, record);
+        return r;
+}
+
+void manager_save_copy(Manager *m, Object *o) {
+        g_autoptr(GVariant) record = object_to_record(o);
+
+        pool_records_save(m, o, record);
 }
 
 void manager_changed(Manager *m, Object *o) {
@@ -414,10 +425,26 @@ void manager_rename(Manager *m, Object *o, const char *name) {
                 rename_snapshots(m, (Container *) o);
 }
 
+static void forget_copy(Manager *m, ObjectKind kind, const char *name) {
+        const Container *c = kind == OBJECT_CONTAINER ? manager_find_container(m, name) : NULL;
+        g_autofree char *pool = NULL;
+
+        if (c && !c->incomplete)
+                pool_records_forget(m, kind, c->pool, name);
+        if (kind != OBJECT_VOLUME)
+                return;
+        pool = g_strndup(name, strcspn(name, "/"));
+        pool_records_forget(m, kind, pool, name);
+}
+
 int manager_forget(Manager *m, ObjectKind kind, const char *name, Error *ret_error) {
         g_autofree char *file = object_name_to_record(kind, name);
 
-        return record_dir_remove(m->records[kind], file, ret_error);
+        int r = record_dir_remove(m->records[kind], file, ret_error);
+
+        if (r >= 0)
+                forget_copy(m, kind, name);
+        return r;
 }
 
 Job *manager_get_lock(Manager *m, Object *o) {

@@ -99,6 +99,8 @@ int manager_check_free(Manager *m, ObjectKind kind, const char *name, Error *ret
 
 void manager_add(Manager *m, Object *o);
 int manager_save(Manager *m, Object *o, Error *ret_error);
+/* Makes the copy beside its files what its record is (see pool-records.h). */
+void manager_save_copy(Manager *m, Object *o);
 void manager_changed(Manager *m, Object *o);
 /* With a container go its snapshots. */
 void manager_remove(Manager *m, Object *o);

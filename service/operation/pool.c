@@ -11,6 +11,7 @@
 #include "service/model/config.h"
 #include "service/model/name.h"
 #include "service/model/size.h"
+#include "service/operation/pool-records.h"
 #include "service/operation/step.h"
 #include "service/util/cleanup.h"
 #include "service/util/log.h"
@@ -286,6 +287,26 @@ static void collect_strays(Manager *m, PoolJob *data, int pool_fd, ObjectKind ki
         (void) closedir(d);
 }
 
+/* As with those of containers. */
+static void warn_of_volumes(Manager *m, const StoragePool *pool, int pool_fd) {
+        _cleanup_close_ int fd = path_open_beneath(pool_fd, "custom", O_RDONLY | O_DIRECTORY, 0);
+        struct dirent *entry;
+        DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+        if (!d)
+                return;
+        (void) TAKE_FD(fd);
+        while ((entry = readdir(d))) {
+                g_autofree char *name = g_strconcat(pool->object.name, "/", entry->d_name, NULL);
+
+                if (path_is_component(entry->d_name) && entry->d_name[0] != '.' &&
+                    !manager_has_record(m, OBJECT_VOLUME, name))
+                        log_warning("There are files of a volume \"%s\" that there is no record "
+                                    "of; they are kept.", name);
+        }
+        (void) closedir(d);
+}
+
 static int mount_collect(Job *job, Error *ret_error) {
         PoolJob *data = job->data;
         g_autofree char *path = pool_get_path(job->manager, data->pool->object.name);
@@ -295,6 +316,7 @@ static int mount_collect(Job *job, Error *ret_error) {
                 return error_set_errno(ret_error, -fd, "Cannot open %s", path);
         collect_strays(job->manager, data, fd, OBJECT_CONTAINER, "containers");
         collect_strays(job->manager, data, fd, OBJECT_IMAGE, "images");
+        warn_of_volumes(job->manager, data->pool, fd);
         return JOB_STEP_DONE;
 }
 
@@ -355,6 +377,7 @@ static int mount_told(Job *job, Error *ret_error) {
 
         data->pool->state = POOL_AVAILABLE;
         manager_changed(job->manager, &data->pool->object);
+        pool_records_sync(job->manager, data->pool);
         return JOB_STEP_DONE;
 }
 
@@ -368,6 +391,19 @@ static const JobStep mount_steps[] = {
 
 int pool_mount(Manager *m, StoragePool *pool, Job **ret, Error *ret_error) {
         return new_job(m, "pool-mount", CALLER_SERVICE, mount_steps, pool, ret, ret_error);
+}
+
+int pool_check_no_files(Manager *m, const char *pool, const char *directory, const char *name,
+                        Error *ret_error) {
+        g_autofree char *root = pool_get_path(m, pool);
+        g_autofree char *path = g_build_filename(root, directory, name, NULL);
+        struct stat st;
+
+        if (lstat(path, &st) < 0)
+                return 0;
+        return error_set(ret_error, ERROR_EXISTS,
+                         "Storage pool \"%s\" holds files of the name \"%s\" that there is no "
+                         "record of; \"berth admin recover\" may bring it back", pool, name);
 }
 
 int pool_get_space(Manager *m, StoragePool *pool, uint64_t *ret_total, uint64_t *ret_used,

@@ -27,6 +27,10 @@ int pool_update(Manager *m, Caller caller, StoragePool *pool, const PoolChange *
                 Error *ret_error);
 /* Mounts what is recorded, and deletes images that no record owns. */
 int pool_mount(Manager *m, StoragePool *pool, Job **ret, Error *ret_error);
+/* ERROR_EXISTS where there are files in its directory ("containers", "custom") that bear the name,
+ * whose record was lost: they are nobody's to write to or delete. */
+int pool_check_no_files(Manager *m, const char *pool, const char *directory, const char *name,
+                        Error *ret_error);
 /* Bytes of the filesystem that it is on. */
 int pool_get_space(Manager *m, StoragePool *pool, uint64_t *ret_total, uint64_t *ret_used,
                    Error *ret_error);

@@ -6,6 +6,7 @@
 #include "service/model/config-key.h"
 #include "service/model/config.h"
 #include "service/model/name.h"
+#include "service/operation/pool.h"
 #include "service/operation/volume-device.h"
 #include "service/operation/volume-job.h"
 #include "service/util/cleanup.h"
@@ -142,8 +143,9 @@ static int create_files_undo(Job *job, Error *ret_error) {
         g_autofree char *name = storage_volume_get_pool(data->volume);
         const StoragePool *pool = manager_find_pool(job->manager, name);
 
-        if (!pool || pool->state != POOL_AVAILABLE)
-                return JOB_STEP_DONE; /* nothing can have been made */
+        /* Nothing can have been made, or what is there is not ours. */
+        if (!pool || pool->state != POOL_AVAILABLE || job->error.code == ERROR_EXISTS)
+                return JOB_STEP_DONE;
         return delete_files(job, ret_error);
 }
 
@@ -176,7 +178,9 @@ static int check_new(Manager *m, const StoragePool *pool, const char *name, Erro
         r = name_check(NAME_VOLUME, name, ret_error);
         if (r >= 0 && pool->state != POOL_AVAILABLE && pool->state != POOL_UNAVAILABLE)
                 r = storage_pool_unavailable(pool, ret_error);
-        return r < 0 ? r : manager_check_free(m, OBJECT_VOLUME, full, ret_error);
+        if (r >= 0)
+                r = manager_check_free(m, OBJECT_VOLUME, full, ret_error);
+        return r < 0 ? r : pool_check_no_files(m, pool->object.name, "custom", name, ret_error);
 }
 
 /* Puts the new volume into the table and locks it for its job. */

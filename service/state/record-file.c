@@ -18,6 +18,7 @@
 struct RecordDir {
         char *path;
         int fd;
+        bool copies;
 };
 
 int record_dir_open(const char *root, const char *name, RecordDir **ret, Error *ret_error) {
@@ -36,6 +37,20 @@ int record_dir_open(const char *root, const char *name, RecordDir **ret, Error *
                 r = -errno;
         if (r < 0)
                 return error_set_errno(ret_error, -r, "Cannot open directory %s", dir->path);
+        *ret = TAKE_PTR(dir);
+        return 0;
+}
+
+int record_dir_open_copies(int root_fd, const char *name, bool make, RecordDir **ret,
+                           Error *ret_error) {
+        g_autoptr(RecordDir) dir = g_new0(RecordDir, 1);
+
+        dir->copies = true;
+        dir->path = g_strdup(name);
+        dir->fd = make ? path_make_dir(root_fd, name, 0700)
+                       : path_open_beneath(root_fd, name, O_RDONLY | O_DIRECTORY, 0);
+        if (dir->fd < 0)
+                return error_set_errno(ret_error, -dir->fd, "Cannot open the copies of %s", name);
         *ret = TAKE_PTR(dir);
         return 0;
 }
@@ -59,6 +74,27 @@ static GVariant *to_file_order(GVariant *value) {
 #endif
 }
 
+/* Only files are read: a pipe would keep us waiting. */
+static int read_file(int dir_fd, const char *name, GBytes **ret) {
+        _cleanup_close_ int fd = path_open_beneath(dir_fd, name, O_RDONLY | O_NONBLOCK, 0);
+        struct stat st;
+
+        if (fd < 0)
+                return fd;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        return S_ISREG(st.st_mode) ? fd_read_all(fd, RECORD_SIZE_MAX, ret) : -EBADMSG;
+}
+
+static int write_copy(RecordDir *dir, const char *name, GVariant *value) {
+        g_autoptr(GBytes) old = NULL, new = g_variant_get_data_as_bytes(value);
+
+        if (read_file(dir->fd, name, &old) >= 0 && g_bytes_equal(old, new))
+                return 0;
+        return path_replace_file_later(dir->fd, name, g_variant_get_data(value),
+                                       g_variant_get_size(value), 0600);
+}
+
 int record_dir_write(RecordDir *dir, const char *name, GVariant *record, Error *ret_error) {
         g_autoptr(GVariant) native = g_variant_ref_sink(
                 g_variant_new("(q@a{sv})", (guint16) RECORD_VERSION, record));
@@ -69,8 +105,9 @@ int record_dir_write(RecordDir *dir, const char *name, GVariant *record, Error *
                 return error_set(ret_error, ERROR_LIMITS_EXCEEDED,
                                  "Cannot write %s/%s: it is larger than %u bytes", dir->path, name,
                                  RECORD_SIZE_MAX);
-        r = path_replace_file(dir->fd, name, g_variant_get_data(value), g_variant_get_size(value),
-                              0600);
+        r = dir->copies ? write_copy(dir, name, value)
+                        : path_replace_file(dir->fd, name, g_variant_get_data(value),
+                                            g_variant_get_size(value), 0600);
         if (r < 0)
                 return error_set_errno(ret_error, -r, "Cannot write %s/%s", dir->path, name);
         return 0;
@@ -84,23 +121,15 @@ bool record_dir_has(RecordDir *dir, const char *name) {
 }
 
 int record_dir_remove(RecordDir *dir, const char *name, Error *ret_error) {
-        int r = path_remove_file(dir->fd, name);
+        int r;
 
+        if (dir->copies)
+                r = unlinkat(dir->fd, name, 0) < 0 ? -errno : 0;
+        else
+                r = path_remove_file(dir->fd, name);
         if (r < 0 && r != -ENOENT)
                 return error_set_errno(ret_error, -r, "Cannot remove %s/%s", dir->path, name);
         return 0;
-}
-
-/* Only files are read: a pipe would keep us waiting. */
-static int read_file(int dir_fd, const char *name, GBytes **ret) {
-        _cleanup_close_ int fd = path_open_beneath(dir_fd, name, O_RDONLY | O_NONBLOCK, 0);
-        struct stat st;
-
-        if (fd < 0)
-                return fd;
-        if (fstat(fd, &st) < 0)
-                return -errno;
-        return S_ISREG(st.st_mode) ? fd_read_all(fd, RECORD_SIZE_MAX, ret) : -EBADMSG;
 }
 
 static int record_file_read(RecordDir *dir, const char *name, GVariant **ret, Error *ret_error) {

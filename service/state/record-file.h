@@ -23,6 +23,10 @@ typedef void (*RecordFunc)(const char *name, GVariant *record, void *userdata);
 
 /* Opens ROOT/NAME, making it (0700) and its parents where they are missing. */
 int record_dir_open(const char *root, const char *name, RecordDir **ret, Error *ret_error);
+/* One for copies of records: NAME below an fd (-ENOENT where it is missing and not to be made).
+ * They are written where they differ, and not waited for. */
+int record_dir_open_copies(int root_fd, const char *name, bool make, RecordDir **ret,
+                           Error *ret_error);
 RecordDir *record_dir_close(RecordDir *dir);
 
 /* ERROR_LIMITS_EXCEEDED for one that is too large to be read again. */

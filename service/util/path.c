@@ -129,8 +129,8 @@ bool path_is_temporary(const char *name) {
                g_str_has_suffix(name, TEMPORARY_SUFFIX);
 }
 
-int path_replace_file(int dir_fd, const char *component, const void *data, size_t size,
-                      mode_t mode) {
+static int replace_file(int dir_fd, const char *component, const void *data, size_t size,
+                        mode_t mode, bool sync) {
         g_autofree char *temporary = NULL;
         _cleanup_close_ int fd = -EBADF;
         int r;
@@ -147,7 +147,7 @@ int path_replace_file(int dir_fd, const char *component, const void *data, size_
         r = fd_write_all(fd, data, size);
         if (r >= 0 && fchmod(fd, mode) < 0) /* exactly, whatever the umask */
                 r = -errno;
-        if (r >= 0 && fsync(fd) < 0)
+        if (r >= 0 && sync && fsync(fd) < 0)
                 r = -errno;
         if (r >= 0 && renameat(dir_fd, temporary, dir_fd, component) < 0)
                 r = -errno;
@@ -155,7 +155,17 @@ int path_replace_file(int dir_fd, const char *component, const void *data, size_
                 (void) unlinkat(dir_fd, temporary, 0);
                 return r;
         }
-        return fsync(dir_fd) < 0 ? -errno : 0;
+        return sync && fsync(dir_fd) < 0 ? -errno : 0;
+}
+
+int path_replace_file(int dir_fd, const char *component, const void *data, size_t size,
+                      mode_t mode) {
+        return replace_file(dir_fd, component, data, size, mode, true);
+}
+
+int path_replace_file_later(int dir_fd, const char *component, const void *data, size_t size,
+                            mode_t mode) {
+        return replace_file(dir_fd, component, data, size, mode, false);
 }
 
 int path_remove_file(int dir_fd, const char *component) {

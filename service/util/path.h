@@ -32,6 +32,9 @@ int path_make_dirs(const char *path, mode_t mode);
  * directory. When it returns 0 the content is on disk; on an error the old content stands. */
 int path_replace_file(int dir_fd, const char *component, const void *data, size_t size,
                       mode_t mode);
+/* The same, but it is not waited for: after a power cut either content may stand. */
+int path_replace_file_later(int dir_fd, const char *component, const void *data, size_t size,
+                            mode_t mode);
 /* Whether it is the name of such a temporary file. */
 bool path_is_temporary(const char *name);
 /* Removes a file and syncs the directory. -ENOENT where there is none. */

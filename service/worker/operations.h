@@ -12,6 +12,7 @@
  * Below the root directory, all of mode 0700 and owned by root:
  *   images/FINGERPRINT  containers/NAME  snapshots/CONTAINER/NAME
  *   custom/NAME  custom-snapshots/VOLUME/NAME
+ *   records/... (berthd's: see service/operation/pool-records.h)
  * Each of these is a volume: a directory (dir) or a subvolume (btrfs) that holds a root filesystem
  * (custom: whatever its users put there), with the ids 0 to 65535 as the container sees them, and
  * nothing else. Names that begin with "." are unfinished and swept at start.
@@ -28,8 +29,10 @@
  * Result: "source" s, "uuid" s (of the btrfs on a device), "size" t. Undoes itself on failure. */
 #define OPERATION_POOL_CREATE "storage.pool-create"
 /* Mounts a pool that exists. Same arguments as POOL_CREATE, "source" and "uuid" as its result gave
- * them. */
+ * them ("": what is on the device, whatever it is). Result: "uuid" s, likewise. */
 #define OPERATION_POOL_MOUNT "storage.pool-mount"
+/* Ends the mount of a pool, which stays what it is. Same arguments. */
+#define OPERATION_POOL_UNMOUNT "storage.pool-unmount"
 /* Makes a pool in a loop file "size" t large; it is mounted. Same arguments. ERROR_INVALID_CONFIG
  * where it is larger. */
 #define OPERATION_POOL_GROW "storage.pool-grow"

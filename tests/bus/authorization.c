@@ -140,6 +140,7 @@ static const struct {
         { "Volume.DeleteSnapshot", PATH_POOL "/volume/v1", "('s1', @a{sv} {})" },
         { "Volume.Rename", PATH_POOL "/volume/v1", "('v3', @a{sv} {})" },
         { "Volume.Delete", PATH_POOL "/volume/v1", "(@a{sv} {},)" },
+        { "Manager.Recover", PATH_ROOT, "(@aa{sv} [], @a{sv} {})" },
         { "Manager.Shutdown", PATH_ROOT, "(@a{sv} {},)" },
         { "StoragePool.Delete", PATH_POOL, "(@a{sv} {},)" },
 };

@@ -644,6 +644,7 @@ static int volume_usage(Worker *worker, GVariantDict *result, Error *ret_error) 
 #define OPERATIONS(_) \
         _(POOL_CREATE, pool_create) \
         _(POOL_MOUNT, pool_create) \
+        _(POOL_UNMOUNT, nothing) \
         _(POOL_GROW, nothing) \
         _(POOL_DELETE, nothing) \
         _(CONTAINER_CREATE, container_create) \

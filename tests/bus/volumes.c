@@ -228,6 +228,7 @@ TEST(volumes_of_others_are_refused_at_the_start) {
         call_well(alice, C1, "Container.Update", ATTACH("mine"));
         harness_stop_service(h);
         harness_remove_tree(h, "state/volumes/default:mine");
+        harness_remove_tree(h, FILES "mine");
         harness_start_service(h, NULL);
         /* There is none of that name any more, and then one of root's. */
         world_make_volume(h->root, "mine");
@@ -302,6 +303,28 @@ TEST(a_failed_copy_leaves_nothing) {
 }
 
 /* What has expired goes by itself. */
+/* What a pool has of a volume whose record was lost is not taken for a new one's. */
+TEST(lost_files_are_kept) {
+        g_autoptr(Harness) h = new_with_volume();
+
+        harness_stop_service(h);
+        harness_remove_tree(h, "state/volumes/default:v1");
+        harness_start_service(h, NULL);
+        run_badly(h->root, PATH_POOL, "StoragePool.CreateVolume", "('v1', @a{ss} {}, @a{sv} {})",
+                  ERROR_EXISTS, "berth admin recover");
+        g_assert_true(harness_has_file(h, FILES "v1"));
+        run_well(h->root, PATH_ROOT, "Manager.Recover", "(@aa{sv} [], {'dry-run': <true>})");
+        g_assert_false(world_has_object(h, V1));
+        run_well(h->root, PATH_ROOT, "Manager.Recover", "(@aa{sv} [], @a{sv} {})");
+        g_assert_true(world_has_object(h, V1));
+        call_well(h->root, V1, "Volume.Update", "({'user.a': 'b'}, @as [], @a{sv} {})");
+        run_badly(h->root, PATH_ROOT, "Manager.Recover",
+                  "([{'name': <'default'>, 'driver': <'dir'>, 'source': <'/x'>}], @a{sv} {})",
+                  ERROR_EXISTS, "default");
+        run_badly(h->root, PATH_ROOT, "Manager.Recover", "([{'name': <'p'>}], @a{sv} {})",
+                  ERROR_INVALID_ARGS, "driver");
+}
+
 TEST(snapshots_expire) {
         g_autoptr(Harness) h = new_with_volume();
 

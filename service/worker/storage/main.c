@@ -176,6 +176,7 @@ int main(void) {
         static const WorkerOperation operations[] = {
                 { OPERATION_POOL_CREATE, pool_create },
                 { OPERATION_POOL_MOUNT, pool_mount },
+                { OPERATION_POOL_UNMOUNT, pool_unmount },
                 { OPERATION_POOL_GROW, pool_grow },
                 { OPERATION_POOL_DELETE, pool_delete },
                 { OPERATION_CONTAINER_CREATE, container_create },

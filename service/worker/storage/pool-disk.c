@@ -203,7 +203,7 @@ static int open_device(const char *path, int flags, int *ret_fd) {
 }
 
 /* Positive if the filesystem on the device is that of the pool. */
-static int device_is_it(const PoolSource *source, const char *path, int *ret_fd) {
+static int device_is_it(PoolSource *source, const char *path, int *ret_fd) {
         _cleanup_close_ int fd = -EBADF;
         uint8_t id[BTRFS_FSID_SIZE];
         g_autofree char *text = NULL;
@@ -212,6 +212,11 @@ static int device_is_it(const PoolSource *source, const char *path, int *ret_fd)
         if (r < 0 || !read_id(fd, id))
                 return 0;
         text = format_id(id);
+        /* Whoever brings it back knows where it is, not what it is called. */
+        if (!*source->uuid && g_str_equal(path, source->path)) {
+                g_free(source->uuid);
+                source->uuid = g_strdup(text);
+        }
         if (!g_str_equal(text, source->uuid))
                 return 0;
         *ret_fd = TAKE_FD(fd);

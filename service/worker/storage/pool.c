@@ -264,11 +264,35 @@ int pool_mount(Worker *worker, GVariantDict *result, Error *ret_error) {
                                        source.pool);
                 return r;
         }
+        g_variant_dict_insert(result, "uuid", "s", source.uuid);
         /* What cannot be swept takes room, but the pool is of use. */
         r = sweep_unfinished(source.driver, fd);
         if (r < 0)
                 log_warning("Cannot sweep storage pool \"%s\": %s", source.pool, g_strerror(-r));
         return 0;
+}
+
+static int busy(const PoolSource *source, Error *ret_error) {
+        return error_set(ret_error, ERROR_IN_USE,
+                         "Storage pool \"%s\" cannot be unmounted: a process on the host works in "
+                         "it", source->pool);
+}
+
+int pool_unmount(Worker *worker, GVariantDict *result, Error *ret_error) {
+        g_auto(PoolSource) source = POOL_SOURCE_INIT;
+        int r;
+
+        r = pool_source_read(worker, &source, ret_error);
+        if (r < 0)
+                return r;
+        r = end_mount(&source);
+        if (r == -EBUSY)
+                return busy(&source, ret_error);
+        if (r >= 0 && source.kind != POOL_SOURCE_OWN)
+                r = remove_mount_point(&source);
+        return r < 0 ? error_set_errno(ret_error, -r, "Cannot unmount storage pool \"%s\"",
+                                       source.pool)
+                     : 0;
 }
 
 /* --- Growing ----------------------------------------------------------------------------- */
@@ -331,9 +355,7 @@ int pool_delete(Worker *worker, GVariantDict *result, Error *ret_error) {
         worker_progress(worker, "Deleting the pool", -1);
         r = end_mount(&source);
         if (r == -EBUSY)
-                return error_set(ret_error, ERROR_IN_USE,
-                                 "Storage pool \"%s\" cannot be unmounted: a process on the host "
-                                 "works in it", source.pool);
+                return busy(&source, ret_error);
         if (r >= 0)
                 r = delete_source(&source, ret_error);
         if (r >= 0)

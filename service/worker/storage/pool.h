@@ -10,5 +10,6 @@
 
 int pool_create(Worker *worker, GVariantDict *result, Error *ret_error);
 int pool_mount(Worker *worker, GVariantDict *result, Error *ret_error);
+int pool_unmount(Worker *worker, GVariantDict *result, Error *ret_error);
 int pool_grow(Worker *worker, GVariantDict *result, Error *ret_error);
 int pool_delete(Worker *worker, GVariantDict *result, Error *ret_error);

@@ -100,5 +100,7 @@ int sweep_unfinished(const PoolDriver *driver, int root_fd) {
 }
 
 int sweep_all(const PoolDriver *driver, int root_fd) {
-        return sweep(driver, root_fd, true);
+        int r = path_remove_tree(root_fd, "records"); /* of berthd's, about what goes */
+
+        return r < 0 ? r : sweep(driver, root_fd, true);
 }

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/operation/pool-records.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "service/operation/step.h"
+#include "service/util/cleanup.h"
+#include "service/util/log.h"
+#include "service/util/path.h"
+
+#define RECORDS_DIR "records"
+
+/* "containers" etc. of a pool; made where it is missing with `make`. */
+static int open_copies(Manager *m, const char *pool, ObjectKind kind, bool make, RecordDir **ret,
+                       Error *ret_error) {
+        g_autofree char *path = pool_get_path(m, pool);
+        _cleanup_close_ int pool_fd = path_open_dir(path), fd = -EBADF;
+
+        fd = pool_fd < 0 ? pool_fd
+             : make      ? path_make_dir(pool_fd, RECORDS_DIR, 0700)
+                         : path_open_beneath(pool_fd, RECORDS_DIR, O_RDONLY | O_DIRECTORY, 0);
+        if (fd < 0)
+                return error_set_errno(ret_error, -fd, "Cannot open %s/" RECORDS_DIR, path);
+        return record_dir_open_copies(fd, object_kind_to_directory(kind), make, ret, ret_error);
+}
+
+static bool has_copies(ObjectKind kind) {
+        return kind == OBJECT_POOL || kind == OBJECT_CONTAINER || kind == OBJECT_VOLUME;
+}
+
+/* Whether the files of an object are in the pool. */
+static bool is_in_pool(const Object *o, const StoragePool *pool) {
+        g_autofree char *name = NULL;
+
+        if (o->kind == OBJECT_POOL)
+                return o == &pool->object;
+        if (o->kind == OBJECT_CONTAINER)
+                return g_str_equal(((const Container *) o)->pool, pool->object.name);
+        name = storage_volume_get_pool((const StorageVolume *) o);
+        return g_str_equal(name, pool->object.name);
+}
+
+static void told(StoragePool *pool, int r, const Error *error) {
+        if (r < 0 && !pool->copies_fail)
+                log_warning("Storage pool \"%s\" does not take copies of records, from which it "
+                            "could be rebuilt: %s", pool->object.name, error->message);
+        pool->copies_fail = r < 0;
+}
+
+static void save_copy(Manager *m, StoragePool *pool, const Object *o, GVariant *record) {
+        g_autofree char *file = object_name_to_record(o->kind, o->name);
+        g_autoptr(RecordDir) dir = NULL;
+        g_auto(Error) error = ERROR_INIT;
+        int r;
+
+        r = open_copies(m, pool->object.name, o->kind, true, &dir, &error);
+        if (r >= 0)
+                r = record_dir_write(dir, file, record, &error);
+        told(pool, r, &error);
+}
+
+/* What is half made may yet turn out to have the name of something whose record was lost. */
+static bool is_whole(const Object *o) {
+        if (o->kind == OBJECT_CONTAINER)
+                return !((const Container *) o)->incomplete;
+        return o->kind != OBJECT_VOLUME ||
+               ((const StorageVolume *) o)->state != STORAGE_VOLUME_CREATING;
+}
+
+void pool_records_save(Manager *m, const Object *o, GVariant *record) {
+        GHashTableIter iter;
+        StoragePool *pool;
+
+        if (!has_copies(o->kind) || !is_whole(o))
+                return;
+        g_hash_table_iter_init(&iter, m->objects[OBJECT_POOL]);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &pool))
+                if (pool->state == POOL_AVAILABLE && is_in_pool(o, pool))
+                        save_copy(m, pool, o, record);
+}
+
+void pool_records_forget(Manager *m, ObjectKind kind, const char *pool_name, const char *name) {
+        g_autofree char *file = object_name_to_record(kind, name);
+        const StoragePool *pool = manager_find_pool(m, pool_name);
+        g_autoptr(RecordDir) dir = NULL;
+
+        if (pool && pool->state == POOL_AVAILABLE &&
+            open_copies(m, pool_name, kind, false, &dir, NULL) >= 0)
+                (void) record_dir_remove(dir, file, NULL);
+}
+
+void pool_records_sync(Manager *m, StoragePool *pool) {
+        static const ObjectKind kinds[] = { OBJECT_CONTAINER, OBJECT_VOLUME };
+        GHashTableIter iter;
+        Object *o;
+
+        manager_save_copy(m, &pool->object);
+        for (size_t i = 0; i < ELEMENTSOF(kinds); i++) {
+                g_hash_table_iter_init(&iter, m->objects[kinds[i]]);
+                while (g_hash_table_iter_next(&iter, NULL, (void **) &o))
+                        if (is_in_pool(o, pool))
+                                manager_save_copy(m, o);
+        }
+}
+
+int pool_records_load(Manager *m, const char *pool, ObjectKind kind, RecordFunc func,
+                      void *userdata, Error *ret_error) {
+        g_autoptr(RecordDir) dir = NULL;
+        g_auto(Error) error = ERROR_INIT;
+        int r = open_copies(m, pool, kind, false, &dir, &error);
+
+        if (r == -ENOENT)
+                return 0;
+        if (r < 0) {
+                error_move(ret_error, &error);
+                return r;
+        }
+        return record_dir_load(dir, func, userdata, ret_error);
+}
