@@ -174,6 +174,7 @@ int profile_create(Manager *m, Caller caller, const char *name, const ProfileCha
                 return r;
         *ret = profile;
         manager_add(m, &TAKE_PTR(profile)->object);
+        usage_changed_all(m);
         return 0;
 }
 
@@ -182,13 +183,11 @@ static void users_changed(Manager *m, Profile *profile) {
         Container *c;
 
         manager_changed(m, &profile->object);
+        usage_changed_all(m);
         g_hash_table_iter_init(&iter, m->objects[OBJECT_CONTAINER]);
         while (g_hash_table_iter_next(&iter, NULL, (void **) &c))
-                if (g_strv_contains((const char *const *) c->profiles, profile->object.name)) {
+                if (g_strv_contains((const char *const *) c->profiles, profile->object.name))
                         manager_changed(m, &c->object);
-                        usage_changed(m, c);
-                }
-        usage_changed_all(m);
 }
 
 /* All that an update exchanges, with what is needed to exchange it back. */
@@ -401,6 +400,7 @@ int profile_rename(Manager *m, Profile *profile, const char *name, Error *ret_er
                 return r;
         }
         manager_rename(m, &profile->object, name);
+        usage_changed_all(m);
         return manager_forget(m, OBJECT_PROFILE, old, ret_error);
 }
 
