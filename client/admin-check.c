@@ -196,7 +196,7 @@ static const Check checks[] = {
         KERNEL("NF_TABLES", NEED_REQUIRED, "networks have no firewall and no NAT"),
         KERNEL("NF_TABLES_INET", NEED_REQUIRED, "networks have no firewall and no NAT"),
         KERNEL("NFT_MASQ", NEED_OPTIONAL, "containers reach only their host"),
-        KERNEL("NF_TABLES_BRIDGE", NEED_OPTIONAL, "containers can pretend to be one another"),
+        KERNEL("NF_TABLES_BRIDGE", NEED_REQUIRED, "no nic can be guarded, so none is let up"),
         KERNEL("BLK_DEV_LOOP", NEED_OPTIONAL, "no storage pool in a file"),
         KERNEL("BTRFS_FS", NEED_OPTIONAL, "no btrfs pools: copies and snapshots take their time"),
         KERNEL("DM_THIN_PROVISIONING", NEED_OPTIONAL, "no lvm pools"),

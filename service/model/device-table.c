@@ -233,6 +233,20 @@ static int check_one_address(GVariant *options, Error *ret_error) {
         return 0;
 }
 
+static int check_not_bridged(GVariant *options, bool routed, Error *ret_error) {
+        const char *key;
+        GVariantIter iter;
+
+        g_variant_iter_init(&iter, options);
+        while (g_variant_iter_next(&iter, "{&s&s}", &key, NULL))
+                if (g_str_has_prefix(key, "security.") ||
+                    (!routed && (g_str_equal(key, "ipv4.address") ||
+                                 g_str_equal(key, "ipv6.address"))))
+                        return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                         "\"%s\" is for nics on a network of type bridge", key);
+        return 0;
+}
+
 static int check_nic(GVariant *options, Error *ret_error) {
         const char *network = config_get(options, "network");
         const char *nictype = config_get(options, "nictype");
@@ -258,14 +272,11 @@ static int check_nic(GVariant *options, Error *ret_error) {
                                  "routed and p2p");
         if (config_get(options, "mode") && g_strcmp0(nictype, "ipvlan") != 0)
                 return error_set(ret_error, ERROR_INVALID_DEVICE, "\"mode\" is for ipvlan");
-        if ((config_get(options, "ipv4.address") || config_get(options, "ipv6.address")) &&
-            nictype && !routed && !g_str_equal(nictype, "bridged"))
-                return error_set(ret_error, ERROR_INVALID_DEVICE,
-                                 "\"ipv4.address\" and \"ipv6.address\" are for nics on a network "
-                                 "of type bridge");
         r = nic_check_routed(options, ret_error);
         if (r >= 0 && !routed)
                 r = check_one_address(options, ret_error);
+        if (r >= 0 && nictype && !g_str_equal(nictype, "bridged"))
+                r = check_not_bridged(options, routed, ret_error);
         return r < 0 ? r : check_limits(options, "limits.ingress", "limits.egress", ret_error);
 }
 
@@ -311,8 +322,18 @@ static Privilege privilege_of_disk(GVariant *options) {
         return PRIVILEGE_OWN_FILES;
 }
 
+/* Without its guards it could be any of its neighbours. */
 static Privilege privilege_of_nic(GVariant *options) {
-        return device_get_network(options) ? PRIVILEGE_USE : PRIVILEGE_HOST;
+        static const char *const guards[] = {
+                "security.mac_filtering", "security.ipv4_filtering", "security.ipv6_filtering",
+        };
+
+        if (!device_get_network(options))
+                return PRIVILEGE_HOST;
+        for (size_t i = 0; i < G_N_ELEMENTS(guards); i++)
+                if (!device_get_boolean(options, guards[i], true))
+                        return PRIVILEGE_HOST;
+        return PRIVILEGE_USE;
 }
 
 /* It computes, and shows nothing on a screen. */
@@ -407,6 +428,16 @@ static const DeviceOption nic_options[] = {
           .help = "routed and p2p: networks that the host reaches by this nic, with commas "
                   "between" },
         { "ipv6.routes", "subnets", nic_check_routes_ipv6, .help = "the same for IPv6" },
+        { "security.mac_filtering", "boolean", check_boolean,
+          .help = "it sends from its own Ethernet address alone (default true on a network of type "
+                  "bridge)" },
+        { "security.ipv4_filtering", "boolean", check_boolean,
+          .help = "it sends from its own IPv4 address alone, and no answers of DHCP (default true "
+                  "where the network has addresses)" },
+        { "security.ipv6_filtering", "boolean", check_boolean,
+          .help = "the same for IPv6, and no router advertisements" },
+        { "security.port_isolation", "boolean", check_boolean,
+          .help = "it reaches no others that are isolated (default false)" },
         { "limits.ingress", "rate", rate_check_network,
           .help = "most that reaches the container in a second, such as 100Mbit" },
         { "limits.egress", "rate", rate_check_network,

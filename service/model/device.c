@@ -215,7 +215,8 @@ static bool is_rule(GVariant *options, const char *key) {
         if (g_str_has_prefix(key, "limits."))
                 return true;
         return device_get_network(options) &&
-               (g_str_equal(key, "ipv4.address") || g_str_equal(key, "ipv6.address"));
+               (g_str_equal(key, "ipv4.address") || g_str_equal(key, "ipv6.address") ||
+                g_str_has_prefix(key, "security."));
 }
 
 /* All of `a` but its rules is in `b`. */

@@ -319,6 +319,19 @@ static GHashTable *taken_by_configuration(Manager *m) {
         return taken;
 }
 
+/* What dnsmasq has lent to the nic, as it did before addresses were chosen. */
+static char *find_lease(Manager *m, const char *network, const uint8_t hwaddr[static 6]) {
+        g_autoptr(GArray) leases = network_read_leases(m, network);
+
+        for (guint i = 0; i < leases->len; i++) {
+                const Lease *lease = &g_array_index(leases, Lease, i);
+
+                if (memcmp(lease->hwaddr, hwaddr, 6) == 0 && !strchr(lease->address, ':'))
+                        return g_strdup(lease->address);
+        }
+        return NULL;
+}
+
 static void take_leases(GHashTable *taken, Manager *m, const char *network,
                         const uint8_t hwaddr[static 6]) {
         g_autoptr(GArray) leases = network_read_leases(m, network);
@@ -395,6 +408,13 @@ static int choose(Manager *m, Container *c, const char *network, const NetworkFa
         Subnet address;
 
         (void) network_parse_hwaddr(hwaddr, bytes);
+        text = find_lease(m, network, bytes);
+        if (text && is_lent(family, text) &&
+            subnet_parse_address(text, AF_INET, &address, NULL) >= 0 &&
+            !g_hash_table_contains(taken, GUINT_TO_POINTER(subnet_to_uint32(&address)))) {
+                container_set_volatile(c, device, KEY_IPV4, text);
+                return 0;
+        }
         take_leases(taken, m, network, bytes);
         if (!pick(family, hwaddr, taken, &address)) {
                 /* What containers had that are gone; dnsmasq keeps it for them for a while. */
@@ -405,6 +425,7 @@ static int choose(Manager *m, Container *c, const char *network, const NetworkFa
                                          "Network \"%s\" has no IPv4 address left for device \"%s\""
                                          " of container \"%s\"", network, device, c->object.name);
         }
+        g_free(text);
         text = subnet_address_to_string(&address);
         container_set_volatile(c, device, KEY_IPV4, text);
         return 0;

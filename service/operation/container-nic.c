@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/operation/container-nic.h"
 
+#include <net/if.h>
+#include <netinet/in.h>
+
 #include "service/model/config.h"
 #include "service/model/device.h"
 #include "service/operation/container-address.h"
@@ -50,6 +53,42 @@ static void choose_name(Container *c, GVariant *devices, const char *device) {
                         return;
                 }
         }
+}
+
+static bool has_host_name(Manager *m, const Container *c, const char *name) {
+        g_autoptr(GVariant) config = NULL, devices = NULL;
+        GVariantIter iter;
+        GVariant *options;
+        bool found = false;
+
+        container_expand(m, c, &config, &devices);
+        g_variant_iter_init(&iter, devices);
+        while (g_variant_iter_next(&iter, "{&s@a{ss}}", NULL, &options)) {
+                found |= device_get_nictype(options) &&
+                         g_strcmp0(config_get(options, "host_name"), name) == 0;
+                g_variant_unref(options);
+        }
+        return found;
+}
+
+int container_nic_check_host_name(Manager *m, const Container *c, GVariant *options,
+                                  Error *ret_error) {
+        const char *name = config_get(options, "host_name");
+        GHashTableIter iter;
+        bool taken;
+        Container *other;
+
+        if (!name)
+                return 0;
+        taken = if_nametoindex(name) != 0;
+        g_hash_table_iter_init(&iter, m->objects[OBJECT_CONTAINER]);
+        while (!taken && g_hash_table_iter_next(&iter, NULL, (void **) &other))
+                taken = other != c && other->facts.lxc_path && has_host_name(m, other, name);
+        if (taken)
+                return error_set(ret_error, ERROR_IN_USE,
+                                 "The host has a network interface \"%s\" already; give the device "
+                                 "another \"host_name\"", name);
+        return 0;
 }
 
 int container_nic_prepare(Manager *m, Container *c, GVariant *devices, const char *device,
@@ -121,6 +160,51 @@ int container_nics_prepare_on(Manager *m, const char *network, Error *ret_error)
         return r;
 }
 
+bool container_nic_is_guarded(Manager *m, GVariant *options) {
+        const char *name = device_get_network(options);
+        const Network *network = name ? manager_find_network(m, name) : NULL;
+
+        return network && network->type == NETWORK_BRIDGE;
+}
+
+bool container_nics_are_guarded(Manager *m, const Container *c) {
+        g_autoptr(GVariant) config = NULL, devices = NULL;
+        GVariantIter iter;
+        GVariant *options;
+        bool found = false;
+
+        container_expand(m, c, &config, &devices);
+        g_variant_iter_init(&iter, devices);
+        while (g_variant_iter_next(&iter, "{&s@a{ss}}", NULL, &options)) {
+                found |= container_nic_is_guarded(m, options);
+                g_variant_unref(options);
+        }
+        return found;
+}
+
+/* Whether it is kept to addresses of that family. On a network without addresses its containers
+ * agree on some among themselves, and nobody else knows who has which. */
+static bool is_filtered(const Network *network, GVariant *options, const char *key) {
+        g_auto(NetworkOptions) network_options = { 0 };
+
+        network_read_options(network, &network_options);
+        return device_get_boolean(options, key,
+                                  network_options.ipv4.subnet.family != AF_UNSPEC ||
+                                  network_options.ipv6.subnet.family != AF_UNSPEC);
+}
+
+static void add_guards(GVariantBuilder *nic, const Network *network, GVariant *options) {
+        static const char *const keys[] = { "security.ipv4_filtering", "security.ipv6_filtering" };
+        bool isolated = device_get_boolean(options, "security.port_isolation", false);
+        bool mac = device_get_boolean(options, "security.mac_filtering", true);
+
+        for (size_t i = 0; i < ELEMENTSOF(keys); i++)
+                g_variant_builder_add(nic, "{ss}", keys[i],
+                                      is_filtered(network, options, keys[i]) ? "true" : "false");
+        g_variant_builder_add(nic, "{ss}", "security.mac_filtering", mac ? "true" : "false");
+        g_variant_builder_add(nic, "{ss}", "security.port_isolation", isolated ? "true" : "false");
+}
+
 GVariant *container_nic_describe(Manager *m, const Container *c, const char *device,
                                  GVariant *options) {
         g_autofree char *seed = g_strdup_printf("%s/%s", c->facts.lxc_path, device);
@@ -167,5 +251,7 @@ GVariant *container_nic_describe(Manager *m, const Container *c, const char *dev
                 if (config_get(options, routing[i]))
                         g_variant_builder_add(&nic, "{ss}", routing[i],
                                               config_get(options, routing[i]));
+        if (container_nic_is_guarded(m, options))
+                add_guards(&nic, managed, options);
         return g_variant_builder_end(&nic);
 }

@@ -9,7 +9,9 @@
 #include "service/operation/boot.h"
 #include "service/operation/container-forward.h"
 #include "service/operation/container-hotplug.h"
+#include "service/operation/container-nic.h"
 #include "service/operation/container.h"
+#include "service/operation/firewall.h"
 #include "service/operation/limits.h"
 #include "service/operation/step.h"
 #include "service/util/cleanup.h"
@@ -114,6 +116,8 @@ void container_run_discard(Manager *m, Container *c) {
         if (record_dir_remove(m->facts, c->object.name, &error) < 0)
                 log_warning("%s.", error.message);
         container_forget_run(c);
+        if (container_nics_are_guarded(m, c))
+                firewall_settle(m);
 }
 
 /* --- its end --- */

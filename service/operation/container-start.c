@@ -12,6 +12,7 @@
 #include "service/operation/container-run.h"
 #include "service/operation/container-templates.h"
 #include "service/operation/container.h"
+#include "service/operation/firewall.h"
 #include "service/operation/limits.h"
 #include "service/operation/network.h"
 #include "service/operation/step.h"
@@ -81,9 +82,11 @@ int step_start_wait(Job *job, Error *ret_error) {
 static int prepare_nic(Job *job, const char *device, GVariant *options, void *userdata,
                        Error *ret_error) {
         ContainerJob *data = job->data;
+        int r = container_nic_check_host_name(job->manager, data->container, options,
+                                              ret_error);
 
-        return container_nic_prepare(job->manager, data->container, userdata, device, options,
-                                     ret_error);
+        return r < 0 ? r : container_nic_prepare(job->manager, data->container, userdata, device,
+                                                 options, ret_error);
 }
 
 /* Here a change of security.idmap.* and its kin takes effect. */
@@ -241,11 +244,30 @@ static int start_run_done(Job *job, GVariant *result, int *fds, size_t n_fds, Er
                                    monitor_pid, TAKE_FD(fds[1]), ret_error);
 }
 
+/* Rules that say what its nics may send are there before they are. */
+static int guard_done(Job *job, GVariant *result, int *fds, size_t n_fds, Error *ret_error) {
+        ContainerJob *data = job->data;
+
+        data->guarded = true;
+        job_repeat_step(job);
+        return 0;
+}
+
+static int guard(Job *job, Error *ret_error) {
+        ContainerJob *data = job->data;
+
+        if (data->guarded || !container_nics_are_guarded(job->manager, data->container))
+                return JOB_STEP_DONE;
+        return step_firewall_then(job, guard_done, ret_error);
+}
+
 int step_start_run(Job *job, Error *ret_error) {
         GVariant *args;
         int r;
 
         r = step_make_templates(job, ret_error);
+        if (r == JOB_STEP_DONE)
+                r = guard(job, ret_error);
         if (r != JOB_STEP_DONE)
                 return r;
         r = start_args(job, &args, ret_error);

@@ -7,6 +7,7 @@
 #include "service/operation/container-hotplug.h"
 #include "service/operation/container-nic.h"
 #include "service/operation/container.h"
+#include "service/operation/firewall.h"
 #include "service/operation/network.h"
 #include "service/operation/volume-device.h"
 #include "service/util/cleanup.h"
@@ -25,6 +26,7 @@ typedef struct Entry {
 struct DevicePlan {
         Manager *manager;
         GPtrArray *entries; /* when finished: of those that differ */
+        bool has_left;
 };
 
 static void entry_free(void *p) {
@@ -37,12 +39,49 @@ static void entry_free(void *p) {
         g_free(e);
 }
 
+static bool have_nics(GVariant *devices) {
+        GVariantIter iter;
+        GVariant *options;
+        bool found = false;
+
+        g_variant_iter_init(&iter, devices);
+        while (g_variant_iter_next(&iter, "{&s@a{ss}}", NULL, &options)) {
+                found |= device_get_nictype(options) != NULL;
+                g_variant_unref(options);
+        }
+        return found;
+}
+
+bool device_plan_has_nics(const DevicePlan *plan) {
+        for (guint i = 0; i < plan->entries->len; i++) {
+                const Entry *e = g_ptr_array_index(plan->entries, i);
+
+                if (e->add && (have_nics(e->add) || have_nics(e->remove)))
+                        return true;
+        }
+        return false;
+}
+
+void device_plan_enter(DevicePlan *plan) {
+        g_ptr_array_add(plan->manager->device_plans, plan);
+}
+
+void device_plan_leave(DevicePlan *plan) {
+        if (plan->has_left)
+                return;
+        plan->has_left = true;
+        (void) g_ptr_array_remove_fast(plan->manager->device_plans, plan);
+        /* What was said of nics that have gone, or have not come about. */
+        if (device_plan_has_nics(plan)) {
+                network_settle_hosts(plan->manager);
+                firewall_settle(plan->manager);
+        }
+}
+
 DevicePlan *device_plan_free(DevicePlan *plan) {
         if (!plan)
                 return NULL;
-        /* What was said of nics that have not come about. */
-        if (plan->entries->len > 0)
-                network_settle_hosts(plan->manager);
+        device_plan_leave(plan);
         g_ptr_array_unref(plan->entries);
         g_free(plan);
         return NULL;
@@ -135,7 +174,12 @@ static int prepare_nics(Manager *m, Container *c, GVariant *before, Error *ret_e
                 if (!device_get_nictype(owned))
                         continue;
                 now = g_variant_ref_sink(container_nic_describe(m, c, name, owned));
-                if (!old || !g_variant_equal(old, now))
+                if (old && g_variant_equal(old, now))
+                        continue;
+                if (!old || g_strcmp0(config_get(old, "host_name"),
+                                      config_get(now, "host_name")) != 0)
+                        r = container_nic_check_host_name(m, c, owned, ret_error);
+                if (r >= 0)
                         r = container_nic_prepare(m, c, devices, name, owned, ret_error);
         }
         return r;
@@ -172,6 +216,25 @@ int device_plan_finish(DevicePlan *plan, Error *ret_error) {
                         g_ptr_array_remove_index_fast(plan->entries, i - 1);
         }
         return 0;
+}
+
+GVariant *device_plan_overlay(Manager *m, const Container *c, GVariant *devices) {
+        GVariant *all = g_variant_ref_sink(devices);
+
+        for (guint i = 0; i < m->device_plans->len; i++) {
+                const DevicePlan *plan = g_ptr_array_index(m->device_plans, i);
+
+                for (guint j = 0; j < plan->entries->len; j++) {
+                        const Entry *e = g_ptr_array_index(plan->entries, j);
+                        g_autoptr(GVariant) old = NULL;
+
+                        if (e->generation != c->object.generation)
+                                continue;
+                        old = all;
+                        all = devices_merge(old, e->add);
+                }
+        }
+        return all;
 }
 
 bool device_plan_is_empty(const DevicePlan *plan) {

@@ -31,6 +31,14 @@ int device_plan_add(Job *job, Container *c, GVariant *devices, Error *ret_error)
 GVariant *device_plan_follow_args(const Container *c, GVariant *devices);
 /* When the change has been recorded: the devices may be others to follow. */
 void device_plan_settle(const DevicePlan *plan);
+/* From here on, and until here, the firewall has rules for the nics that the plan puts in. */
+void device_plan_enter(DevicePlan *plan);
+void device_plan_leave(DevicePlan *plan);
+/* Whether it has to do with nics, on which rules of the firewall depend. */
+bool device_plan_has_nics(const DevicePlan *plan);
+/* `devices` (a{sa{ss}}, described, floating) of a container with what plans that are being carried
+ * out are about to put in; a full reference. */
+GVariant *device_plan_overlay(Manager *m, const Container *c, GVariant *devices);
 /* Records what was chosen for new nics, where the change was not one of the containers' own. */
 void device_plan_commit(const DevicePlan *plan);
 

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/operation/firewall.h"
 
+#include "service/model/config.h"
+#include "service/operation/container-nic.h"
+#include "service/operation/device-plan.h"
 #include "service/operation/step.h"
 #include "service/util/log.h"
 #include "service/worker/operations.h"
+
+/* When many containers end at once, as they do with the host, once is enough. */
+#define SETTLE_USEC (100 * G_TIME_SPAN_MILLISECOND)
 
 static GVariant *describe_networks(Manager *m) {
         GVariantBuilder builder;
@@ -19,7 +25,50 @@ static GVariant *describe_networks(Manager *m) {
         return g_variant_builder_end(&builder);
 }
 
-int step_firewall(Job *job, Error *ret_error) {
+/* Those that a container has, and those that a job is about to put in: rules come before what they
+ * are for. */
+static void describe_nics_of(Manager *m, const Container *c, GVariantBuilder *nics) {
+        g_autoptr(GVariant) config = NULL, devices = NULL, all = NULL;
+        GVariantBuilder described;
+        GVariantIter iter;
+        const char *name;
+        GVariant *options;
+
+        container_expand(m, c, &config, &devices);
+        g_variant_builder_init(&described, DEVICES_TYPE);
+        g_variant_iter_init(&iter, devices);
+        while (g_variant_iter_next(&iter, "{&s@a{ss}}", &name, &options)) {
+                if (container_nic_is_guarded(m, options))
+                        g_variant_builder_add(&described, "{s@a{ss}}", name,
+                                              container_nic_describe(m, c, name, options));
+                g_variant_unref(options);
+        }
+        all = device_plan_overlay(m, c, g_variant_builder_end(&described));
+        g_variant_iter_init(&iter, all);
+        while (g_variant_iter_next(&iter, "{&s@a{ss}}", NULL, &options)) {
+                if (container_nic_is_guarded(m, options) && config_get(options, "hwaddr"))
+                        g_variant_builder_add_value(nics, options);
+                g_variant_unref(options);
+        }
+}
+
+static GVariant *describe_nics(Manager *m) {
+        GVariantBuilder builder;
+        GHashTableIter iter;
+        Container *c;
+
+        g_variant_builder_init(&builder, G_VARIANT_TYPE("aa{ss}"));
+        g_hash_table_iter_init(&iter, m->objects[OBJECT_CONTAINER]);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &c))
+                if (c->facts.lxc_path)
+                        describe_nics_of(m, c, &builder);
+        return g_variant_builder_end(&builder);
+}
+
+int step_firewall_then(Job *job,
+                       int (*on_result)(Job *job, GVariant *result, int *fds, size_t n_fds,
+                                        Error *ret_error),
+                       Error *ret_error) {
         Manager *m = job->manager;
         g_autofree char *lock = g_build_filename(m->run_dir, "firewall", NULL);
         GVariantDict args;
@@ -30,8 +79,13 @@ int step_firewall(Job *job, Error *ret_error) {
         g_variant_dict_insert(&args, "generation", "t", m->firewall_generation);
         g_variant_dict_insert(&args, "lock-file", "s", lock);
         g_variant_dict_insert_value(&args, "networks", describe_networks(m));
+        g_variant_dict_insert_value(&args, "nics", describe_nics(m));
         return job_run_worker(job, OPERATION_NETWORK_FIREWALL, g_variant_dict_end(&args), NULL, 0,
-                              NULL, ret_error);
+                              on_result, ret_error);
+}
+
+int step_firewall(Job *job, Error *ret_error) {
+        return step_firewall_then(job, NULL, ret_error);
 }
 
 static const JobStep firewall_steps[] = {
@@ -39,16 +93,36 @@ static const JobStep firewall_steps[] = {
         { NULL },
 };
 
-void network_firewall_lost(void *manager) {
-        Manager *m = manager;
+static void set_anew(Manager *m) {
         g_auto(Error) error = ERROR_INIT;
         Job *job;
+
+        if (job_new(m, "network-firewall", 0, firewall_steps, NULL, NULL, &job, &error) < 0)
+                log_error("The firewall rules cannot be set: %s", error.message);
+        else
+                job_start(job);
+}
+
+void network_firewall_lost(void *manager) {
+        Manager *m = manager;
 
         if (g_hash_table_size(m->objects[OBJECT_NETWORK]) == 0)
                 return;
         log_notice("The firewall rules were changed by somebody else; putting them back.");
-        if (job_new(m, "network-firewall", 0, firewall_steps, NULL, NULL, &job, &error) < 0)
-                log_error("The firewall rules cannot be put back: %s", error.message);
-        else
-                job_start(job);
+        set_anew(m);
+}
+
+static int on_settle(sd_event_source *source, uint64_t usec, void *userdata) {
+        Manager *m = userdata;
+
+        m->firewall_timer = sd_event_source_disable_unref(m->firewall_timer);
+        set_anew(m);
+        return 0;
+}
+
+void firewall_settle(Manager *m) {
+        if (m->firewall_timer)
+                return;
+        (void) sd_event_add_time_relative(m->event, &m->firewall_timer, CLOCK_MONOTONIC,
+                                          SETTLE_USEC, 0, on_settle, m);
 }

@@ -193,6 +193,7 @@ int manager_new(sd_event *event, const char *state_dir, const char *run_dir,
         m->hotplugs = g_hash_table_new_full(NULL, NULL, NULL, container_hotplug_free);
         m->resolvers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
                                              resolver_free);
+        m->device_plans = g_ptr_array_new();
         m->id_ranges = read_id_ranges();
         for (ObjectKind kind = 0; kind < _OBJECT_KIND_MAX; kind++)
                 m->objects[kind] = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
@@ -233,6 +234,8 @@ Manager *manager_free(Manager *m) {
         }
         m->facts = record_dir_close(m->facts);
         m->settings = settings_free(m->settings);
+        g_clear_pointer(&m->device_plans, g_ptr_array_unref);
+        sd_event_source_disable_unref(m->firewall_timer);
         address_watch_free(m->address_watch);
         firewall_watch_free(m->firewall_watch);
         uevent_watch_free(m->uevent_watch);

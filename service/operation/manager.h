@@ -61,6 +61,8 @@ struct Manager {
         FirewallWatch *firewall_watch;
         UeventWatch *uevent_watch;
         uint64_t firewall_generation;          /* of the rules, see firewall.h */
+        sd_event_source *firewall_timer;       /* until rules of what has gone are taken away */
+        GPtrArray *device_plans;               /* of DevicePlan: those that are being carried out */
         GHashTable *runs;                      /* Container -> ContainerRun */
         GHashTable *forwards;                  /* Container -> its proxies' processes */
         GHashTable *hotplugs;                  /* Container -> its devices that follow the host */

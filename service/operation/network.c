@@ -7,6 +7,7 @@
 #include "service/model/config-key.h"
 #include "service/model/config.h"
 #include "service/model/name.h"
+#include "service/operation/container-nic.h"
 #include "service/operation/firewall.h"
 #include "service/operation/network-job.h"
 #include "service/operation/step.h"
@@ -146,8 +147,16 @@ static int step_up_failed(Job *job, Error *ret_error) {
         return JOB_STEP_DONE;
 }
 
+/* Containers that ran before addresses were chosen, or while the network had others. */
+static int step_up_addresses(Job *job, Error *ret_error) {
+        NetworkJob *data = job->data;
+
+        return container_nics_prepare_on(job->manager, data->network->object.name, ret_error);
+}
+
 static const JobStep bring_up_steps[] = {
         { "Bringing up the network", step_network_up, step_up_failed },
+        { NULL, step_up_addresses, NULL },
         { "Setting the firewall", step_firewall, NULL },
         { NULL, step_up_told, NULL },
         { NULL },

@@ -14,6 +14,7 @@ typedef struct ContainerJob {
         char *name;           /* rename: the new one */
         bool renamed;
         bool templates_made;  /* start: those of its image */
+        bool guarded;         /* start: the firewall knows of its nics */
         sd_event_source *timer;
 } ContainerJob;
 

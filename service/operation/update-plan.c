@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/operation/update-plan.h"
 
+#include "service/operation/firewall.h"
+
 void update_plan_begin(UpdatePlan *plan, Manager *m) {
         plan->limits = limits_plan_new(m, NULL);
         plan->sizes = size_plan_new(m);
@@ -35,6 +37,20 @@ int update_plan_lock(const UpdatePlan *plan, Job *job, Error *ret_error) {
         return r < 0 ? r : device_plan_lock(plan->devices, job, ret_error);
 }
 
+int update_plan_enter(Job *job, Error *ret_error) {
+        UpdatePlan *plan = job->data;
+
+        device_plan_enter(plan->devices);
+        return JOB_STEP_DONE;
+}
+
+int update_plan_leave(Job *job, Error *ret_error) {
+        UpdatePlan *plan = job->data;
+
+        device_plan_leave(plan->devices);
+        return JOB_STEP_DONE;
+}
+
 int update_plan_limits(Job *job, Error *ret_error) {
         UpdatePlan *plan = job->data;
 
@@ -57,6 +73,13 @@ int update_plan_sizes_undo(Job *job, Error *ret_error) {
         UpdatePlan *plan = job->data;
 
         return size_plan_run(plan->sizes, job, true, ret_error);
+}
+
+int update_plan_firewall(Job *job, Error *ret_error) {
+        UpdatePlan *plan = job->data;
+
+        return device_plan_has_nics(plan->devices) ? step_firewall(job, ret_error)
+                                                   : JOB_STEP_DONE;
 }
 
 int update_plan_devices(Job *job, Error *ret_error) {

@@ -29,15 +29,22 @@ int update_plan_lock(const UpdatePlan *plan, Job *job, Error *ret_error);
 
 /* The steps of a job whose data begin with an UpdatePlan; `commit` is the last one. */
 #define UPDATE_PLAN_STEPS(commit)                                               \
+        { NULL, update_plan_enter, update_plan_leave },                         \
         { "Changing limits", update_plan_limits, update_plan_limits_undo },     \
         { "Changing sizes", update_plan_sizes, NULL },                          \
-        { "Changing devices", update_plan_devices, update_plan_sizes_undo },    \
+        { "Setting the firewall", update_plan_firewall, update_plan_sizes_undo }, \
+        { "Changing devices", update_plan_devices, NULL },                      \
         { NULL, commit, update_plan_devices_undo },                             \
+        { NULL, update_plan_leave, NULL },                                      \
         { NULL }
 
+int update_plan_enter(Job *job, Error *ret_error);
+int update_plan_leave(Job *job, Error *ret_error);
 int update_plan_limits(Job *job, Error *ret_error);
 int update_plan_limits_undo(Job *job, Error *ret_error);
 int update_plan_sizes(Job *job, Error *ret_error);
 int update_plan_sizes_undo(Job *job, Error *ret_error);
+/* Before devices that it is to guard; what it says too much goes with the plan. */
+int update_plan_firewall(Job *job, Error *ret_error);
 int update_plan_devices(Job *job, Error *ret_error);
 int update_plan_devices_undo(Job *job, Error *ret_error);

@@ -52,7 +52,8 @@ static bool is_about_table(struct nlmsghdr *message) {
         const struct nfgenmsg *header = nlmsg_data(message);
         struct nlattr *name = nlmsg_find_attr(message, sizeof(*header), NFTA_TABLE_NAME);
 
-        return header->nfgen_family == NFPROTO_INET && attribute_is(name, TABLE);
+        return (header->nfgen_family == NFPROTO_INET || header->nfgen_family == NFPROTO_BRIDGE) &&
+               attribute_is(name, TABLE);
 }
 
 static void on_message(struct nlmsghdr *message, int nsid, void *userdata) {

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * Notices when somebody else changes nftables' table "inet berth": `nft flush ruleset`, a reload of
- * another firewall, a hand at the keyboard. Calls back once a loop turn, however much was changed.
+ * Notices when somebody else changes nftables' tables "inet berth" and "bridge berth": `nft flush
+ * ruleset`, a reload of another firewall, a hand at the keyboard. Calls back once a loop turn,
+ * however much was changed.
  *
  * The kernel ends the messages of each transaction with the name of the process that made it. The
  * transactions of our own worker, known by that name, do not count, so nothing has to be switched

@@ -77,6 +77,10 @@ WorkerClient *network_try_firewall(const Network *network, bool nat) {
         g_variant_dict_insert(&args, "generation", "t", (guint64) g_get_monotonic_time());
         g_variant_dict_insert(&args, "lock-file", "s", "/run/firewall");
         g_variant_dict_insert_value(&args, "networks", g_variant_builder_end(&list));
+        g_variant_dict_insert_value(&args, "nics",
+                                    g_variant_parse((const GVariantType *) "aa{ss}",
+                                                    network && network->nics ? network->nics : "[]",
+                                                    NULL, NULL, NULL));
         return call(OPERATION_NETWORK_FIREWALL, g_variant_dict_end(&args));
 }
 

@@ -20,6 +20,7 @@ typedef struct Network {
         const char *name, *ipv4, *ipv6, *domain, *run_dir, *lease_file;
         unsigned mtu;
         bool forward;
+        const char *nics;         /* guarded, as GVariant writes aa{ss}; or NULL */
         const char *const *extra; /* more keys and values, NULL at the end; or NULL */
 } Network;
 

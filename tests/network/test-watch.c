@@ -345,12 +345,22 @@ TEST(what_others_do_to_our_table_is_told) {
         settle(event);
         g_assert_cmpint(count, ==, 4);
 
+        network.nics = "[{'host_name': 'v0', 'hwaddr': '00:16:3e:00:00:01', "
+                       "'ipv4.address': '10.77.0.9'}]";
+        network_firewall(&network, true);
+        settle(event);
+        g_assert_cmpint(count, ==, 4);
+        room_run("nft flush chain bridge berth prerouting");
+        settle(event);
+        g_assert_cmpint(count, ==, 5);
+        network.nics = NULL;
+
         /* What was made good before anybody looked is no news. */
         network_firewall(&network, true);
         room_run("nft flush ruleset");
         network_firewall(&network, true);
         settle(event);
-        g_assert_cmpint(count, ==, 4);
+        g_assert_cmpint(count, ==, 5);
         network_firewall_none();
 }
 

@@ -12,6 +12,7 @@
 
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
+#include "service/worker/network/guard.h"
 #include "service/worker/network/word.h"
 
 #define NETWORKS_TYPE "a(sa{ss})"
@@ -23,6 +24,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(NftContext, nft_ctx_free)
 /* Adding it first makes deleting it succeed also where there is none. */
 static const char remove_table[] = "add table inet berth\n"
                                    "delete table inet berth\n";
+static const char remove_guard[] = "add table bridge berth\n"
+                                   "delete table bridge berth\n";
 
 /* For all networks alike. Router advertisements and redirects are left out on purpose: the host
  * takes none from a container. */
@@ -169,7 +172,7 @@ int firewall_apply(const char *rules, Error *ret_error) {
                 g_auto(GStrv) lines = g_strsplit(nft_ctx_get_error_buffer(context), "\n", 2);
 
                 return error_set(ret_error, ERROR_BACKEND_FAILED,
-                                 "nftables refused the rules of table \"inet berth\": %s",
+                                 "nftables refused the rules of the tables \"berth\": %s",
                                  lines[0] ?: "no reason given");
         }
         return 0;
@@ -177,7 +180,7 @@ int firewall_apply(const char *rules, Error *ret_error) {
 
 /* Of two workers at a time the one that knows more may be the first to come here. */
 static int apply_unless_outdated(const char *rules, const char *lock_file, uint64_t generation,
-                                 bool is_last, Error *ret_error) {
+                                 bool guards, bool is_last, Error *ret_error) {
         _cleanup_close_ int fd = open(lock_file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
         g_autofree char *text = NULL, *number = g_strdup_printf("%" G_GUINT64_FORMAT, generation);
         guint64 last;
@@ -191,6 +194,9 @@ static int apply_unless_outdated(const char *rules, const char *lock_file, uint6
         r = firewall_apply(rules, ret_error);
         if (r < 0)
                 return r;
+        /* By itself, so that a kernel that knows of no such tables has networks all the same. */
+        if (!guards)
+                (void) firewall_apply(remove_guard, NULL);
         if (ftruncate(fd, 0) < 0 ||
             pwrite(fd, number, strlen(number), 0) != (ssize_t) strlen(number))
                 return error_set_errno(ret_error, errno, "Cannot write %s", lock_file);
@@ -225,14 +231,19 @@ static int parse_network(GVariant *tuple, GHashTable *names, FirewallNetwork *re
 int firewall_operation(Worker *worker, GVariantDict *result, Error *ret_error) {
         g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
         g_autoptr(GArray) networks = g_array_new(FALSE, TRUE, sizeof(FirewallNetwork));
-        g_autoptr(GVariant) list = NULL;
-        g_autofree char *rules = NULL;
+        g_autoptr(GVariant) list = NULL, nics = NULL;
+        g_autoptr(GString) guards = g_string_new(NULL);
+        g_autofree char *rules = NULL, *all = NULL;
         const char *lock_file;
         uint64_t generation;
         int r;
 
         g_array_set_clear_func(networks, firewall_network_clear);
         r = worker_get_variant(worker, "networks", NETWORKS_TYPE, &list, ret_error);
+        if (r >= 0)
+                r = worker_get_variant(worker, "nics", "aa{ss}", &nics, ret_error);
+        if (r >= 0)
+                r = guard_append_rules(guards, nics, ret_error);
         if (r >= 0)
                 r = worker_get_uint64(worker, "generation", &generation, ret_error);
         if (r >= 0)
@@ -249,5 +260,7 @@ int firewall_operation(Worker *worker, GVariantDict *result, Error *ret_error) {
                 g_array_append_val(networks, network);
         }
         rules = firewall_rules((const FirewallNetwork *) (void *) networks->data, networks->len);
-        return apply_unless_outdated(rules, lock_file, generation, networks->len == 0, ret_error);
+        all = guards->len > 0 ? g_strconcat(rules, remove_guard, guards->str, NULL) : NULL;
+        return apply_unless_outdated(all ?: rules, lock_file, generation, all, networks->len == 0,
+                                     ret_error);
 }

@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * The rules of nftables' table "inet berth", made anew as a whole in one transaction each time:
+ * The rules of nftables' table "inet berth", made anew as a whole in one transaction each time,
+ * together with those of "bridge berth" (guard.h):
  *
  *   input        what comes from a bridge to the host itself: DHCP, DNS to the bridge's own
  *                addresses, what ICMP needs, and answers; everything else is dropped, so that a
