@@ -30,6 +30,7 @@ typedef struct Network {
         GVariant *config;   /* a{ss}; addresses never "auto" once it is created */
         char *rename_to;    /* a rename is under way, or NULL */
         GVariant *trial;    /* a{ss}: what is being put in its place, or NULL; not recorded */
+        bool resolver_lost; /* its dnsmasq has ended by itself, and nobody has looked yet */
 } Network;
 
 Network *network_new(const char *name, uid_t owner);

@@ -457,6 +457,7 @@ Job *manager_get_lock(Manager *m, Object *o) {
 void manager_job_finished(Manager *m, Job *job) {
         if (m->observer)
                 m->observer->job_finished(job, m->observer_userdata);
+        network_restart_resolvers(m);
 }
 
 void manager_lifecycle(Manager *m, Container *c, const char *event, GVariant *details) {

@@ -50,18 +50,40 @@ static void bring_up_again(Manager *m, Network *network) {
                 job_start(job);
 }
 
+/* Who works on the network may have ended it, or started another; else it is missed when he is done
+ * (see network_restart_resolvers()). */
+static void restart_resolver(Manager *m, Network *network) {
+        if (manager_get_lock(m, &network->object))
+                return;
+        network->resolver_lost = false;
+        if (network->state != NETWORK_UP ||
+            g_hash_table_contains(m->resolvers, network->object.name))
+                return;
+        log_warning("dnsmasq of network \"%s\" has ended; starting it again.",
+                    network->object.name);
+        bring_up_again(m, network);
+}
+
 static void on_resolver_end(void *userdata) {
         Resolver *resolver = userdata;
         Manager *m = resolver->manager;
         Network *network = manager_find_network(m, resolver->network);
 
         g_hash_table_remove(m->resolvers, resolver->network);
-        /* Who works on the network has ended it, or will see to it. */
-        if (!network || network->state != NETWORK_UP || manager_get_lock(m, &network->object))
-                return;
-        log_warning("dnsmasq of network \"%s\" has ended; starting it again.",
-                    network->object.name);
-        bring_up_again(m, network);
+        if (network) {
+                network->resolver_lost = true;
+                restart_resolver(m, network);
+        }
+}
+
+void network_restart_resolvers(Manager *m) {
+        GHashTableIter iter;
+        Network *network;
+
+        g_hash_table_iter_init(&iter, m->objects[OBJECT_NETWORK]);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &network))
+                if (network->resolver_lost)
+                        restart_resolver(m, network);
 }
 
 static int resolver_new(Manager *m, const char *network, int pidfd) {

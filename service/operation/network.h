@@ -65,3 +65,5 @@ void network_remove_hosts(Manager *m, const char *container);
 void network_settle_hosts(Manager *m);
 
 void resolver_free(void *resolver);
+/* When a job has ended: starts what ended while it was at work. */
+void network_restart_resolvers(Manager *m);

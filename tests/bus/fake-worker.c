@@ -23,6 +23,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -393,8 +394,33 @@ static int network_pick(Worker *worker, GVariantDict *result, Error *ret_error) 
         return 0;
 }
 
+/* Lives until it is killed, or berthd ends. */
+static void G_GNUC_NORETURN run_dnsmasq(pid_t berthd) {
+        _cleanup_close_ int pidfd = fd_pidfd_open(berthd);
+        struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+        (void) close_range(0, (unsigned) pidfd - 1, 0);
+        (void) poll(&p, 1, -1);
+        _exit(0);
+}
+
+/* set dnsmasq yes: there is one; its pid is in the file "dnsmasq". */
 static int network_up(Worker *worker, GVariantDict *result, Error *ret_error) {
-        g_variant_dict_insert(result, "dnsmasq-pid", "i", 0);
+        g_autofree char *path = g_build_filename(directory, "dnsmasq", NULL), *text = NULL;
+        pid_t pid = 0, berthd = getppid();
+
+        if (setting("dnsmasq")) {
+                pid = fork();
+                if (pid < 0)
+                        return -errno;
+                if (pid == 0)
+                        run_dnsmasq(berthd);
+                text = g_strdup_printf("%d", (int) pid);
+                if (!g_file_set_contents(path, text, -1, NULL))
+                        return -EIO;
+                worker_add_result_fd(worker, fd_pidfd_open(pid));
+        }
+        g_variant_dict_insert(result, "dnsmasq-pid", "i", (int) pid);
         return 0;
 }
 

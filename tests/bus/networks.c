@@ -5,6 +5,7 @@
  * guards away, and UsedBy is true at all times, of every kind of object that has it.
  */
 
+#include <signal.h>
 #include <string.h>
 
 #include "service/util/cleanup.h"
@@ -129,6 +130,40 @@ TEST(without_guards_it_takes_an_administrator) {
         }
         h->polkit->only_yes_to = NULL;
         h->polkit->answer = POLKIT_YES;
+}
+
+/* --- dnsmasq --- */
+
+static void kill_dnsmasq(Harness *h) {
+        g_autofree char *path = g_build_filename(h->libexec_dir, "dnsmasq", NULL), *text = NULL;
+
+        g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+        g_assert_cmpint(kill((pid_t) g_ascii_strtoll(text, NULL, 10), SIGKILL), ==, 0);
+}
+
+/* Also when it ends while a job has the network, and nobody would look afterwards. */
+TEST(dnsmasq_is_started_again) {
+        g_autoptr(Harness) h = harness_new();
+        g_autofree char *job = NULL;
+        g_autoptr(Call) end = NULL;
+
+        harness_plan(h, "network.up", "set dnsmasq yes");
+        make_network(h, "br0");
+        kill_dnsmasq(h);
+        HARNESS_WAIT(h, harness_count_runs(h, "network.up") == 2);
+        world_wait_for(h, 0, PATH_NETWORK, "State", "up");
+
+        harness_plan(h, "network.firewall", "gate");
+        job = client_start_job(h->root, PATH_ROOT, "Manager.CreateNetwork",
+                               g_variant_new_parsed("('br1', 'bridge', {'ipv4.address': "
+                                                    "'10.8.0.1/24', 'ipv6.address': 'none'}, "
+                                                    "@a{sv} {})"));
+        world_wait_at_gate(h, job);
+        kill_dnsmasq(h);
+        harness_open_gate(h, "network.firewall");
+        end = client_wait_job(h->root, job);
+        call_assert_ok(end);
+        HARNESS_WAIT(h, harness_count_runs(h, "network.up") == 4);
 }
 
 /* --- UsedBy --- */
