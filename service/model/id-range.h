@@ -25,6 +25,9 @@
  * that it or useradd hands out. */
 #define ID_RANGE_JAIL_BASE 0x7FFD0000U
 
+/* Where they need more: the upper half, which useradd leaves alone as well. */
+#define ID_RANGE_JAIL_WIDE_BASE 0x80000000U
+
 typedef struct IdRange {
         uint32_t base;
         uint32_t size; /* 0: none. base + size is never beyond 32 bits */

@@ -73,7 +73,7 @@ static int make_map(Manager *m, IdRange range, GVariant *config, IdMap **ret, Er
 
 /* Owners on disk that are those of one map cannot become those of another. */
 static int check_shifted(const Container *c, const IdMap *map, Error *ret_error) {
-        if (!c || !c->shifted || idmap_equal(c->shifted, map))
+        if (!c->shifted || idmap_equal(c->shifted, map))
                 return 0;
         return error_set(ret_error, ERROR_NOT_SUPPORTED,
                          "The files of container \"%s\" are stored with the owners of its id map, "
@@ -106,14 +106,29 @@ int container_choose_first_ids(Manager *m, Container *c, Error *ret_error) {
         return container_choose_ids(m, c, config, ret_error);
 }
 
-int container_check_ids(Manager *m, const Container *c, GVariant *config, Error *ret_error) {
-        IdUse now = c ? use_of(c) : (IdUse) { 0 }, use;
+static bool ids_differ(GVariant *before, GVariant *after) {
+        static const char *const keys[] = {
+                "raw.idmap", "security.idmap.base", "security.idmap.isolated",
+                "security.idmap.size", "security.privileged",
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(keys); i++)
+                if (g_strcmp0(config_get(before, keys[i]), config_get(after, keys[i])) != 0)
+                        return true;
+        return false;
+}
+
+int container_check_ids(Manager *m, const Container *c, GVariant *before, GVariant *after,
+                        Error *ret_error) {
         g_autoptr(IdMap) map = NULL;
+        IdUse now = use_of(c), use;
         int r;
 
-        r = choose(m, c, &now, config, &use, ret_error);
+        if (!ids_differ(before, after))
+                return 0;
+        r = choose(m, c, &now, after, &use, ret_error);
         if (r >= 0)
-                r = make_map(m, use.range, config, &map, ret_error);
+                r = make_map(m, use.range, after, &map, ret_error);
         return r < 0 ? r : check_shifted(c, map, ret_error);
 }
 

@@ -15,8 +15,10 @@
 int container_choose_ids(Manager *m, Container *c, GVariant *config, Error *ret_error);
 /* The same for one that is just being made, by its own configuration and profiles. */
 int container_choose_first_ids(Manager *m, Container *c, Error *ret_error);
-/* Whether that would work, and a map come of it; `c` NULL for one that is not there yet. */
-int container_check_ids(Manager *m, const Container *c, GVariant *config, Error *ret_error);
+/* Whether a change from one configuration to another would work at the next start, as far as ids
+ * are concerned. */
+int container_check_ids(Manager *m, const Container *c, GVariant *before, GVariant *after,
+                        Error *ret_error);
 /* The map for its next start. */
 int container_make_idmap(Manager *m, const Container *c, GVariant *config, IdMap **ret,
                          Error *ret_error);

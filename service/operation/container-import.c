@@ -9,6 +9,7 @@
 #include "service/model/name.h"
 #include "service/operation/archive.h"
 #include "service/operation/container-archive.h"
+#include "service/operation/container-ids.h"
 #include "service/operation/container-import-plan.h"
 #include "service/operation/container-templates.h"
 #include "service/operation/pool.h"
@@ -75,6 +76,7 @@ static void import_refuse(Job *job, const Error *error) {
 static GVariant *accept_args(Job *job) {
         ImportJob *data = job->data;
         const Container *c = data->target.container;
+        g_autoptr(IdMap) map = container_get_idmap(job->manager, c);
         GVariantBuilder snapshots;
         GVariantDict args;
 
@@ -84,6 +86,7 @@ static GVariant *accept_args(Job *job) {
         g_variant_dict_init(&args, NULL);
         step_put_pool(&args, job->manager, manager_find_pool(job->manager, c->pool));
         g_variant_dict_insert(&args, "container", "s", c->object.name);
+        g_variant_dict_insert(&args, "id-count", "t", (guint64) idmap_end(map));
         g_variant_dict_insert_value(&args, "snapshots", g_variant_builder_end(&snapshots));
         return g_variant_dict_end(&args);
 }

@@ -159,13 +159,10 @@ static int add_nic(Job *job, const char *device, GVariant *options, void *userda
 /* What can be configured (by a profile made for another version, say) and not be had yet. */
 static int check_supported(const Container *c, GVariant *config, Error *ret_error) {
         static const char *const keys[] = {
-                "linux.kernel_modules",    "raw.idmap",
-                "raw.seccomp",             "security.idmap.base",
-                "security.idmap.size",     "security.syscalls.allow",
-                "security.syscalls.deny",
+                "linux.kernel_modules",    "raw.seccomp",
+                "security.syscalls.allow", "security.syscalls.deny",
         };
         static const char *const booleans[][2] = {
-                { "security.idmap.isolated", "true" },
                 { "security.privileged", "false" },
                 { "security.syscalls.deny_default", "true" },
         };

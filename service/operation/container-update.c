@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/model/config-key.h"
 #include "service/model/config.h"
+#include "service/operation/container-ids.h"
 #include "service/operation/container.h"
 #include "service/operation/network.h"
 #include "service/operation/step.h"
@@ -36,6 +37,16 @@ static NewValues new_values_of(const Container *c, const ContainerUpdate *update
         };
 }
 
+static int update_check_ids(Manager *m, const Container *c, const NewValues *new,
+                            Error *ret_error) {
+        g_autoptr(GVariant) config = NULL, devices = NULL, new_config = NULL, new_devices = NULL;
+
+        container_expand(m, c, &config, &devices);
+        profiles_expand(m, c->object.owner, (const char *const *) new->profiles, new->config,
+                        new->devices, &new_config, &new_devices);
+        return container_check_ids(m, c, config, new_config, ret_error);
+}
+
 static int update_check(Manager *m, Container *c, const ContainerUpdate *update,
                         const NewValues *new, Error *ret_error) {
         g_autofree char *pool = NULL;
@@ -59,7 +70,7 @@ static int update_check(Manager *m, Container *c, const ContainerUpdate *update,
                         "The root disk of container \"%s\" is on pool \"%s\" and cannot be "
                         "put on \"%s\" by a change of configuration",
                         c->object.name, c->pool, pool);
-        return 0;
+        return update_check_ids(m, c, new, ret_error);
 }
 
 static void update_compare(Manager *m, const Container *c, const NewValues *new,

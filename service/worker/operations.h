@@ -124,9 +124,9 @@
 /* Unpacks such an archive from (fds: archive), a file or pipe, as it comes. First it sends the
  * event {"index": b true} with a sealed memfd: an a{sv} of "container" a{sv} and "snapshots"
  * aa{sv}, from a stranger. berthd answers ("accept", {...}) with pool arguments, "container" s, the
- * name that it is to have, and "snapshots" as, the names of all of them; or ("refuse", {"name": s,
- * "message": s}), which is then the error. Result: "templates" a(sssasa{ss}b). On failure the
- * caller deletes what was made. */
+ * name that it is to have, "id-count" t (its owners are below) and "snapshots" as, the names of all
+ * of them; or ("refuse", {"name": s, "message": s}), which is then the error. Result: "templates"
+ * a(sssasa{ss}b). On failure the caller deletes what was made. */
 #define OPERATION_CONTAINER_IMPORT "image.import-container"
 
 /* --- download: berth-worker-download ------------------------------------------------------ */

@@ -79,8 +79,8 @@ static int put_templates(ArchiveWriter *archive, const char *prefix, GVariant *t
 }
 
 int archive_writer_put(ArchiveWriter *archive, const char *prefix, GBytes *metadata,
-                       GVariant *templates, int root_fd, TreeProgress progress, void *userdata,
-                       Error *ret_error) {
+                       GVariant *templates, int root_fd, uint32_t id_count,
+                       TreeProgress progress, void *userdata, Error *ret_error) {
         g_autofree char *name = g_build_filename(prefix, "metadata.yaml", NULL);
         g_autofree char *rootfs = g_build_filename(prefix, "rootfs", NULL);
         int r;
@@ -89,7 +89,8 @@ int archive_writer_put(ArchiveWriter *archive, const char *prefix, GBytes *metad
                             g_bytes_get_size(metadata), ret_error);
         if (r >= 0)
                 r = put_templates(archive, prefix, templates, ret_error);
-        return r < 0 ? r : tree_write(archive, root_fd, rootfs, progress, userdata, ret_error);
+        return r < 0 ? r : tree_write(archive, root_fd, rootfs, id_count, progress, userdata,
+                                      ret_error);
 }
 
 int archive_writer_finish(ArchiveWriter *archive, Error *ret_error) {

@@ -24,10 +24,10 @@ int archive_writer_open(int fd, const char *compression, bool exact, ArchiveWrit
                         Error *ret_error);
 ArchiveWriter *archive_writer_free(ArchiveWriter *archive);
 /* Below `prefix` ("" for the top): metadata.yaml, the templates (IMAGE_TEMPLATES_SIGNATURE), and
- * the tree as rootfs/. */
+ * the tree, whose owners are below `id_count`, as rootfs/. */
 int archive_writer_put(ArchiveWriter *archive, const char *prefix, GBytes *metadata,
-                       GVariant *templates, int root_fd, TreeProgress progress, void *userdata,
-                       Error *ret_error);
+                       GVariant *templates, int root_fd, uint32_t id_count,
+                       TreeProgress progress, void *userdata, Error *ret_error);
 /* Writes what is left. */
 int archive_writer_finish(ArchiveWriter *archive, Error *ret_error);
 

@@ -27,6 +27,7 @@ struct Attributes {
         uid_t uid;
         gid_t gid;
         mode_t mode;
+        uint32_t id_count; /* all ids are below */
         struct timespec times[2];
         GPtrArray *xattrs; /* Xattr *, NULL without any */
 };
@@ -139,6 +140,13 @@ static gint acl_compare(gconstpointer a, gconstpointer b) {
 /* One of the two lists of an entry in the form of its extended attribute. An entry whose user or
  * group is known by name only is left out, as the image's passwd is not the host's: that takes
  * rights away and grants none. */
+/* `last`: the highest that there can be. */
+static int bad_owner(const char *name, const char *what, uint32_t last, Error *ret_error) {
+        g_autofree char *why = g_strdup_printf("%s %u", what, last);
+
+        return entry_name_error(name, why, ret_error);
+}
+
 static int read_acl(struct archive_entry *entry, const char *name, int which, const char *xattr,
                     Attributes *attributes, Error *ret_error) {
         const struct posix_acl_xattr_header header = {
@@ -170,9 +178,9 @@ static int read_acl(struct archive_entry *entry, const char *name, int which, co
                 if (acl_tag(tag) == ACL_USER || acl_tag(tag) == ACL_GROUP) {
                         if (id < 0)
                                 continue;
-                        if ((unsigned) id >= IMAGE_ID_COUNT)
-                                return entry_name_error(name, "its access control list names an "
-                                                        "owner above 65535", ret_error);
+                        if ((unsigned) id >= attributes->id_count)
+                                return bad_owner(name, "its access control list names an owner "
+                                                 "above", attributes->id_count - 1, ret_error);
                         e.e_id = GUINT32_TO_LE((uint32_t) id);
                 }
                 g_array_append_val(entries, e);
@@ -205,15 +213,18 @@ static int read_acls(struct archive_entry *entry, const char *name, Attributes *
 /* ----------------------------------------------------------------------------------------- */
 
 int attributes_read(struct archive_entry *entry, const char *name, bool with_xattrs,
-                    Attributes **ret, Error *ret_error) {
+                    uint32_t id_count, Attributes **ret, Error *ret_error) {
         g_autoptr(Attributes) attributes = g_new(Attributes, 1);
         la_int64_t uid = archive_entry_uid(entry), gid = archive_entry_gid(entry);
         int r = 0;
 
-        *attributes = (Attributes) { .mode = archive_entry_mode(entry) & 07777 };
-        if (uid < 0 || uid >= IMAGE_ID_COUNT || gid < 0 || gid >= IMAGE_ID_COUNT)
-                return entry_name_error(name, "its owner or group is not between 0 and 65535",
-                                        ret_error);
+        *attributes = (Attributes) {
+                .mode = archive_entry_mode(entry) & 07777,
+                .id_count = id_count,
+        };
+        if (uid < 0 || uid >= id_count || gid < 0 || gid >= id_count)
+                return bad_owner(name, "its owner or group is not between 0 and", id_count - 1,
+                                 ret_error);
         attributes->uid = (uid_t) uid;
         attributes->gid = (gid_t) gid;
         attributes->times[1].tv_sec = archive_entry_mtime(entry);

@@ -21,11 +21,11 @@
 
 typedef struct Attributes Attributes;
 
-/* Takes them from the entry; an owner that no container can have or an attribute that is too large
- * is an error about `name`. `with_xattrs` is for files and directories: nothing else can have
+/* Takes them from the entry; an owner that is not below `id_count` or an attribute that is too
+ * large is an error about `name`. `with_xattrs` is for files and directories: nothing else can have
  * any. */
 int attributes_read(struct archive_entry *entry, const char *name, bool with_xattrs,
-                    Attributes **ret, Error *ret_error);
+                    uint32_t id_count, Attributes **ret, Error *ret_error);
 Attributes *attributes_free(Attributes *attributes);
 
 uid_t attributes_get_uid(const Attributes *attributes);

@@ -54,5 +54,7 @@
 /* Names are looked up in threads; the system call filter keeps processes from being made. */
 #define DOWNLOAD_THREADS_MAX 16U
 
-/* Container ids 0 to 65535, which is what a volume may hold. */
+/* Ids 0 to 65535, which every container has, are what an image may hold. */
 #define IMAGE_ID_COUNT 65536U
+/* A container may have more (security.idmap.size), up to all that jails can tell apart. */
+#define CONTAINER_ID_COUNT 0x7FFFFFFEU

@@ -6,6 +6,7 @@
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
 #include "service/worker/image/archive-writer.h"
+#include "service/worker/image/bounds.h"
 #include "service/worker/image/container-index.h"
 #include "service/worker/image/description.h"
 #include "service/worker/image/jail.h"
@@ -52,7 +53,7 @@ static int write_volume(ArchiveWriter *archive, Jail *jail, const char *snapshot
         if (r < 0)
                 return r;
         return archive_writer_put(archive, prefix, content->metadata, content->templates, root_fd,
-                                  on_progress, &progress, ret_error);
+                                  CONTAINER_ID_COUNT, on_progress, &progress, ret_error);
 }
 
 static int write_in_jail(Jail *jail, GVariantDict *result, Error *ret_error) {
@@ -126,6 +127,7 @@ static int write_archive(Worker *worker, int to, const Content *content, Source 
                 .input_fd = to,
                 .root_fd = -EBADF,
                 .idmapped = true,
+                .wide = true,
                 .writes_archive = true,
                 .of_container = true,
                 .answer = open_volume,

@@ -20,6 +20,7 @@ typedef struct Import {
         uint64_t size;         /* of the archive, 0: not known */
         GVariantBuilder snapshots;
         gsize n_snapshots, index_size;
+        uint64_t id_count; /* that the container is to have */
         Pool *pool;            /* NULL until berthd has said where it goes */
         const char *container; /* its name there */
         GHashTable *awaited;   /* snapshots that have not come, "" for the container */
@@ -117,6 +118,8 @@ static int open_target(Worker *worker, Import *import, Error *ret_error) {
         if (r >= 0)
                 r = worker_get_variant(worker, "snapshots", "as", &snapshots, ret_error);
         if (r >= 0)
+                r = worker_get_uint64(worker, "id-count", &import->id_count, ret_error);
+        if (r >= 0)
                 r = pool_open(worker, &import->pool, ret_error);
         if (r < 0)
                 return r;
@@ -207,6 +210,8 @@ static int read_archive(Worker *worker, int from, Import *import, GVariantDict *
                 .input_fd = from,
                 .root_fd = -EBADF,
                 .idmapped = true,
+                .wide = true,
+                .id_count = &import->id_count,
                 .of_container = true,
                 .answer = on_question,
                 .answer_userdata = import,

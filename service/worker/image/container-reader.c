@@ -122,7 +122,7 @@ static int begin_volume(ContainerReader *reader, const char *volume, const char 
         r = ask(reader, "volume", g_variant_new_string(volume), &reader->root_fd, ret_error);
         if (r < 0)
                 return r;
-        reader->unified = unified_new(reader->tar, reader->root_fd, prefix);
+        reader->unified = unified_new(reader->tar, reader->root_fd, prefix, CONTAINER_ID_COUNT);
         return 0;
 }
 

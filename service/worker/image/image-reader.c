@@ -56,9 +56,10 @@ static int decide(ImageReader *image, const char *name, Error *ret_error) {
         if (image->kind == IMAGE_UNIFIED && image->part == IMAGE_METADATA)
                 image->unified = unified_new_without_rootfs(image->archive);
         else if (image->kind == IMAGE_UNIFIED)
-                image->unified = unified_new(image->archive, image->root_fd, "");
+                image->unified = unified_new(image->archive, image->root_fd, "",
+                                              IMAGE_ID_COUNT);
         else
-                image->fs = root_filesystem_new(image->root_fd, "");
+                image->fs = root_filesystem_new(image->root_fd, "", IMAGE_ID_COUNT);
         if (image->top && image->kind == IMAGE_PLAIN)
                 r = add_plain(image, "", image->top, ret_error);
         g_clear_pointer(&image->top, archive_entry_free);

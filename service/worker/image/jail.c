@@ -148,8 +148,13 @@ static int confine_tree(int tree_fd, bool read_only, int userns_fd, bool idmappe
                        0;
 }
 
+static IdRange ids_of(const JailSpec *spec) {
+        return spec->wide ? (IdRange) { ID_RANGE_JAIL_WIDE_BASE, CONTAINER_ID_COUNT }
+                          : (IdRange) { ID_RANGE_JAIL_BASE, IMAGE_ID_COUNT };
+}
+
 static int map_ids(const JailSpec *spec, Child *child, int tree_fd) {
-        const IdRange ids = { ID_RANGE_JAIL_BASE, IMAGE_ID_COUNT };
+        const IdRange ids = ids_of(spec);
         bool is_plain = spec->root_fd >= 0 && !spec->idmapped;
         g_autoptr(IdMap) map = idmap_new_range(ids);
         int r;
@@ -232,12 +237,24 @@ static int child_has_died(const JailSpec *spec, Child *child, Error *ret_error) 
 /* The directory as the child is to have it: a detached mount like its root, which lives as long as
  * the fd. */
 static int confine_directory(const JailSpec *spec, const Child *child, int dir_fd) {
-        _cleanup_close_ int tree_fd = clone_tree(dir_fd);
+        _cleanup_close_ int tree_fd = clone_tree(dir_fd), userns_fd = -EBADF;
         int fd, r;
 
         if (tree_fd < 0)
                 return tree_fd;
-        r = confine_tree(tree_fd, spec->writes_archive, child->userns_fd, true);
+        /* Other owners than these there cannot be then, whatever the child knows. */
+        if (spec->id_count) {
+                IdRange ids = ids_of(spec);
+                g_autoptr(IdMap) map = NULL;
+
+                ids.size = (uint32_t) MIN(ids.size, *spec->id_count);
+                map = idmap_new_range(ids);
+                userns_fd = user_namespace_new(map);
+                if (userns_fd < 0)
+                        return userns_fd;
+        }
+        r = confine_tree(tree_fd, spec->writes_archive,
+                         userns_fd >= 0 ? userns_fd : child->userns_fd, true);
         if (r < 0)
                 return r;
         fd = openat(tree_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

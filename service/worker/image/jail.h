@@ -6,7 +6,8 @@
  * file to read and one directory to write, or the other way round.
  *
  * The child is in user, mount, pid, network, IPC and UTS namespaces of its own. Its ids 0 to 65535
- * are ID_RANGE_JAIL_BASE and up outside, which nobody else uses. The directory is a detached mount
+ * are ID_RANGE_JAIL_BASE and up outside, which nobody else uses; for archives of containers there
+ * are more of both. The directory is a detached mount
  * with the same mapping, so that ids are on disk as the child sees them, without set-user-id,
  * programs and devices; it becomes the child's root, and every other mount is gone. Of its
  * capabilities it keeps those over files of that mount. Memory, time, open files and file size are
@@ -59,6 +60,9 @@ struct JailSpec {
         int root_fd;       /* the directory, or -EBADF for none */
         bool writes_archive; /* the other way round: the directory is read-only */
         bool idmapped;     /* whether its filesystem can be mounted idmapped */
+        bool wide;         /* with the ids of a container, not of an image */
+        const uint64_t *id_count; /* how many of them the directories that it asks for may have, or
+                                     NULL: all */
         const char *stage; /* for the progress */
         JailAnswer answer; /* NULL: nothing may be asked */
         void *answer_userdata;

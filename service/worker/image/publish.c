@@ -8,6 +8,7 @@
 #include "service/util/fd.h"
 #include "service/worker/image/archive-file.h"
 #include "service/worker/image/archive-writer.h"
+#include "service/worker/image/bounds.h"
 #include "service/worker/image/description.h"
 #include "service/worker/image/jail.h"
 #include "service/worker/image/metadata-writer.h"
@@ -36,7 +37,8 @@ static int write_in_jail(Jail *jail, GVariantDict *result, Error *ret_error) {
                                 ret_error);
         if (r >= 0)
                 r = archive_writer_put(archive, "", content->metadata, content->templates,
-                                       jail->root_fd, on_progress, jail, ret_error);
+                                       jail->root_fd, IMAGE_ID_COUNT, on_progress, jail,
+                                       ret_error);
         return r < 0 ? r : archive_writer_finish(archive, ret_error);
 }
 
@@ -67,6 +69,7 @@ static int write_archive(Worker *worker, int spool_fd, const Content *content, E
                 .userdata = content,
                 .input_fd = spool_fd,
                 .idmapped = true,
+                .wide = true,
                 .writes_archive = true,
                 .stage = "writing the archive",
         };

@@ -19,6 +19,7 @@ static const char *const os_release_names[] = { "etc/os-release", "usr/lib/os-re
 
 struct RootFilesystem {
         const char *prefix;
+        uint32_t id_count;
         Tree *tree;
         VolumeWriter *writer; /* NULL: nothing is written */
         GByteArray *os_release[ELEMENTSOF(os_release_names)];
@@ -36,11 +37,12 @@ typedef struct Content {
         GByteArray *capture; /* or NULL */
 } Content;
 
-RootFilesystem *root_filesystem_new(int root_fd, const char *prefix) {
+RootFilesystem *root_filesystem_new(int root_fd, const char *prefix, uint32_t id_count) {
         RootFilesystem *fs = g_new(RootFilesystem, 1);
 
         *fs = (RootFilesystem) {
                 .prefix = prefix,
+                .id_count = id_count,
                 .tree = tree_new(),
                 .writer = root_fd >= 0 ? volume_writer_new(root_fd) : NULL,
                 .is_empty = true,
@@ -266,8 +268,8 @@ int root_filesystem_add(RootFilesystem *fs, const char *name, struct archive_ent
         if (type == AE_IFCHR || type == AE_IFBLK)
                 return add_device(fs, name, ret_error);
 
-        r = attributes_read(entry, name, type == AE_IFREG || type == AE_IFDIR, &attributes,
-                            ret_error);
+        r = attributes_read(entry, name, type == AE_IFREG || type == AE_IFDIR, fs->id_count,
+                            &attributes, ret_error);
         if (r < 0)
                 return r;
         fs->newest = MAX(fs->newest, (int64_t) attributes_get_times(attributes)[1].tv_sec);

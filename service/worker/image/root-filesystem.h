@@ -23,8 +23,8 @@
 typedef struct RootFilesystem RootFilesystem;
 
 /* Unpacks into `root_fd`, or only judges if that is -EBADF. `prefix` is where in the archive its
- * root is, "" or "rootfs". */
-RootFilesystem *root_filesystem_new(int root_fd, const char *prefix);
+ * root is, "" or "rootfs". Owners are below `id_count`. */
+RootFilesystem *root_filesystem_new(int root_fd, const char *prefix, uint32_t id_count);
 RootFilesystem *root_filesystem_free(RootFilesystem *fs);
 
 /* Takes the entry that `reader` is at; `name` is relative to the root, "" for itself. */

@@ -49,6 +49,7 @@ typedef struct TreeWriter {
         struct archive *archive;
         int root_fd;
         const char *prefix;
+        uint32_t id_count;
         GHashTable *links; /* "DEVICE:INODE" of a file with several names -> its first */
         void *buffer;
         TreeProgress progress;
@@ -123,8 +124,17 @@ static Entry *entry_new(const TreeWriter *writer, const char *name, const struct
 }
 
 static int write_header(const TreeWriter *writer, Entry *entry, Error *ret_error) {
-        int r = archive_write_header(writer->archive, entry);
+        int r;
 
+        if (archive_entry_uid(entry) >= writer->id_count ||
+            archive_entry_gid(entry) >= writer->id_count) {
+                g_autofree char *shown = text_for_message(archive_entry_pathname(entry));
+
+                return error_set(ret_error, ERROR_NOT_SUPPORTED,
+                                 "\"%s\" cannot be in the archive: its owner or group is above %u",
+                                 shown, writer->id_count - 1);
+        }
+        r = archive_write_header(writer->archive, entry);
         return r != ARCHIVE_OK && r != ARCHIVE_WARN ? tree_write_failed(writer->archive, ret_error)
                                                     : 0;
 }
@@ -345,8 +355,8 @@ static int write_directory(TreeWriter *writer, const char *name, GPtrArray *stac
         return r;
 }
 
-int tree_write(struct archive *archive, int root_fd, const char *prefix, TreeProgress progress,
-               void *userdata, Error *ret_error) {
+int tree_write(struct archive *archive, int root_fd, const char *prefix, uint32_t id_count,
+               TreeProgress progress, void *userdata, Error *ret_error) {
         g_autoptr(GHashTable) links =
                 g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         g_autoptr(GPtrArray) stack = g_ptr_array_new_with_free_func(pending_free);
@@ -355,6 +365,7 @@ int tree_write(struct archive *archive, int root_fd, const char *prefix, TreePro
                 .archive = archive,
                 .root_fd = root_fd,
                 .prefix = prefix,
+                .id_count = id_count,
                 .links = links,
                 .buffer = buffer,
                 .progress = progress,

@@ -21,9 +21,10 @@
  * one that it is in. */
 typedef void (*TreeProgress)(void *userdata, double fraction);
 
-/* `prefix` is put before every name, such as "rootfs". */
-int tree_write(struct archive *archive, int root_fd, const char *prefix, TreeProgress progress,
-               void *userdata, Error *ret_error);
+/* `prefix` is put before every name, such as "rootfs". An owner that is not below `id_count` is an
+ * error. */
+int tree_write(struct archive *archive, int root_fd, const char *prefix, uint32_t id_count,
+               TreeProgress progress, void *userdata, Error *ret_error);
 /* One small file that is made up. */
 int tree_write_file(struct archive *archive, const char *name, const void *data, size_t size,
                     Error *ret_error);

@@ -23,7 +23,7 @@ struct Unified {
         GHashTable *templates; /* name to GBytes */
 };
 
-Unified *unified_new(ArchiveReader *archive, int root_fd, const char *prefix) {
+Unified *unified_new(ArchiveReader *archive, int root_fd, const char *prefix, uint32_t id_count) {
         Unified *unified = g_new(Unified, 1);
 
         *unified = (Unified) {
@@ -33,12 +33,12 @@ Unified *unified_new(ArchiveReader *archive, int root_fd, const char *prefix) {
                 .templates = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
                                                    (GDestroyNotify) g_bytes_unref),
         };
-        unified->fs = root_filesystem_new(root_fd, unified->prefix);
+        unified->fs = root_filesystem_new(root_fd, unified->prefix, id_count);
         return unified;
 }
 
 Unified *unified_new_without_rootfs(ArchiveReader *archive) {
-        Unified *unified = unified_new(archive, -EBADF, "");
+        Unified *unified = unified_new(archive, -EBADF, "", IMAGE_ID_COUNT);
 
         unified->fs = root_filesystem_free(unified->fs);
         return unified;

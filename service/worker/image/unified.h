@@ -20,8 +20,8 @@
 typedef struct Unified Unified;
 
 /* Unpacks into `root_fd`, or only judges if that is -EBADF. `prefix` is the directory of the
- * archive that all of it is in, "" for its top. */
-Unified *unified_new(ArchiveReader *archive, int root_fd, const char *prefix);
+ * archive that all of it is in, "" for its top. Owners are below `id_count`. */
+Unified *unified_new(ArchiveReader *archive, int root_fd, const char *prefix, uint32_t id_count);
 /* Of a split image: there is no rootfs/. */
 Unified *unified_new_without_rootfs(ArchiveReader *archive);
 Unified *unified_free(Unified *unified);
