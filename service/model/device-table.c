@@ -10,6 +10,7 @@
 #include "service/model/proxy.h"
 #include "service/model/rate.h"
 #include "service/model/size.h"
+#include "service/util/cleanup.h"
 
 /* Linux has 12 bits for the major and 20 for the minor number of a device. */
 #define MAJOR_MAX 4095U
@@ -192,6 +193,22 @@ static int check_limits(GVariant *options, const char *one, const char *other, E
         return 0;
 }
 
+static int check_pool_disk(GVariant *options, bool root, Error *ret_error) {
+        static const char *const options_of_files[] = { "shift", "recursive", "propagation" };
+        static const char *const options_of_disks[] = { "readonly", "raw.mount.options",
+                                                        "required", "optional" };
+
+        for (size_t i = 0; i < ELEMENTSOF(options_of_files); i++)
+                if (config_get(options, options_of_files[i]))
+                        return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                         "\"%s\" is for files of the host", options_of_files[i]);
+        for (size_t i = 0; root && i < ELEMENTSOF(options_of_disks); i++)
+                if (config_get(options, options_of_disks[i]))
+                        return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                         "\"%s\" is not for the root disk", options_of_disks[i]);
+        return 0;
+}
+
 static int check_disk(GVariant *options, Error *ret_error) {
         bool root = g_str_equal(config_get(options, "path"), "/");
         const char *source = config_get(options, "source"), *pool = config_get(options, "pool");
@@ -207,14 +224,12 @@ static int check_disk(GVariant *options, Error *ret_error) {
                 return error_set(ret_error, ERROR_INVALID_DEVICE,
                                  "the \"source\" is an absolute path, or with \"pool\" the name "
                                  "of a volume");
-        if (!root && pool && (config_get(options, "shift") || config_get(options, "recursive")))
-                return error_set(ret_error, ERROR_INVALID_DEVICE,
-                                 "\"shift\" and \"recursive\" are not for volumes");
-        if (root && (config_get(options, "readonly") || config_get(options, "shift") ||
-                     config_get(options, "raw.mount.options")))
-                return error_set(ret_error, ERROR_INVALID_DEVICE,
-                                 "\"readonly\", \"shift\" and \"raw.mount.options\" are not for "
-                                 "the root disk");
+        if (pool) {
+                int r = check_pool_disk(options, root, ret_error);
+
+                if (r < 0)
+                        return r;
+        }
         if (!root && config_get(options, "size"))
                 return error_set(ret_error, ERROR_INVALID_DEVICE,
                                  "\"size\" is for the root disk; a volume has its own, a "
@@ -317,7 +332,8 @@ static Privilege privilege_of_disk(GVariant *options) {
         /* Of whoever owns the container; where it is another's, volumes_resolve() has said so. */
         if (config_get(options, "pool"))
                 return config_get(options, "volatile.owner") ? PRIVILEGE_HOST : PRIVILEGE_USE;
-        if (config_get(options, "shift") || config_get(options, "recursive"))
+        if (config_get(options, "shift") || config_get(options, "recursive") ||
+            config_get(options, "propagation"))
                 return PRIVILEGE_HOST;
         return PRIVILEGE_OWN_FILES;
 }
@@ -381,6 +397,9 @@ static const DeviceOption disk_options[] = {
                   "rights; with pool the name of a volume, which shows the ids of the container" },
         { "readonly", "boolean", check_boolean, .help = "nothing can be written through it" },
         { "recursive", "boolean", check_boolean, .help = "with what is mounted below the source" },
+        { "propagation", "private|slave|shared", mount_propagation_check,
+          .help = "slave, shared: what the host mounts below the source later comes in (default "
+                  "private)" },
         { "required", "boolean", check_boolean,
           .help = "false: the container starts without it when the source is not there" },
         { "optional", "boolean", check_boolean, .help = "the opposite of required, for old times" },

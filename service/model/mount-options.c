@@ -67,3 +67,17 @@ int mount_options_check(const char *value, Error *ret_error) {
 
         return mount_options_parse(value, &set, &clear, ret_error);
 }
+
+bool mount_propagation_follows(const char *word) {
+        static const char *const words[] = { "slave", "rslave", "shared", "rshared", NULL };
+
+        return g_strv_contains(words, word);
+}
+
+int mount_propagation_check(const char *word, Error *ret_error) {
+        if (mount_propagation_follows(word) || g_str_equal(word, "private") ||
+            g_str_equal(word, "rprivate"))
+                return 0;
+        return error_set(ret_error, ERROR_INVALID_DEVICE,
+                         "\"%.64s\" is none of private, slave, shared", word);
+}

@@ -270,6 +270,12 @@ TEST(refused_rates_and_proxies) {
                   "no mount option" },
                 { "{'type': 'disk', 'path': 'a', 'source': '/x', 'raw.mount.options': "
                   "'noatime,relatime'}", "contradicts" },
+                { "{'type': 'disk', 'path': 'a', 'source': '/x', 'propagation': 'slave,shared'}",
+                  "none of private" },
+                { "{'type': 'disk', 'path': '/', 'pool': 'p', 'propagation': 'slave'}",
+                  "files of the host" },
+                { "{'type': 'disk', 'path': '/', 'pool': 'p', 'required': 'false'}",
+                  "not for the root disk" },
                 { "{'type': 'disk', 'path': '/', 'pool': 'p', 'raw.mount.options': 'ro'}",
                   "not for the root disk" },
                 { "{'type': 'nic', 'network': 'br0', 'limits.max': '100'}", "no rate" },

@@ -63,11 +63,13 @@ static int add_mount_options(GVariant *options, struct mount_attr *attributes) {
 }
 
 static int set_attributes(int fd, const DeviceContext *context, GVariant *options, bool recursive) {
+        const char *propagation = config_get(options, "propagation");
         _cleanup_close_ int namespace_fd = -EBADF;
-        /* Private, or what the container mounts below it would appear on the host. */
+        /* Never shared with the host, or what the container mounts below it would appear there. */
         struct mount_attr attributes = {
                 .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
-                .propagation = MS_PRIVATE,
+                .propagation = propagation && mount_propagation_follows(propagation) ? MS_SLAVE
+                                                                                     : MS_PRIVATE,
         };
         g_autoptr(IdMap) map = NULL;
         int r;
