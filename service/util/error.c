@@ -50,11 +50,14 @@ static const ErrorInfo error_table[] = {
 G_STATIC_ASSERT(G_N_ELEMENTS(error_table) == _ERROR_MAX);
 
 /* D-Bus carries nothing but UTF-8, while "%.64s" may cut a character in two and file names are any
- * bytes: an error that cannot be sent would leave its caller waiting. */
+ * bytes: an error that cannot be sent would leave its caller waiting. What callers gave may be
+ * megabytes, and errors of jobs are kept. */
 G_GNUC_PRINTF(1, 0)
 static char *format_utf8(const char *format, va_list ap) {
         g_autofree char *text = g_strdup_vprintf(format, ap);
 
+        if (strlen(text) > ERROR_MESSAGE_MAX)
+                memcpy(text + ERROR_MESSAGE_MAX - strlen("..."), "...", sizeof("..."));
         if (g_utf8_validate(text, -1, NULL))
                 return g_steal_pointer(&text);
         return g_utf8_make_valid(text, -1);
@@ -83,7 +86,7 @@ int error_set_errno(Error *e, int errnum, const char *format, ...) {
         va_list ap;
 
         va_start(ap, format);
-        text = g_strdup_vprintf(format, ap);
+        text = format_utf8(format, ap);
         va_end(ap);
         (void) error_set(e, error_code_from_errno(errnum), "%s: %s", text, strerror(errnum));
         return -errnum;

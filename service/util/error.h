@@ -60,6 +60,9 @@ struct Error {
 
 #define ERROR_INIT ((Error) { 0 })
 
+/* Bytes of a message, in which longer ones are cut off with "...". */
+#define ERROR_MESSAGE_MAX 8192
+
 /* Sets code and message and returns -errno of the code. The first error wins: what is set already
  * stays, because the cause is worth more than the consequence. `e` may be NULL. */
 int error_set(Error *e, ErrorCode code, const char *format, ...) G_GNUC_PRINTF(3, 4);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/util/error.h"
 
+#include <string.h>
+
 #include "tests/unit/test.h"
 
 TEST(every_code_has_a_name_that_leads_back) {
@@ -32,6 +34,18 @@ TEST(an_errno_becomes_a_code_and_a_text) {
         g_assert_cmpint(error_set_errno(&e, ENOSPC, "Cannot write %s", "x"), ==, -ENOSPC);
         g_assert_cmpint(e.code, ==, ERROR_NO_SPACE);
         g_assert_cmpstr(e.message, ==, "Cannot write x: No space left on device");
+}
+
+TEST(messages_have_an_end) {
+        g_autofree char *text = g_strnfill(3 * ERROR_MESSAGE_MAX, 'x');
+        g_auto(Error) e = ERROR_INIT;
+
+        (void) error_set(&e, ERROR_FAILED, "%s", text);
+        g_assert_cmpuint(strlen(e.message), ==, ERROR_MESSAGE_MAX);
+        g_assert_true(g_str_has_suffix(e.message, "xx..."));
+        error_clear(&e);
+        (void) error_set_errno(&e, ENOSPC, "%s", text);
+        g_assert_cmpuint(strlen(e.message), ==, ERROR_MESSAGE_MAX);
 }
 
 TEST(an_error_moves_once) {
