@@ -438,21 +438,36 @@ static void on_reboot(int signal) {
 static void G_GNUC_NORETURN run_init(int ready, int go, bool privileged) {
         char byte = 0;
 
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
         if ((!privileged && unshare(CLONE_NEWUSER) < 0) || write(ready, &byte, 1) != 1 ||
             read(go, &byte, 1) != 1)
                 _exit(126);
+        (void) prctl(PR_SET_PDEATHSIG, 0);
         (void) signal(SIGPWR, setting("deaf") ? SIG_IGN : on_power);
         (void) signal(SIGUSR1, on_reboot);
         (void) close_range(3, ~0U, 0);
         wait_for_ever();
 }
 
-/* set monitor hang: does not end when init has. */
-static void G_GNUC_NORETURN run_monitor(int report, const IdMap *map, const char *target) {
+/* For clean(), and for the harness when all is over. */
+static void remember_pids(const char *lxc_path, pid_t init) {
+        g_autofree char *pids = g_strdup_printf("%d %d", getpid(), init);
+        g_autofree char *path = g_build_filename(lxc_path, "pids", NULL);
+
+        append_to_log("pid %d\npid %d\n", getpid(), init);
+        if (!g_file_set_contents(path, pids, -1, NULL))
+                _exit(124);
+}
+
+/* Until somebody could find it, it ends with the worker, which may be killed at any time.
+ * set monitor hang: does not end when init has. */
+static void G_GNUC_NORETURN run_monitor(int report, const IdMap *map, const char *lxc_path) {
+        g_autofree char *target = g_build_filename(lxc_path, RUNTIME_TARGET_FILE, NULL);
         int ready[2], go[2], status = 0;
         char byte = 0;
         pid_t init;
 
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
         (void) setsid();
         (void) signal(SIGTERM, SIG_DFL);
         if (pipe2(ready, O_CLOEXEC) < 0 || pipe2(go, O_CLOEXEC) < 0)
@@ -464,6 +479,8 @@ static void G_GNUC_NORETURN run_monitor(int report, const IdMap *map, const char
                 _exit(124);
         if (!idmap_is_host(map) && user_namespace_map(init, map) < 0)
                 _exit(125);
+        remember_pids(lxc_path, init);
+        (void) prctl(PR_SET_PDEATHSIG, 0);
         if (write(go[1], &byte, 1) != 1 || write(report, &init, sizeof(init)) != sizeof(init))
                 _exit(124);
         (void) close_range(3, ~0U, 0);
@@ -492,7 +509,6 @@ static int read_map(Worker *worker, IdMap **ret, Error *ret_error) {
 /* set init PID, set monitor-pid PID: what are claimed to be their pids. */
 static int start(Worker *worker, GVariantDict *result, Error *ret_error) {
         g_autoptr(IdMap) map = NULL;
-        g_autofree char *target = NULL, *pids = NULL, *pids_path = NULL;
         const char *lxc_path;
         pid_t monitor, init;
         int report[2], r;
@@ -502,20 +518,14 @@ static int start(Worker *worker, GVariantDict *result, Error *ret_error) {
                 r = read_map(worker, &map, ret_error);
         if (r < 0)
                 return r;
-        target = g_build_filename(lxc_path, RUNTIME_TARGET_FILE, NULL);
         if (pipe2(report, O_CLOEXEC) < 0)
                 return -errno;
         monitor = fork();
         if (monitor == 0)
-                run_monitor(report[1], map, target);
+                run_monitor(report[1], map, lxc_path);
         if (monitor < 0 || close(report[1]) < 0 ||
             read(report[0], &init, sizeof(init)) != sizeof(init))
                 return error_set(ret_error, ERROR_BACKEND_FAILED, "The fake container failed");
-        append_to_log("pid %d\npid %d\n", monitor, init);
-        pids_path = g_build_filename(lxc_path, "pids", NULL);
-        pids = g_strdup_printf("%d %d", monitor, init);
-        (void) g_file_set_contents(pids_path, pids, -1, NULL);
-
         g_variant_dict_insert(result, "init-pid", "i", setting_number("init", init));
         g_variant_dict_insert(result, "monitor-pid", "i",
                               setting_number("monitor-pid", monitor));
