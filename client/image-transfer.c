@@ -20,8 +20,8 @@ static int open_archive(const char *name, int *ret, Error *ret_error) {
 
         if (strstr(name, "://"))
                 return error_set(ret_error, ERROR_NOT_SUPPORTED,
-                                 "Cannot import '%s': download it first, for instance 'curl -L "
-                                 "URL | berth image import -'",
+                                 "Cannot import '%s': images are downloaded by https alone; "
+                                 "'curl -L URL | berth image import -' takes what curl can",
                                  shown);
         if (g_str_equal(name, "-")) {
                 if (isatty(STDIN_FILENO))
@@ -114,16 +114,62 @@ static int pass_file(const char *name, Relay *relay, int *ret_archive, int *ret,
         return r < 0 ? r : archive_pass(*ret_archive, STREAM_INPUT, relay, ret, ret_error);
 }
 
+/* Waits for the job, and says what it has made. */
+static int import_wait(Client *c, Job *job, Error *ret_error) {
+        g_autoptr(GPtrArray) names = NULL;
+        g_autoptr(GVariant) objects = NULL;
+        int r;
+
+        r = job_wait(job, ret_error);
+        if (r >= 0)
+                r = job_get_objects(job, &objects, ret_error);
+        if (r < 0)
+                return r;
+        names = object_names(objects);
+        if (names->len == 0)
+                return error_set(ret_error, ERROR_FAILED, "The service did not say what it made");
+        client_say(c, "Image imported with fingerprint: %s",
+                   (char *) g_ptr_array_index(names, 0));
+        return 0;
+}
+
+/* The service downloads it itself. */
+static int import_url(Client *c, const char *url, Error *ret_error) {
+        g_autoptr(GPtrArray) aliases = client_options(c, "alias");
+        g_autoptr(GVariant) properties = NULL;
+        g_autoptr(Job) job = NULL;
+        GVariantDict options;
+        int r;
+
+        r = import_properties(c, 1, &properties, ret_error);
+        if (r < 0)
+                return r;
+        g_variant_dict_init(&options, NULL);
+        if (aliases->len > 0)
+                g_variant_dict_insert_value(
+                        &options, "aliases",
+                        g_variant_new_strv((const char *const *) aliases->pdata, aliases->len));
+        if (client_flag(c, "public"))
+                g_variant_dict_insert(&options, "public", "b", TRUE);
+        if (g_variant_n_children(properties) > 0)
+                g_variant_dict_insert_value(&options, "properties", properties);
+        r = job_start(c, OBJECT_MANAGER, BERTH_ROOT_PATH, "FetchImage",
+                      g_variant_new("(s@a{sv})", url, g_variant_dict_end(&options)), &job,
+                      ret_error);
+        return r < 0 ? r : import_wait(c, job, ret_error);
+}
+
 int run_image_import(Client *c, Error *ret_error) {
-        g_autoptr(GVariant) properties = NULL, objects = NULL;
+        g_autoptr(GVariant) properties = NULL;
         _cleanup_close_ int archive = -EBADF, rootfs_archive = -EBADF;
         _cleanup_close_ int fd = -EBADF, rootfs_fd = -EBADF;
         const char *name = client_argument(c, 0), *rootfs = rootfs_argument(c);
         g_autoptr(Relay) relay = relay_new();
-        g_autoptr(GPtrArray) names = NULL;
         g_autoptr(Job) job = NULL;
         int r;
 
+        if (g_str_has_prefix(name, "https://"))
+                return import_url(c, name, ret_error);
         r = import_properties(c, rootfs ? 2 : 1, &properties, ret_error);
         if (r >= 0)
                 r = pass_file(name, relay, &archive, &fd, ret_error);
@@ -140,17 +186,7 @@ int run_image_import(Client *c, Error *ret_error) {
         if (r < 0)
                 return r;
         job_set_relay(job, relay);
-        r = job_wait(job, ret_error);
-        if (r >= 0)
-                r = job_get_objects(job, &objects, ret_error);
-        if (r < 0)
-                return r;
-        names = object_names(objects);
-        if (names->len == 0)
-                return error_set(ret_error, ERROR_FAILED, "The service did not say what it made");
-        client_say(c, "Image imported with fingerprint: %s",
-                   (char *) g_ptr_array_index(names, 0));
-        return 0;
+        return import_wait(c, job, ret_error);
 }
 
 /* What makes an archive of that name recognizable, such as "tar.xz"; NULL when it has nothing. */

@@ -318,7 +318,7 @@ const Command image_commands[] = {
           "if", 1, 2, .run = run_image_export },
         { "get-property", NULL, "<image> <key>", "Print a property", NULL, "i-", 2, 2,
           .run = run_image_get_property },
-        { "import", NULL, "<archive>|- [<root filesystem>] [<key>=<value>...]",
+        { "import", NULL, "<archive>|-|<URL> [<root filesystem>] [<key>=<value>...]",
           "Make an image of an archive, or of metadata and a root filesystem",
           import_options, "f", 1, -1, .run = run_image_import },
         { "info", NULL, "[<server>:]<image>", "Show an image", vm_options, "i-", 1, 1,

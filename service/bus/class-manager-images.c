@@ -153,13 +153,21 @@ const Option bus_download_image_options[] = {
 
 /* An alias that an image of somebody else bears is not to be had by downloading either. Which the
  * server gives is not known yet: those are refused where they are taken. */
-int bus_download_image_prepare(BusCall *call, Error *ret_error) {
+static void check_aliases(BusCall *call) {
         g_autofree const char **aliases = option_get_strv(call->options, "aliases");
 
         for (const char **alias = aliases; alias && *alias; alias++)
                 if (!image_alias_is_free_for(call->manager, *alias, call->sender->uid))
                         call->action = "manage-images";
+}
+
+int bus_download_image_prepare(BusCall *call, Error *ret_error) {
+        check_aliases(call);
         return bus_image_server_prepare(call, ret_error);
+}
+
+static bool may_take_aliases(const BusCall *call) {
+        return call->sender->uid == 0 || g_str_equal(call->action, "manage-images");
 }
 
 int bus_download_image(BusCall *call, Error *ret_error) {
@@ -171,13 +179,45 @@ int bus_download_image(BusCall *call, Error *ret_error) {
                 .auto_update = option_get_boolean(call->options, "auto-update", false),
                 .cached = option_get_boolean(call->options, "cached", false),
                 .public = option_get_boolean(call->options, "public", false),
-                .take_aliases = call->sender->uid == 0 ||
-                                g_str_equal(call->action, "manage-images"),
+                .take_aliases = may_take_aliases(call),
         };
         Job *job;
         int r;
 
         g_variant_get(call->args, "(&s&sa{sv})", &args.server, &args.image, NULL);
         r = image_download(call->manager, bus_call_caller(call), &args, &job, ret_error);
+        return r < 0 ? r : bus_call_start_job(call, job);
+}
+
+const Option bus_fetch_image_options[] = {
+        { "aliases", "as" },
+        { "properties", "a{ss}" },
+        { "public", "b" },
+        { NULL },
+};
+
+int bus_fetch_image_prepare(BusCall *call, Error *ret_error) {
+        const char *url;
+
+        check_aliases(call);
+        g_variant_get_child(call->args, 0, "&s", &url);
+        bus_call_detail(call, "url", url);
+        return 0;
+}
+
+int bus_fetch_image(BusCall *call, Error *ret_error) {
+        g_autoptr(GVariant) properties = option_get_variant(call->options, "properties", "a{ss}");
+        g_autofree const char **aliases = option_get_strv(call->options, "aliases");
+        ImageFetch args = {
+                .aliases = aliases,
+                .properties = properties,
+                .public = option_get_boolean(call->options, "public", false),
+                .take_aliases = may_take_aliases(call),
+        };
+        Job *job;
+        int r;
+
+        g_variant_get(call->args, "(&sa{sv})", &args.url, NULL);
+        r = image_fetch(call->manager, bus_call_caller(call), &args, &job, ret_error);
         return r < 0 ? r : bus_call_start_job(call, job);
 }

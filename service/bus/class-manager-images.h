@@ -18,6 +18,9 @@ int bus_remove_image_server(BusCall *call, Error *ret_error);
 int bus_image_server_prepare(BusCall *call, Error *ret_error);
 
 extern const Option bus_download_image_options[];
+extern const Option bus_fetch_image_options[];
+int bus_fetch_image_prepare(BusCall *call, Error *ret_error);
+int bus_fetch_image(BusCall *call, Error *ret_error);
 int bus_get_server_images(BusCall *call, Error *ret_error);
 int bus_download_image_prepare(BusCall *call, Error *ret_error);
 int bus_download_image(BusCall *call, Error *ret_error);

@@ -286,9 +286,20 @@ static int fetch_done(Job *job, GVariant *result, int *fds, size_t n_fds, Error 
 
         if (lseek(data->n_fetched == 0 ? data->fd : data->rootfs_fd, 0, SEEK_SET) < 0)
                 return error_set_errno(ret_error, errno, "Cannot read what was downloaded");
-        if (++data->n_fetched < g_variant_n_children(data->files))
+        if (++data->n_fetched < (data->files ? g_variant_n_children(data->files) : 1))
                 job_repeat_step(job);
         return 0;
+}
+
+/* Where the next archive is. */
+static char *next_url(const ImageJob *data, uint64_t *ret_size) {
+        const char *path;
+
+        *ret_size = 0;
+        if (!data->files)
+                return g_strdup(data->url);
+        g_variant_get_child(data->files, data->n_fetched, "(&st&s)", &path, ret_size, NULL);
+        return g_strconcat(data->url, "/", path, NULL);
 }
 
 /* A file without a name: it goes with the job. */
@@ -296,7 +307,6 @@ static int fetch_run(Job *job, Error *ret_error) {
         ImageJob *data = job->data;
         _cleanup_close_ int dir_fd = -EBADF;
         g_autofree char *url = NULL;
-        const char *path;
         GVariantDict args;
         uint64_t size;
         int fd;
@@ -310,8 +320,7 @@ static int fetch_run(Job *job, Error *ret_error) {
         if (fd < 0)
                 return error_set_errno(ret_error, errno, "Cannot make a file for the archive");
         *(data->n_fetched == 0 ? &data->fd : &data->rootfs_fd) = fd;
-        g_variant_get_child(data->files, data->n_fetched, "(&st&s)", &path, &size, NULL);
-        url = g_strconcat(data->url, "/", path, NULL);
+        url = next_url(data, &size);
         g_variant_dict_init(&args, NULL);
         g_variant_dict_insert(&args, "url", "s", url);
         g_variant_dict_insert(&args, "size", "t", size);
@@ -528,4 +537,70 @@ int image_refresh(Manager *m, Caller caller, Image *image, Job **ret, Error *ret
         data->take_aliases = true;
         data->owner = image->object.owner;
         return start_download(m, caller, "image-refresh", data, ret, ret_error);
+}
+
+/* --- from anywhere --- */
+
+static int locate_done(Job *job, GVariant *result, int *fds, size_t n_fds, Error *ret_error) {
+        ImageJob *data = job->data;
+        const char *url, *hash;
+
+        if (!g_variant_lookup(result, "url", "&s", &url) ||
+            !g_variant_lookup(result, "hash", "&s", &hash) ||
+            image_server_check_url(url, NULL) < 0 || (*hash && !name_is_fingerprint(hash)))
+                return error_set(ret_error, ERROR_FAILED,
+                                 "The download worker's result is incomplete");
+        if (*hash)
+                data->expected = g_strdup(hash);
+        g_free(data->filename);
+        data->filename = g_path_get_basename(url);
+        g_free(data->url);
+        data->url = g_strdup(url);
+        return 0;
+}
+
+static int locate_run(Job *job, Error *ret_error) {
+        ImageJob *data = job->data;
+        GVariantDict args;
+
+        g_variant_dict_init(&args, NULL);
+        g_variant_dict_insert(&args, "url", "s", data->url);
+        g_variant_dict_insert(&args, "architecture", "s", data->architecture);
+        return job_run_worker(job, OPERATION_DOWNLOAD_LOCATE, g_variant_dict_end(&args), NULL, 0,
+                              locate_done, ret_error);
+}
+
+static const JobStep fetch_steps[] = {
+        { "Asking the server", locate_run, NULL },
+        { "Downloading", fetch_run, NULL },
+        { "Reading the archive", image_step_import, image_step_import_undo },
+        { NULL, image_step_commit, NULL },
+        { NULL },
+};
+
+int image_fetch(Manager *m, Caller caller, const ImageFetch *args, Job **ret, Error *ret_error) {
+        ImageJob *data;
+        int r;
+
+        r = image_server_check_url(args->url, ret_error);
+        if (r >= 0)
+                r = image_check_aliases(args->aliases, ret_error);
+        if (r >= 0 && args->properties)
+                r = image_check_properties(args->properties, ret_error);
+        if (r < 0)
+                return r;
+        data = data_new(m, "", "", NULL);
+        data->url = g_strdup(args->url);
+        data->aliases = g_strdupv((char **) args->aliases);
+        data->public = args->public;
+        data->take_aliases = args->take_aliases;
+        if (args->properties) {
+                g_variant_unref(data->properties);
+                data->properties = g_variant_ref(args->properties);
+        }
+        r = job_new(m, "image-fetch", caller.uid, fetch_steps, data, image_job_free, ret,
+                    ret_error);
+        if (r >= 0)
+                (*ret)->sender = g_strdup(caller.sender);
+        return r;
 }

@@ -24,6 +24,15 @@ typedef struct ImageDownload {
  * one that follows the server and did so lately is taken without asking. */
 int image_download(Manager *m, Caller caller, const ImageDownload *args, Job **ret,
                    Error *ret_error);
+typedef struct ImageFetch {
+        const char *url;              /* https://..., of one archive */
+        const char *const *aliases;   /* may be NULL, as the rest */
+        GVariant *properties;         /* a{ss} */
+        bool public, take_aliases;
+} ImageFetch;
+
+/* An image from anywhere, which follows nothing afterwards. */
+int image_fetch(Manager *m, Caller caller, const ImageFetch *args, Job **ret, Error *ret_error);
 /* Asks its server again; where it has another image of that name by now, that takes the place of
  * this one, which is deleted. */
 int image_refresh(Manager *m, Caller caller, Image *image, Job **ret, Error *ret_error);

@@ -136,6 +136,10 @@
  * memfd with a catalogue (service/model/catalogue.h), from a stranger; with "tolerant" b, where the
  * server cannot be reached, "unreachable" s instead: why. */
 #define OPERATION_DOWNLOAD_LIST "download.list"
+/* Asks the server of "url" s, an archive or what stands for one of an image, where the archive for
+ * "architecture" s is and what SHA-256 it has, by the headers LXD-Image-URL and LXD-Image-Hash.
+ * Result: "url" s, "hash" s; where it does not say so, the same URL and "". */
+#define OPERATION_DOWNLOAD_LOCATE "download.locate"
 /* Writes what is behind "url" s to (fds: destination), a file, which "size" t is the most of (0:
  * the most that an archive may have). What came is checked by who uses it. */
 #define OPERATION_DOWNLOAD_FETCH "download.fetch"

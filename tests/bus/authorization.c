@@ -34,6 +34,7 @@ static const struct {
         { "Manager.GetImageServers", PATH_ROOT, "(@a{sv} {},)" },
         { "Manager.GetServerImages", PATH_ROOT, "('images', @a{sv} {})" },
         { "Manager.DownloadImage", PATH_ROOT, "('images', 'debian/12', @a{sv} {})" },
+        { "Manager.FetchImage", PATH_ROOT, "('https://example.com/pool/x.tar', @a{sv} {})" },
         { "Manager.UpdateConfig", PATH_ROOT,
           "({'images.remote_cache_expiry': '3'}, @as [], @a{sv} {})" },
         { "Manager.AddImageServer", PATH_ROOT, "('new', 'https://example.com', @a{sv} {})" },

@@ -283,6 +283,33 @@ TEST(nothing_stays_of_what_failed) {
         }
 }
 
+TEST(fetched_from_anywhere) {
+        g_autoptr(Client) alice = NULL, bob = NULL;
+        g_autoptr(Harness) h = new_with_pool(&alice, &bob);
+        g_autofree char *image = object_path("pool/x.tar"), *server = NULL;
+        g_autoptr(Call) plain = NULL, again = NULL, lie = NULL;
+
+        plain = client_call(alice, PATH_ROOT, "Manager.FetchImage",
+                            g_variant_new_parsed("('http://a/pool/x.tar', @a{sv} {})"));
+        call_assert_error(plain, ERROR_INVALID_ARGS, "https://");
+        harness_plan(h, "download.locate", "lie");
+        lie = client_run_job(alice, PATH_ROOT, "Manager.FetchImage",
+                             g_variant_new_parsed("('https://a/pool/x.tar', @a{sv} {})"));
+        call_assert_error(lie, ERROR_FAILED, "incomplete");
+        harness_plan(h, "download.locate", NULL);
+        run_ok(alice, PATH_ROOT, "Manager.FetchImage",
+               g_variant_new_parsed("('https://a/pool/x.tar', {'aliases': <['x']>, "
+                                    "'properties': <{'mine': 'yes'}>})"));
+        g_assert_true(has_alias(h->root, image, "x"));
+        g_assert_cmpuint(get_number(h->root, image, "Owner"), ==, UID_ALICE);
+        server = client_get_string(h->root, image, "Server");
+        g_assert_cmpstr(server, ==, "");
+        again = client_run_job(bob, PATH_ROOT, "Manager.FetchImage",
+                               g_variant_new_parsed("('https://a/pool/x.tar', @a{sv} {})"));
+        call_assert_error(again, ERROR_EXISTS, "there already");
+        g_assert_cmpuint(harness_count_entries(h, "state/archives"), ==, 1);
+}
+
 /* --- following --- */
 
 static void refresh(Client *client, const char *image) {

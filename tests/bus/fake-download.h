@@ -8,4 +8,5 @@
 
 /* `content` NULL for the first one. */
 int fake_download_list(Worker *worker, const char *content, Error *ret_error);
+int fake_download_locate(Worker *worker, GVariantDict *result, Error *ret_error);
 int fake_download_fetch(Worker *worker, GVariantDict *result, Error *ret_error);

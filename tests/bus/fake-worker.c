@@ -711,6 +711,7 @@ static int volume_usage(Worker *worker, GVariantDict *result, Error *ret_error) 
         _(IMAGE_UNPACK, image_unpack) \
         _(IMAGE_EXPORT, image_export) \
         _(DOWNLOAD_LIST, download_list) \
+        _(DOWNLOAD_LOCATE, fake_download_locate) \
         _(DOWNLOAD_FETCH, fake_download_fetch) \
         _(CONTAINER_EXPORT, fake_archive_write) \
         _(CONTAINER_IMPORT, container_import) \

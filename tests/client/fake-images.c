@@ -34,12 +34,10 @@ static void get_server_images(FakeCall *call, const char *server) {
 }
 
 /* What is downloaded is what was there before. */
-static void download(FakeCall *call, const char *server) {
+static void download(FakeCall *call, const char *server, const char *image) {
         g_autofree char *path = object_make_path(OBJECT_IMAGE, first);
-        const char *image;
         FakeJob *job;
 
-        g_variant_get_child(call->body, 1, "&s", &image);
         if (!g_hash_table_contains(call->fake->objects, path)) {
                 FakeObject *o = fake_object_add(call->fake, OBJECT_IMAGE, first);
 
@@ -58,6 +56,7 @@ static void download(FakeCall *call, const char *server) {
 }
 
 bool fake_images_call(FakeCall *call) {
+        g_autoptr(GVariant) second_argument = NULL;
         const char *name = "";
 
         if (call->object->kind != OBJECT_MANAGER)
@@ -65,12 +64,16 @@ bool fake_images_call(FakeCall *call) {
         if (g_variant_n_children(call->body) > 0 &&
             g_str_has_prefix(g_variant_get_type_string(call->body), "(s"))
                 g_variant_get_child(call->body, 0, "&s", &name);
+        if (g_variant_n_children(call->body) > 1)
+                second_argument = g_variant_get_child_value(call->body, 1);
         if (g_str_equal(call->member, "GetImageServers"))
                 get_servers(call);
         else if (g_str_equal(call->member, "GetServerImages"))
                 get_server_images(call, name);
         else if (g_str_equal(call->member, "DownloadImage"))
-                download(call, name);
+                download(call, name, g_variant_get_string(second_argument, NULL));
+        else if (g_str_equal(call->member, "FetchImage"))
+                download(call, "", "debian/12");
         else if (g_str_equal(call->member, "GetConfig"))
                 call->reply->body = g_variant_new_parsed("({'images.remote_cache_expiry': '5'},)");
         else if (!g_str_equal(call->member, "UpdateConfig") &&

@@ -358,8 +358,11 @@ TEST(images_are_imported_and_exported) {
 
         directory = RUN(f, 1, "image", "import", ".");
         EXPECT_ERR(directory, "pack it first");
-        url = RUN(f, 1, "image", "import", "https://example.org/i.tar.xz");
-        EXPECT_ERR(url, "download it first");
+        url = RUN(f, 1, "image", "import", "http://example.org/i.tar.xz");
+        EXPECT_ERR(url, "https alone");
+        RUN_ONLY(f, 0, "image", "import", "https://example.org/i.tar.xz", "os=x", "--alias", "u");
+        fixture_expect_log(f, "FetchImage ('https://example.org/i.tar.xz'");
+        fixture_expect_log(f, "'properties': <{'os': 'x'}>");
         RUN_ONLY(f, 1, "image", "import", "nosuch.tar");
         RUN_ONLY(f, 1, "image", "import", "i.tar.xz", "rootfs.tar.xz");
         RUN_ONLY(f, 2, "image", "import", "i.tar.xz", "r.squashfs", "third.tar");

@@ -10,6 +10,7 @@
 
 #include "service/model/catalogue.h"
 #include "service/model/image-server.h"
+#include "service/model/name.h"
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
 #include "service/worker/download/directory.h"
@@ -18,6 +19,7 @@
 #include "service/worker/download/simplestreams.h"
 #include "service/worker/image/bounds.h"
 #include "service/worker/image/jail.h"
+#include "service/worker/image/text.h"
 
 #define CERTIFICATES_MAX (4U << 20)
 #define NAME_FILE_MAX (1U << 20)
@@ -29,6 +31,7 @@ typedef struct Download {
         const char *url;
         ImageServerProtocol protocol;
         uint64_t size_max;
+        const char *architecture;
         GBytes *certificates;
 } Download;
 
@@ -100,6 +103,27 @@ static int list_in_jail(Jail *jail, GVariantDict *result, Error *ret_error) {
                             g_variant_get_size(catalogue));
 }
 
+static int locate_in_jail(Jail *jail, GVariantDict *result, Error *ret_error) {
+        const Download *download = jail->userdata;
+        const HttpFetch fetch = {
+                .url = download->url,
+                .certificates = download->certificates,
+                .size_max = 0,
+        };
+        g_autofree char *wanted = g_strconcat("LXD-Server-Architectures: ", download->architecture,
+                                              NULL);
+        const char *const more[] = { wanted, "LXD-Server-Version: 5.0", NULL };
+        HttpHeader headers[] = { { "LXD-Image-URL" }, { "LXD-Image-Hash" }, { NULL } };
+        int r = http_fetch_headers(&fetch, more, headers, ret_error);
+
+        if (r < 0)
+                return r;
+        for (HttpHeader *header = headers; header->name; header++)
+                if (header->value && text_is_printable(header->value))
+                        g_variant_dict_insert(result, header->name, "s", header->value);
+        return 0;
+}
+
 static int fetch_in_jail(Jail *jail, GVariantDict *result, Error *ret_error) {
         const Download *download = jail->userdata;
         const HttpFetch fetch = {
@@ -155,7 +179,7 @@ static int read_certificates(GBytes **ret, Error *ret_error) {
 }
 
 static int download_run(Worker *worker, Download *download, JailFunc func, int fd,
-                        const char *stage, Error *ret_error) {
+                        const char *stage, GVariant **ret_answer, Error *ret_error) {
         JailFile files[] = {
                 { "/etc/resolv.conf" }, { "/etc/hosts" }, { "/etc/nsswitch.conf" },
                 { "/etc/host.conf" }, { "/etc/gai.conf" }, { NULL },
@@ -170,17 +194,19 @@ static int download_run(Worker *worker, Download *download, JailFunc func, int f
                 .files = files,
                 .stage = stage,
         };
-        g_autoptr(GVariant) unused = NULL;
+        g_autoptr(GVariant) answer = NULL;
         int r;
 
         r = read_certificates(&download->certificates, ret_error);
         if (r < 0)
                 return r;
         read_name_files(files, ELEMENTSOF(files) - 1);
-        r = jail_run(&spec, worker, &unused, ret_error);
+        r = jail_run(&spec, worker, &answer, ret_error);
         for (JailFile *file = files; file->path; file++)
                 g_bytes_unref(file->content);
         g_clear_pointer(&download->certificates, g_bytes_unref);
+        if (r >= 0 && ret_answer)
+                *ret_answer = TAKE_PTR(answer);
         return r;
 }
 
@@ -281,9 +307,48 @@ int download_list(Worker *worker, GVariantDict *result, Error *ret_error) {
         fd = memfd_create("berth-list", MFD_CLOEXEC);
         if (fd < 0)
                 return -errno;
-        r = download_run(worker, &download, list_in_jail, fd, "asking the image server", ret_error);
+        r = download_run(worker, &download, list_in_jail, fd, "asking the image server", NULL,
+                         ret_error);
         return r < 0 ? tolerate(worker, r, result, ret_error) :
                        give_catalogue(worker, fd, ret_error);
+}
+
+/* A URL of the server's choice is held to the same as one of a user's. */
+static int take_location(GVariant *answer, const char *url, GVariantDict *result,
+                         Error *ret_error) {
+        const char *hash = "";
+        int r;
+
+        (void) g_variant_lookup(answer, "LXD-Image-URL", "&s", &url);
+        (void) g_variant_lookup(answer, "LXD-Image-Hash", "&s", &hash);
+        if (*hash && !name_is_fingerprint(hash))
+                return error_set(ret_error, ERROR_INVALID_IMAGE,
+                                 "The server says a SHA-256 of the image that is none");
+        r = image_server_check_url(url, ret_error);
+        if (r < 0)
+                return r;
+        g_variant_dict_insert(result, "url", "s", url);
+        g_variant_dict_insert(result, "hash", "s", hash);
+        return 0;
+}
+
+int download_locate(Worker *worker, GVariantDict *result, Error *ret_error) {
+        _cleanup_close_ int fd = memfd_create("berth-nothing", MFD_CLOEXEC);
+        g_autoptr(GVariant) answer = NULL;
+        Download download = { 0 };
+        int r;
+
+        if (fd < 0)
+                return -errno;
+        r = worker_get_string(worker, "url", &download.url, ret_error);
+        if (r >= 0)
+                r = worker_get_string(worker, "architecture", &download.architecture, ret_error);
+        if (r >= 0)
+                r = image_server_check_url(download.url, ret_error);
+        if (r >= 0)
+                r = download_run(worker, &download, locate_in_jail, fd, "asking the image server",
+                                 &answer, ret_error);
+        return r < 0 ? r : take_location(answer, download.url, result, ret_error);
 }
 
 int download_fetch(Worker *worker, GVariantDict *result, Error *ret_error) {
@@ -300,5 +365,5 @@ int download_fetch(Worker *worker, GVariantDict *result, Error *ret_error) {
         if (r < 0)
                 return r;
         download.size_max = size > 0 ? MIN(size, IMAGE_ARCHIVE_MAX) : IMAGE_ARCHIVE_MAX;
-        return download_run(worker, &download, fetch_in_jail, fd, "downloading", ret_error);
+        return download_run(worker, &download, fetch_in_jail, fd, "downloading", NULL, ret_error);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/worker/download/http.h"
 
+#include <string.h>
+
 #include <curl/curl.h>
 
 #include "service/util/cleanup.h"
@@ -20,6 +22,8 @@ typedef struct Sink {
         GByteArray *bytes;
         uint64_t size;
         Error *error;
+        HttpHeader *headers; /* instead of all that */
+        struct curl_slist *more;
 } Sink;
 
 static size_t on_data(char *data, size_t one, size_t size, void *userdata) {
@@ -41,6 +45,23 @@ static size_t on_data(char *data, size_t one, size_t size, void *userdata) {
         else if (r < 0)
                 (void) error_set_errno(sink->error, -r, "Cannot store what is downloaded");
         return r < 0 ? 0 : size;
+}
+
+static void take_header(HttpHeader *header, const char *line, size_t size) {
+        size_t n = strlen(header->name);
+
+        if (size <= n || line[n] != ':' || g_ascii_strncasecmp(line, header->name, n) != 0)
+                return;
+        g_free(header->value);
+        header->value = g_strstrip(g_strndup(line + n + 1, size - n - 1));
+}
+
+static size_t on_header(char *line, size_t one, size_t size, void *userdata) {
+        const Sink *sink = userdata;
+
+        for (HttpHeader *header = sink->headers; header && header->name; header++)
+                take_header(header, line, size);
+        return size;
 }
 
 static int on_progress(void *userdata, curl_off_t total, curl_off_t now, curl_off_t up_total,
@@ -73,6 +94,7 @@ static CURLcode set_options(CURL *curl, const HttpFetch *fetch, Sink *sink) {
                 { CURLOPT_FAILONERROR, 1 },
                 { CURLOPT_NOSIGNAL, 1 },
                 { CURLOPT_NOPROGRESS, 0 },
+                { CURLOPT_NOBODY, sink->headers != NULL },
                 { CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS },
                 { CURLOPT_LOW_SPEED_LIMIT, SLOW_BYTES },
                 { CURLOPT_LOW_SPEED_TIME, SLOW_SECONDS },
@@ -103,6 +125,12 @@ static CURLcode set_options(CURL *curl, const HttpFetch *fetch, Sink *sink) {
         if (code == CURLE_OK)
                 code = curl_easy_setopt(curl, CURLOPT_WRITEDATA, sink);
         if (code == CURLE_OK)
+                code = curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
+        if (code == CURLE_OK)
+                code = curl_easy_setopt(curl, CURLOPT_HEADERDATA, sink);
+        if (code == CURLE_OK)
+                code = curl_easy_setopt(curl, CURLOPT_HTTPHEADER, sink->more);
+        if (code == CURLE_OK)
                 code = curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
         if (code == CURLE_OK)
                 code = curl_easy_setopt(curl, CURLOPT_XFERINFODATA, fetch);
@@ -132,6 +160,14 @@ static int fetch_failed(CURL *curl, CURLcode code, const char *url, const char *
         return error_set(ret_error, ERROR_BACKEND_FAILED, "Cannot download %s: %s", url, shown);
 }
 
+static bool says_nothing(CURL *curl, CURLcode code, const Sink *sink) {
+        long status = 0;
+
+        (void) curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+        return sink->headers && code == CURLE_HTTP_RETURNED_ERROR &&
+               (status == 405 || status == 501);
+}
+
 static int http_fetch(const HttpFetch *fetch, Sink *sink, Error *ret_error) {
         char text[CURL_ERROR_SIZE] = "";
         CURL *curl = curl_easy_init();
@@ -147,9 +183,28 @@ static int http_fetch(const HttpFetch *fetch, Sink *sink, Error *ret_error) {
                 code = curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, text);
         if (code == CURLE_OK)
                 code = curl_easy_perform(curl);
-        if (code != CURLE_OK)
+        if (code != CURLE_OK && !says_nothing(curl, code, sink))
                 r = fetch_failed(curl, code, fetch->url, text, ret_error);
         curl_easy_cleanup(curl);
+        return r;
+}
+
+int http_fetch_headers(const HttpFetch *fetch, const char *const *more, HttpHeader *headers,
+                       Error *ret_error) {
+        Sink sink = { .fd = -EBADF, .headers = headers };
+        int r;
+
+        for (const char *const *line = more; *line; line++) {
+                struct curl_slist *longer = curl_slist_append(sink.more, *line);
+
+                if (!longer) {
+                        curl_slist_free_all(sink.more);
+                        return -ENOMEM;
+                }
+                sink.more = longer;
+        }
+        r = http_fetch(fetch, &sink, ret_error);
+        curl_slist_free_all(sink.more);
         return r;
 }
 

@@ -21,6 +21,16 @@ typedef struct HttpFetch {
         void *userdata;
 } HttpFetch;
 
+/* A header of an answer that is wanted, and its value: the last one, NULL for none. */
+typedef struct HttpHeader {
+        const char *name;
+        char *value;
+} HttpHeader;
+
+/* Asks for headers alone; `more` are lines to be sent. `headers` ends with a NULL name. A server
+ * that does not give headers alone says nothing. */
+int http_fetch_headers(const HttpFetch *fetch, const char *const *more, HttpHeader *headers,
+                       Error *ret_error);
 int http_fetch_to_fd(const HttpFetch *fetch, int fd, Error *ret_error);
 /* ERROR_NO_SUCH_FILE where the server has nothing of that name. */
 int http_fetch_text(const HttpFetch *fetch, GBytes **ret, Error *ret_error);

@@ -10,6 +10,7 @@
 
 static const WorkerOperation operations[] = {
         { OPERATION_DOWNLOAD_LIST, download_list },
+        { OPERATION_DOWNLOAD_LOCATE, download_locate },
         { OPERATION_DOWNLOAD_FETCH, download_fetch },
         { NULL },
 };

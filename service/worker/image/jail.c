@@ -202,7 +202,8 @@ static bool error_is_plausible(ErrorCode code) {
         return code == ERROR_INVALID_IMAGE || code == ERROR_NO_SPACE ||
                code == ERROR_NOT_SUPPORTED || code == ERROR_LIMITS_EXCEEDED ||
                code == ERROR_ACCESS_DENIED || code == ERROR_TIMED_OUT ||
-               code == ERROR_BACKEND_FAILED || code == ERROR_FAILED;
+               code == ERROR_NO_SUCH_FILE || code == ERROR_BACKEND_FAILED ||
+               code == ERROR_FAILED;
 }
 
 static int take_error(const JailSpec *spec, GVariant *content, Error *ret_error) {
