@@ -20,6 +20,8 @@ int volume_run_snapshot(Client *c, Error *ret_error);
 int volume_run_restore(Client *c, Error *ret_error);
 int volume_run_copy(Client *c, Error *ret_error);
 int volume_run_move(Client *c, Error *ret_error);
+int volume_run_export(Client *c, Error *ret_error);
+int volume_run_import(Client *c, Error *ret_error);
 /* What `show` and `info` print of snapshots: one of that name; all of them. */
 int volume_show_snapshot(Client *c, const Object *volume, const char *name, Error *ret_error);
 void volume_print_snapshots(const Object *volume);
@@ -28,3 +30,5 @@ extern const Command volume_commands[];
 extern const Option volume_snapshot_options[];
 extern const Option volume_copy_options[];
 extern const Option volume_move_options[];
+extern const Option volume_export_options[];
+extern const Option volume_import_options[];

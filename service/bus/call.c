@@ -2,6 +2,7 @@
 #include "service/bus/call.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -124,6 +125,24 @@ int bus_call_start_job(BusCall *call, Job *job) {
 
         job_start(job);
         call->reply = g_variant_new("(o)", path);
+        return 0;
+}
+
+int bus_call_start_job_with_fd(BusCall *call, Job *job, int fd) {
+        g_autofree char *path = bus_path_of(OBJECT_JOB, job->object.name);
+
+        job_start(job);
+        call->reply = g_variant_new("(oh)", path, bus_call_add_fd(call, fd));
+        return 0;
+}
+
+int bus_call_make_pipe(int *ret_read_end, int *ret_write_end, Error *ret_error) {
+        int pair[2];
+
+        if (pipe2(pair, O_CLOEXEC) < 0)
+                return error_set_errno(ret_error, errno, "Cannot make a pipe");
+        *ret_read_end = pair[0];
+        *ret_write_end = pair[1];
         return 0;
 }
 

@@ -90,6 +90,10 @@ void bus_call_require_beside(BusCall *call, const PrivilegeChange *change);
 /* Starts the job and replies with its path. */
 int bus_call_start_job(BusCall *call, Job *job);
 
+/* The same, and with an fd, the other end of which the job has; takes it over. */
+int bus_call_start_job_with_fd(BusCall *call, Job *job, int fd);
+int bus_call_make_pipe(int *ret_read_end, int *ret_write_end, Error *ret_error);
+
 /* Replies when the job has ended: with nothing, or its error. */
 int bus_call_await_job(BusCall *call, const Job *job);
 /* The same for a job that is yet to be started. */

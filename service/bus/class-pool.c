@@ -3,7 +3,7 @@
 #include "service/bus/path.h"
 #include "service/operation/pool.h"
 #include "service/operation/step.h"
-#include "service/operation/volume.h"
+#include "service/operation/volume-archive.h"
 #include "service/util/cleanup.h"
 
 /* org.berth1.StoragePool; see introspection/org.berth1.StoragePool.xml. */
@@ -92,6 +92,40 @@ static int create_volume(BusCall *call, Error *ret_error) {
         return 0;
 }
 
+static int import_volume(BusCall *call, Error *ret_error) {
+        const char *name;
+        gint32 handle;
+        Job *job;
+        int r;
+
+        g_variant_get(call->args, "(h&sa{sv})", &handle, &name, NULL);
+        r = volume_import(call->manager, bus_call_caller(call), pool_of(call),
+                          bus_call_get_fd(call, handle), name, &job, ret_error);
+        return r < 0 ? r : bus_call_start_job(call, job);
+}
+
+static int open_volume_import(BusCall *call, Error *ret_error) {
+        _cleanup_close_ int read_end = -EBADF, write_end = -EBADF;
+        const char *name;
+        Job *job;
+        int r;
+
+        g_variant_get(call->args, "(&sa{sv})", &name, NULL);
+        r = bus_call_make_pipe(&read_end, &write_end, ret_error);
+        if (r >= 0)
+                r = volume_import(call->manager, bus_call_caller(call), pool_of(call), read_end,
+                                  name, &job, ret_error);
+        return r < 0 ? r : bus_call_start_job_with_fd(call, job, TAKE_FD(write_end));
+}
+
+static int import_prepare(BusCall *call, Error *ret_error) {
+        const char *name;
+
+        g_variant_get_child(call->args, g_variant_n_children(call->args) - 2, "&s", &name);
+        bus_call_detail(call, "volume", *name ? name : "of an archive");
+        return 0;
+}
+
 static int delete(BusCall *call, Error *ret_error) {
         Job *job;
         int r = pool_delete(call->manager, bus_call_caller(call), pool_of(call), &job, ret_error);
@@ -152,6 +186,14 @@ static const BusMethod methods[] = {
           SD_BUS_PARAM(volume),
           BUS_ACTION, NULL, "use", "create the volume $(volume) in $(pool)",
           create_volume_options, volume_prepare, create_volume },
+        { "ImportVolume", "hsa{sv}", "o",
+          SD_BUS_PARAM(archive) SD_BUS_PARAM(name) SD_BUS_PARAM(options) SD_BUS_PARAM(job),
+          BUS_ACTION, NULL, "use", "import the volume $(volume) into $(pool)",
+          NULL, import_prepare, import_volume },
+        { "OpenVolumeImport", "sa{sv}", "oh",
+          SD_BUS_PARAM(name) SD_BUS_PARAM(options) SD_BUS_PARAM(job) SD_BUS_PARAM(archive),
+          BUS_ACTION, NULL, "use", "import the volume $(volume) into $(pool)",
+          NULL, import_prepare, open_volume_import },
         { "GetConfig", "a{sv}", "a{ss}", SD_BUS_PARAM(options) SD_BUS_PARAM(config),
           BUS_PUBLIC, .act = get_config },
         { "GetSpace", "a{sv}", "tt",

@@ -2,7 +2,7 @@
 #include "service/bus/call.h"
 #include "service/bus/path.h"
 #include "service/operation/step.h"
-#include "service/operation/volume.h"
+#include "service/operation/volume-archive.h"
 #include "service/util/cleanup.h"
 
 /* org.berth1.Volume; see introspection/org.berth1.Volume.xml. */
@@ -86,6 +86,40 @@ static int copy(BusCall *call, Error *ret_error) {
         job_start(job);
         call->reply = g_variant_new("(oo)", job_path, path);
         return 0;
+}
+
+/* --- archives --- */
+
+static int export_to(BusCall *call, int fd, Job **ret, Error *ret_error) {
+        const VolumeExport args = {
+                .archive = fd,
+                .compression = option_get_string(call->options, "compression", "gzip"),
+                .without_snapshots = option_get_boolean(call->options, "without-snapshots", false),
+        };
+
+        return volume_export(call->manager, bus_call_caller(call), volume_of(call), &args, ret,
+                             ret_error);
+}
+
+static int export(BusCall *call, Error *ret_error) {
+        gint32 handle;
+        Job *job;
+        int r;
+
+        g_variant_get(call->args, "(ha{sv})", &handle, NULL);
+        r = export_to(call, bus_call_get_fd(call, handle), &job, ret_error);
+        return r < 0 ? r : bus_call_start_job(call, job);
+}
+
+static int open_export(BusCall *call, Error *ret_error) {
+        _cleanup_close_ int read_end = -EBADF, write_end = -EBADF;
+        Job *job;
+        int r;
+
+        r = bus_call_make_pipe(&read_end, &write_end, ret_error);
+        if (r >= 0)
+                r = export_to(call, write_end, &job, ret_error);
+        return r < 0 ? r : bus_call_start_job_with_fd(call, job, TAKE_FD(read_end));
 }
 
 /* --- snapshots --- */
@@ -250,6 +284,12 @@ static const Option copy_options[] = {
         { NULL },
 };
 
+static const Option export_options[] = {
+        { "compression", "s" },
+        { "without-snapshots", "b" },
+        { NULL },
+};
+
 static const Option create_snapshot_options[] = {
         { "description", "s" },
         { "expires", "t" },
@@ -284,6 +324,14 @@ static const BusMethod methods[] = {
           SD_BUS_PARAM(name) SD_BUS_PARAM(options) SD_BUS_PARAM(job) SD_BUS_PARAM(volume),
           BUS_OWNER, "use", "enter", "copy the volume $(volume) in $(pool) to $(new-name)",
           copy_options, name_prepare, copy },
+        { "Export", "ha{sv}", "o",
+          SD_BUS_PARAM(archive) SD_BUS_PARAM(options) SD_BUS_PARAM(job),
+          BUS_OWNER, "use", "enter", "export the volume $(volume) in $(pool)",
+          export_options, NULL, export },
+        { "OpenExport", "a{sv}", "oh",
+          SD_BUS_PARAM(options) SD_BUS_PARAM(job) SD_BUS_PARAM(archive),
+          BUS_OWNER, "use", "enter", "export the volume $(volume) in $(pool)",
+          export_options, NULL, open_export },
         { "CreateSnapshot", "sa{sv}", "os",
           SD_BUS_PARAM(name) SD_BUS_PARAM(options) SD_BUS_PARAM(job) SD_BUS_PARAM(snapshot),
           BUS_OWNER, "use", "manage-storage", "take " SNAPSHOT_OF,

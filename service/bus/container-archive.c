@@ -43,33 +43,15 @@ int bus_container_export(BusCall *call, Error *ret_error) {
         return r < 0 ? r : bus_call_start_job(call, job);
 }
 
-static int make_pipe(int *read_end, int *write_end, Error *ret_error) {
-        int pair[2];
-
-        if (pipe2(pair, O_CLOEXEC) < 0)
-                return error_set_errno(ret_error, errno, "Cannot make a pipe");
-        *read_end = pair[0];
-        *write_end = pair[1];
-        return 0;
-}
-
-static int reply_with_fd(BusCall *call, Job *job, int fd) {
-        g_autofree char *path = bus_path_of(OBJECT_JOB, job->object.name);
-
-        job_start(job);
-        call->reply = g_variant_new("(oh)", path, bus_call_add_fd(call, fd));
-        return 0;
-}
-
 int bus_container_open_export(BusCall *call, Error *ret_error) {
         _cleanup_close_ int read_end = -EBADF, write_end = -EBADF;
         Job *job;
         int r;
 
-        r = make_pipe(&read_end, &write_end, ret_error);
+        r = bus_call_make_pipe(&read_end, &write_end, ret_error);
         if (r >= 0)
                 r = export_to(call, write_end, &job, ret_error);
-        return r < 0 ? r : reply_with_fd(call, job, TAKE_FD(read_end));
+        return r < 0 ? r : bus_call_start_job_with_fd(call, job, TAKE_FD(read_end));
 }
 
 /* --- in --- */
@@ -169,10 +151,10 @@ int bus_container_open_import(BusCall *call, Error *ret_error) {
         int r;
 
         g_variant_get(call->args, "(&sa{sv})", &args.name, NULL);
-        r = make_pipe(&read_end, &write_end, ret_error);
+        r = bus_call_make_pipe(&read_end, &write_end, ret_error);
         if (r < 0)
                 return r;
         args.archive = read_end;
         r = container_import(call->manager, bus_call_caller(call), &args, &job, ret_error);
-        return r < 0 ? r : reply_with_fd(call, job, TAKE_FD(write_end));
+        return r < 0 ? r : bus_call_start_job_with_fd(call, job, TAKE_FD(write_end));
 }

@@ -4,6 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include "service/util/cleanup.h"
+#include "service/util/fd.h"
+#include "service/worker/protocol.h"
 
 #include "service/model/config-value.h"
 
@@ -28,4 +33,33 @@ int archive_check_compression(const char *name, Error *ret_error) {
         if (config_check_compression(name, &error) < 0)
                 return error_set(ret_error, ERROR_INVALID_ARGS, "%s", error.message);
         return 0;
+}
+
+/* A file in memory, by the worker's word. */
+int archive_read_index(int fd, GVariant **ret, Error *ret_error) {
+        g_autoptr(GVariant) index = NULL;
+        g_autoptr(GBytes) bytes = NULL;
+        struct stat st;
+        int r;
+
+        if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || lseek(fd, 0, SEEK_SET) < 0)
+                return error_set(ret_error, ERROR_FAILED, "The worker gave no index");
+        r = fd_read_all(fd, PROTOCOL_REQUEST_MAX, &bytes);
+        if (r < 0)
+                return error_set_errno(ret_error, -r, "Cannot read the index");
+        index = g_variant_ref_sink(
+                g_variant_new_from_bytes(G_VARIANT_TYPE_VARDICT, bytes, FALSE));
+        if (!g_variant_is_normal_form(index))
+                return error_set(ret_error, ERROR_FAILED, "The worker's index makes no sense");
+        *ret = TAKE_PTR(index);
+        return 0;
+}
+
+void archive_refuse(Job *job, const Error *error) {
+        GVariantDict content;
+
+        g_variant_dict_init(&content, NULL);
+        g_variant_dict_insert(&content, "name", "s", error_code_to_name(error->code));
+        g_variant_dict_insert(&content, "message", "s", error->message);
+        (void) worker_process_send(job->worker, "refuse", g_variant_dict_end(&content));
 }

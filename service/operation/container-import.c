@@ -17,7 +17,6 @@
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
 #include "service/worker/operations.h"
-#include "service/worker/protocol.h"
 
 /*
  * One worker reads the archive from its first byte to its last. When it has the index, it stops
@@ -63,15 +62,6 @@ static void import_tell(Job *job, const Error *error) {
 }
 
 /* --- the verdict --- */
-
-static void import_refuse(Job *job, const Error *error) {
-        GVariantDict content;
-
-        g_variant_dict_init(&content, NULL);
-        g_variant_dict_insert(&content, "name", "s", error_code_to_name(error->code));
-        g_variant_dict_insert(&content, "message", "s", error->message);
-        (void) worker_process_send(job->worker, "refuse", g_variant_dict_end(&content));
-}
 
 static GVariant *accept_args(Job *job) {
         ImportJob *data = job->data;
@@ -147,35 +137,15 @@ void container_import_decide(Job *job, Privilege granted, const Error *refusal) 
         if (job->state != JOB_RUNNING || !job->worker)
                 return; /* it ends already */
         if (refusal) {
-                import_refuse(job, refusal);
+                archive_refuse(job, refusal);
                 return;
         }
         data->caller.privilege = granted;
         if (import_consider(job, &error) < 0)
-                import_refuse(job, &error);
+                archive_refuse(job, &error);
 }
 
 /* --- the index --- */
-
-/* A file in memory, by the worker's word. */
-static int read_index(int fd, GVariant **ret, Error *ret_error) {
-        g_autoptr(GVariant) index = NULL;
-        g_autoptr(GBytes) bytes = NULL;
-        struct stat st;
-        int r;
-
-        if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || lseek(fd, 0, SEEK_SET) < 0)
-                return error_set(ret_error, ERROR_FAILED, "The worker gave no index");
-        r = fd_read_all(fd, PROTOCOL_REQUEST_MAX, &bytes);
-        if (r < 0)
-                return error_set_errno(ret_error, -r, "Cannot read the index");
-        index = g_variant_ref_sink(
-                g_variant_new_from_bytes(G_VARIANT_TYPE_VARDICT, bytes, FALSE));
-        if (!g_variant_is_normal_form(index))
-                return error_set(ret_error, ERROR_FAILED, "The worker's index makes no sense");
-        *ret = TAKE_PTR(index);
-        return 0;
-}
 
 static void on_event(Job *job, GVariant *content, int *fds, size_t n_fds) {
         ImportJob *data = job->data;
@@ -184,12 +154,12 @@ static void on_event(Job *job, GVariant *content, int *fds, size_t n_fds) {
 
         if (data->index || job->state != JOB_RUNNING)
                 return;
-        r = read_index(n_fds > 0 ? fds[0] : -EBADF, &data->index, &error);
+        r = archive_read_index(n_fds > 0 ? fds[0] : -EBADF, &data->index, &error);
         if (r >= 0)
                 r = import_consider(job, &error);
         if (r < 0) {
                 (void) error_set_errno(&error, -r, "The archive's index cannot be used");
-                import_refuse(job, &error);
+                archive_refuse(job, &error);
         }
 }
 

@@ -24,5 +24,11 @@ int volume_job_new(Manager *m, const char *operation, Caller caller, const JobSt
 /* Runs a worker on the job's volume, once its pool can be used; `args` (floating, may be NULL) are
  * added to those that name it. */
 int volume_run_worker(Job *job, const char *operation, GVariant *args, Error *ret_error);
+/* Steps: the files of what was begun go, then its record; from the commit on it exists. */
+int volume_step_unmake(Job *job, Error *ret_error);
+int volume_step_forget(Job *job, Error *ret_error);
+int volume_step_commit(Job *job, Error *ret_error);
+/* Whether there can be a new one of that name. */
+int volume_check_new(Manager *m, const StoragePool *pool, const char *name, Error *ret_error);
 /* ERROR_BUSY unless it is whole. */
 int volume_check_ready(const StorageVolume *v, Error *ret_error);

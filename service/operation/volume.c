@@ -90,7 +90,7 @@ static int delete_files(Job *job, Error *ret_error) {
         return volume_run_worker(job, OPERATION_VOLUME_DELETE, NULL, ret_error);
 }
 
-static int delete_forget(Job *job, Error *ret_error) {
+int volume_step_forget(Job *job, Error *ret_error) {
         VolumeJob *data = job->data;
         Manager *m = job->manager;
         int r;
@@ -108,7 +108,7 @@ static int delete_forget(Job *job, Error *ret_error) {
 static const JobStep delete_steps[] = {
         { NULL, delete_mark, NULL },
         { "Deleting the volume", delete_files, NULL },
-        { NULL, delete_forget, NULL },
+        { NULL, volume_step_forget, NULL },
         { NULL },
 };
 
@@ -138,7 +138,7 @@ static int create_files(Job *job, Error *ret_error) {
 }
 
 /* The record goes last: as long as there is one, what is left of the files is found. */
-static int create_files_undo(Job *job, Error *ret_error) {
+int volume_step_unmake(Job *job, Error *ret_error) {
         VolumeJob *data = job->data;
         g_autofree char *name = storage_volume_get_pool(data->volume);
         const StoragePool *pool = manager_find_pool(job->manager, name);
@@ -149,7 +149,7 @@ static int create_files_undo(Job *job, Error *ret_error) {
         return delete_files(job, ret_error);
 }
 
-static int create_commit(Job *job, Error *ret_error) {
+int volume_step_commit(Job *job, Error *ret_error) {
         VolumeJob *data = job->data;
         StorageVolume *v = data->volume;
         int r;
@@ -165,13 +165,13 @@ static int create_commit(Job *job, Error *ret_error) {
 }
 
 static const JobStep create_steps[] = {
-        { NULL, create_record, delete_forget },
-        { "Making the volume", create_files, create_files_undo },
-        { NULL, create_commit, NULL },
+        { NULL, create_record, volume_step_forget },
+        { "Making the volume", create_files, volume_step_unmake },
+        { NULL, volume_step_commit, NULL },
         { NULL },
 };
 
-static int check_new(Manager *m, const StoragePool *pool, const char *name, Error *ret_error) {
+int volume_check_new(Manager *m, const StoragePool *pool, const char *name, Error *ret_error) {
         g_autofree char *full = g_strconcat(pool->object.name, "/", name, NULL);
         int r;
 
@@ -206,7 +206,7 @@ int volume_create(Manager *m, Caller caller, StoragePool *pool, const VolumeCrea
 
         r = config_check(args->config, NULL, CONFIG_SCOPE_VOLUME, ret_error);
         if (r >= 0)
-                r = check_new(m, pool, args->name, ret_error);
+                r = volume_check_new(m, pool, args->name, ret_error);
         if (r < 0)
                 return r;
         v = storage_volume_new(pool->object.name, args->name, caller.uid);
@@ -268,9 +268,9 @@ static int copy_files(Job *job, Error *ret_error) {
 }
 
 static const JobStep copy_steps[] = {
-        { NULL, create_record, delete_forget },
-        { "Copying the volume", copy_files, create_files_undo },
-        { NULL, create_commit, NULL },
+        { NULL, create_record, volume_step_forget },
+        { "Copying the volume", copy_files, volume_step_unmake },
+        { NULL, volume_step_commit, NULL },
         { NULL },
 };
 
@@ -286,7 +286,7 @@ static int copy_check(Manager *m, const VolumeCopy *args, Error *ret_error) {
                 return error_set(ret_error, ERROR_NO_SUCH_SNAPSHOT,
                                  "Volume \"%s\" has no snapshot \"%.80s\"", source->object.name,
                                  args->snapshot);
-        return check_new(m, args->pool, args->name, ret_error);
+        return volume_check_new(m, args->pool, args->name, ret_error);
 }
 
 int volume_copy(Manager *m, Caller caller, const VolumeCopy *args, Job **ret, Error *ret_error) {
@@ -420,7 +420,7 @@ int volume_rename(Manager *m, Caller caller, StorageVolume *v, const char *name,
 
         /* One that was begun is finished. */
         if (r >= 0 && !v->rename_to)
-                r = check_new(m, manager_find_pool(m, pool), name, ret_error);
+                r = volume_check_new(m, manager_find_pool(m, pool), name, ret_error);
         if (r >= 0)
                 r = usage_check_none(m, &v->object, ret_error);
         if (r >= 0)

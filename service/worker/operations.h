@@ -144,6 +144,11 @@
  * the most that an archive may have). What came is checked by who uses it. */
 #define OPERATION_DOWNLOAD_FETCH "download.fetch"
 
+/* The same of volume custom/"volume" s: without "architecture", "expires", "properties" and
+ * "templates"; what accepts an import may say "size" t (0: no limit). */
+#define OPERATION_VOLUME_EXPORT "image.export-volume"
+#define OPERATION_VOLUME_IMPORT "image.import-volume"
+
 /* --- network: berth-worker-network -------------------------------------------------------- */
 
 /* Picks what "auto" stands for: "ipv4" b, "ipv6" b: which of them. Result: "ipv4.address" s,

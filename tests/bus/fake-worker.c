@@ -359,6 +359,27 @@ static int image_export(Worker *worker, GVariantDict *result, Error *ret_error) 
         return archive < 0 ? -errno : fd_copy(archive, destination, NULL);
 }
 
+static int volume_import(Worker *worker, GVariantDict *result, Error *ret_error) {
+        g_autoptr(GVariant) snapshots = NULL;
+        const char *name;
+        int r;
+
+        r = fake_archive_send_index(worker, ret_error);
+        if (r >= 0)
+                r = fake_archive_await_verdict(worker, ret_error);
+        if (r >= 0)
+                r = worker_get_string(worker, "volume", &name, ret_error);
+        if (r >= 0)
+                r = worker_get_variant(worker, "snapshots", "as", &snapshots, ret_error);
+        if (r >= 0)
+                r = make_dir_below(worker, "custom", name, ret_error);
+        if (r >= 0)
+                r = make_snapshots(worker, "custom-snapshots", name, snapshots, ret_error);
+        if (r >= 0 && setting("full"))
+                r = error_set(ret_error, ERROR_NO_SPACE, "Full");
+        return r;
+}
+
 static int container_import(Worker *worker, GVariantDict *result, Error *ret_error) {
         g_autoptr(GVariant) snapshots = NULL;
         const char *name;
@@ -715,6 +736,8 @@ static int volume_usage(Worker *worker, GVariantDict *result, Error *ret_error) 
         _(DOWNLOAD_FETCH, fake_download_fetch) \
         _(CONTAINER_EXPORT, fake_archive_write) \
         _(CONTAINER_IMPORT, container_import) \
+        _(VOLUME_EXPORT, fake_archive_write) \
+        _(VOLUME_IMPORT, volume_import) \
         _(NETWORK_PICK, network_pick) \
         _(NETWORK_UP, network_up) \
         _(NETWORK_DOWN, nothing) \

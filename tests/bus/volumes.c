@@ -238,6 +238,80 @@ TEST(volumes_of_others_are_refused_at_the_start) {
         h->polkit->answer = POLKIT_YES;
 }
 
+/* --- archives --- */
+
+static Call *import(Client *client, const char *name, const char *index) {
+        _cleanup_close_ int fd = world_new_archive(index);
+        g_autoptr(Call) call = call_wait(
+                client, client_begin_fds(client, PATH_POOL, "StoragePool.ImportVolume",
+                                         g_variant_new("(hs@a{sv})", 0, name, no_options()), &fd));
+
+        return call->error ? TAKE_PTR(call) : client_wait_job(client, call_get_path(call));
+}
+
+#define INDEX(config, snapshots) \
+        "{'container': <{'name': <'in'>, 'description': <'text'>, 'config': <" config ">}>, " \
+        "'snapshots': <" snapshots ">}"
+#define SNAPSHOT(name) \
+        "{'name': <'" name "'>, 'description': <''>, 'created': <uint64 5>, 'expires': <uint64 0>}"
+
+TEST(archives_come_in) {
+        g_autoptr(Harness) h = new_with_volume();
+        g_autoptr(Client) alice = client_new(h, UID_ALICE);
+        g_autoptr(Call) done = NULL, again = NULL, other = NULL, full = NULL;
+        g_autoptr(GVariant) owner = NULL, size = NULL;
+
+        done = import(alice, "", INDEX("{'size': '1GiB', 'volatile.x': 'y'}",
+                                       "[" SNAPSHOT("s1") "]"));
+        call_assert_ok(done);
+        owner = client_get(h->root, PATH_POOL "/volume/in", "Owner");
+        size = client_get(h->root, PATH_POOL "/volume/in", "Size");
+        g_assert_cmpuint(g_variant_get_uint32(owner), ==, UID_ALICE);
+        g_assert_cmpuint(g_variant_get_uint64(size), ==, UINT64_C(1) << 30);
+        g_assert_cmpuint(count(h->root, PATH_POOL "/volume/in", "Snapshots"), ==, 1);
+        g_assert_true(harness_has_file(h, SNAPSHOTS "in/s1"));
+        again = import(alice, "", INDEX("@a{ss} {}", "@aa{sv} []"));
+        call_assert_error(again, ERROR_EXISTS, "default/in");
+        other = import(alice, "other", INDEX("@a{ss} {}", "@aa{sv} []"));
+        call_assert_ok(other);
+        harness_plan(h, "image.import-volume", "set full yes");
+        full = import(alice, "full", INDEX("@a{ss} {}", "[" SNAPSHOT("s1") "]"));
+        call_assert_error(full, ERROR_NO_SPACE, "Full");
+        g_assert_false(world_has_object(h, PATH_POOL "/volume/full"));
+        g_assert_false(harness_has_file(h, FILES "full"));
+        g_assert_false(harness_has_file(h, SNAPSHOTS "full"));
+}
+
+/* What is in one is a stranger's word. */
+TEST(archives_are_not_believed) {
+        static const struct {
+                const char *index;
+                ErrorCode code;
+        } cases[] = {
+                { "{}", ERROR_INVALID_IMAGE },
+                { "{'container': <'x'>}", ERROR_INVALID_IMAGE },
+                { INDEX("{'raw.lxc': 'x'}", "@aa{sv} []"), ERROR_INVALID_CONFIG },
+                { INDEX("{'size': 'x'}", "@aa{sv} []"), ERROR_INVALID_CONFIG },
+                { INDEX("@a{ss} {}", "[" SNAPSHOT("../x") "]"), ERROR_INVALID_NAME },
+                { INDEX("@a{ss} {}", "[" SNAPSHOT("s") ", " SNAPSHOT("s") "]"),
+                  ERROR_INVALID_IMAGE },
+                { INDEX("@a{ss} {}", "'x'"), ERROR_INVALID_IMAGE },
+                { "damaged", ERROR_INVALID_IMAGE },
+        };
+        g_autoptr(Harness) h = new_with_volume();
+        g_autoptr(Call) name = NULL;
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                g_autoptr(Call) call = import(h->root, "", cases[i].index);
+
+                call_assert_error(call, cases[i].code, "");
+        }
+        name = import(h->root, "../x", INDEX("@a{ss} {}", "@aa{sv} []"));
+        call_assert_error(name, ERROR_INVALID_NAME, "volume");
+        g_assert_cmpuint(harness_count_entries(h, "state/volumes"), ==, 1);
+        g_assert_cmpuint(harness_count_entries(h, "state/mounts/default/custom"), ==, 1);
+}
+
 /* --- sizes --- */
 
 TEST(sizes_reach_the_worker_first) {

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Containers as archives: out of their pool and in again; see service/worker/operations.h. */
+/* Containers and volumes as archives: out of their pool and in again; see
+ * service/worker/operations.h. */
 
 #include "service/worker/worker.h"
 
 int container_export(Worker *worker, GVariantDict *result, Error *ret_error);
 int container_import(Worker *worker, GVariantDict *result, Error *ret_error);
+int volume_export(Worker *worker, GVariantDict *result, Error *ret_error);
+int volume_import(Worker *worker, GVariantDict *result, Error *ret_error);

@@ -17,6 +17,7 @@
 
 /* What goes into the archive beside the trees. */
 typedef struct Content {
+        const ArchiveLayout *layout;
         const char *compression;
         GBytes *index, *metadata;
         GVariant *templates; /* IMAGE_TEMPLATES_SIGNATURE */
@@ -40,8 +41,9 @@ static int write_volume(ArchiveWriter *archive, Jail *jail, const char *snapshot
                         Error *ret_error) {
         const Content *content = jail->userdata;
         double share = 1.0 / ((double) g_variant_n_children(content->snapshots) + 1);
-        g_autofree char *prefix = *snapshot ? g_strconcat(CONTAINER_SNAPSHOTS "/", snapshot, NULL)
-                                            : g_strdup(CONTAINER_DIRECTORY);
+        const ArchiveLayout *layout = content->layout;
+        g_autofree char *prefix = *snapshot ? g_strconcat(layout->snapshots, "/", snapshot, NULL)
+                                            : g_strdup(layout->directory);
         Progress progress = { jail, number * share, share };
         _cleanup_close_ int root_fd = -EBADF;
         GVariantDict question;
@@ -52,6 +54,9 @@ static int write_volume(ArchiveWriter *archive, Jail *jail, const char *snapshot
         r = jail_ask(jail, g_variant_dict_end(&question), &root_fd);
         if (r < 0)
                 return r;
+        if (layout->plain)
+                return tree_write(archive, root_fd, prefix, CONTAINER_ID_COUNT, on_progress,
+                                  &progress, ret_error);
         return archive_writer_put(archive, prefix, content->metadata, content->templates, root_fd,
                                   CONTAINER_ID_COUNT, on_progress, &progress, ret_error);
 }
@@ -80,9 +85,10 @@ static int write_in_jail(Jail *jail, GVariantDict *result, Error *ret_error) {
 /* --- Outside ----------------------------------------------------------------------------- */
 
 typedef struct Source {
+        const ArchiveLayout *layout;
         Pool *pool;
-        const char *container;
-        bool still;  /* take a picture of the container: it runs */
+        const char *name;
+        bool still;  /* take a picture of it: it is in use */
         char *stage;
 } Source;
 
@@ -97,6 +103,7 @@ static int open_volume(Worker *worker, GVariant *question, void *userdata, const
                        int *ret_fd, Error *ret_error) {
         g_autofree char *full = NULL, *old_stage = NULL;
         Source *source = userdata;
+        const VolumeFamily *family = source->layout->family;
         const char *snapshot;
         int r;
 
@@ -104,16 +111,15 @@ static int open_volume(Worker *worker, GVariant *question, void *userdata, const
                 return error_set(ret_error, ERROR_FAILED, "Writing the archive asks for nonsense");
         old_stage = source->stage;
         source->stage = *snapshot ? g_strdup_printf("writing snapshot %s", snapshot)
-                                  : g_strdup("writing the container");
+                                  : g_strdup_printf("writing the %s", source->layout->noun);
         *stage = source->stage;
-        full = g_strconcat(source->container, "/", snapshot, NULL);
+        full = g_strconcat(source->name, "/", snapshot, NULL);
         if (*snapshot)
-                r = volume_open(source->pool, VOLUME_SNAPSHOT, full, ret_fd, ret_error);
+                r = volume_open(source->pool, family->snapshots, full, ret_fd, ret_error);
         else if (source->still)
-                r = still_take(source->pool, &volume_family_container, source->container, ret_fd,
-                               ret_error);
+                r = still_take(source->pool, family, source->name, ret_fd, ret_error);
         else
-                r = volume_open(source->pool, VOLUME_CONTAINER, source->container, ret_fd,
+                r = volume_open(source->pool, family->kind, source->name, ret_fd,
                                 ret_error);
         return r < 0 ? r : 1;
 }
@@ -138,7 +144,7 @@ static int write_archive(Worker *worker, int to, const Content *content, Source 
 
         r = jail_run(&spec, worker, &answer, ret_error);
         if (source->still)
-                still_drop(source->pool, &volume_family_container, source->container);
+                still_drop(source->pool, source->layout->family, source->name);
         return r;
 }
 
@@ -160,7 +166,8 @@ static GVariant *names_of(GVariant *snapshots) {
 static int open_source(Worker *worker, Source *source, Error *ret_error) {
         int r;
 
-        r = worker_get_string(worker, "container", &source->container, ret_error);
+        r = worker_get_string(worker, source->layout->family->argument, &source->name,
+                              ret_error);
         if (r >= 0)
                 r = worker_get_boolean(worker, "running", &source->still, ret_error);
         if (r >= 0)
@@ -170,17 +177,25 @@ static int open_source(Worker *worker, Source *source, Error *ret_error) {
         source->still = source->still && still_is_possible(source->pool);
         if (!pool_can_idmap(source->pool))
                 return error_set(ret_error, ERROR_NOT_SUPPORTED,
-                                 "The container's pool cannot be mounted idmapped; it cannot be "
-                                 "exported from there yet");
+                                 "The pool of the %s cannot be mounted idmapped; it cannot be "
+                                 "exported from there yet", source->layout->noun);
         return 0;
 }
 
-int container_export(Worker *worker, GVariantDict *result, Error *ret_error) {
+static int read_image_parts(Worker *worker, GVariant **ret_templates, GBytes **ret_metadata,
+                            Error *ret_error) {
+        int r = worker_get_variant(worker, "templates", IMAGE_TEMPLATES_SIGNATURE, ret_templates,
+                                   ret_error);
+
+        return r < 0 ? r : metadata_write(worker->args, ret_metadata, ret_error);
+}
+
+static int export_archive(Worker *worker, const ArchiveLayout *layout, Error *ret_error) {
         g_autoptr(GVariant) templates = NULL, index = NULL, snapshots = NULL, names = NULL;
         g_autoptr(GBytes) index_text = NULL, metadata = NULL;
         _cleanup_close_ int to = -EBADF;
-        g_auto(Source) source = { 0 };
-        Content content = { 0 };
+        g_auto(Source) source = { .layout = layout };
+        Content content = { .layout = layout };
         int r;
 
         to = transfer_open(worker_take_fd(worker, 0), TRANSFER_WRITE, ret_error);
@@ -188,16 +203,13 @@ int container_export(Worker *worker, GVariantDict *result, Error *ret_error) {
                 return to;
         r = worker_get_string(worker, "compression", &content.compression, ret_error);
         if (r >= 0)
-                r = worker_get_variant(worker, "templates", IMAGE_TEMPLATES_SIGNATURE, &templates,
-                                       ret_error);
-        if (r >= 0)
                 r = worker_get_variant(worker, "index", "a{sv}", &index, ret_error);
         if (r >= 0)
                 r = worker_get_variant(worker, "snapshots", "aa{sv}", &snapshots, ret_error);
         if (r >= 0)
-                r = container_index_write(index, snapshots, &index_text, ret_error);
-        if (r >= 0)
-                r = metadata_write(worker->args, &metadata, ret_error);
+                r = container_index_write(layout, index, snapshots, &index_text, ret_error);
+        if (r >= 0 && !layout->plain)
+                r = read_image_parts(worker, &templates, &metadata, ret_error);
         if (r >= 0)
                 r = open_source(worker, &source, ret_error);
         /* What waits is a process that can be ended, so it may wait where it writes. */
@@ -211,4 +223,12 @@ int container_export(Worker *worker, GVariantDict *result, Error *ret_error) {
         content.templates = templates;
         content.snapshots = names;
         return write_archive(worker, to, &content, &source, ret_error);
+}
+
+int container_export(Worker *worker, GVariantDict *result, Error *ret_error) {
+        return export_archive(worker, &archive_of_container, ret_error);
+}
+
+int volume_export(Worker *worker, GVariantDict *result, Error *ret_error) {
+        return export_archive(worker, &archive_of_volume, ret_error);
 }

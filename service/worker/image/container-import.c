@@ -17,13 +17,14 @@
 #define INDEX_MAX (3U << 20)
 
 typedef struct Import {
+        const ArchiveLayout *layout;
         uint64_t size;         /* of the archive, 0: not known */
         GVariantBuilder snapshots;
         gsize n_snapshots, index_size;
         uint64_t id_count; /* that the container is to have */
         Pool *pool;            /* NULL until berthd has said where it goes */
-        const char *container; /* its name there */
-        GHashTable *awaited;   /* snapshots that have not come, "" for the container */
+        const char *name;      /* that it gets there */
+        GHashTable *awaited;   /* snapshots that have not come, "" for the thing itself */
         VolumeKind kind;
         char *volume;          /* that is being unpacked, or NULL */
         char *stage;
@@ -50,7 +51,7 @@ static int nonsense(Error *ret_error) {
 static int read_in_jail(Jail *jail, GVariantDict *result, Error *ret_error) {
         const Import *import = jail->userdata;
 
-        return container_read(jail, import->size, result, ret_error);
+        return container_read(jail, import->layout, import->size, result, ret_error);
 }
 
 /* --- What berthd says -------------------------------------------------------------------- */
@@ -114,7 +115,8 @@ static int open_target(Worker *worker, Import *import, Error *ret_error) {
         GVariantIter iter;
         int r;
 
-        r = worker_get_string(worker, "container", &import->container, ret_error);
+        r = worker_get_string(worker, import->layout->family->argument, &import->name,
+                              ret_error);
         if (r >= 0)
                 r = worker_get_variant(worker, "snapshots", "as", &snapshots, ret_error);
         if (r >= 0)
@@ -125,8 +127,8 @@ static int open_target(Worker *worker, Import *import, Error *ret_error) {
                 return r;
         if (!pool_can_idmap(import->pool))
                 return error_set(ret_error, ERROR_NOT_SUPPORTED,
-                                 "The storage pool cannot be mounted idmapped; containers cannot "
-                                 "be imported there yet");
+                                 "The storage pool cannot be mounted idmapped; a %s cannot be "
+                                 "imported there yet", import->layout->noun);
         import->awaited = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
         (void) g_hash_table_add(import->awaited, g_strdup(""));
         g_variant_iter_init(&iter, snapshots);
@@ -168,14 +170,14 @@ static int begin_volume(Import *import, const char *snapshot, const char **stage
 
         g_free(import->stage);
         import->stage = *snapshot ? g_strdup_printf("unpacking snapshot %s", snapshot)
-                                  : g_strdup("unpacking the container");
+                                  : g_strdup_printf("unpacking the %s", import->layout->noun);
         *stage = import->stage;
         r = finish_volume(import, ret_error);
         if (r < 0)
                 return r;
-        import->kind = *snapshot ? VOLUME_SNAPSHOT : VOLUME_CONTAINER;
-        import->volume = *snapshot ? g_strconcat(import->container, "/", snapshot, NULL)
-                                   : g_strdup(import->container);
+        import->kind = *snapshot ? import->layout->family->snapshots : import->layout->family->kind;
+        import->volume = *snapshot ? g_strconcat(import->name, "/", snapshot, NULL)
+                                   : g_strdup(import->name);
         r = volume_begin(import->pool, import->kind, import->volume, ret_fd, ret_error);
         return r < 0 ? r : 1;
 }
@@ -222,7 +224,7 @@ static int read_archive(Worker *worker, int from, Import *import, GVariantDict *
         r = jail_run(&spec, worker, &answer, ret_error);
         if (r >= 0 && (!import->pool || g_hash_table_size(import->awaited) > 0))
                 r = nonsense(ret_error);
-        if (r >= 0)
+        if (r >= 0 && !import->layout->plain)
                 r = image_description_check(answer, result, ret_error);
         if (r < 0)
                 return r;
@@ -230,9 +232,21 @@ static int read_archive(Worker *worker, int from, Import *import, GVariantDict *
         return finish_volume(import, ret_error);
 }
 
-int container_import(Worker *worker, GVariantDict *result, Error *ret_error) {
+/* What it may hold, where that was said. */
+static int limit_size(Worker *worker, const Import *import, Error *ret_error) {
+        uint64_t size;
+
+        if (worker_get_uint64(worker, "size", &size, NULL) < 0 || size == 0)
+                return 0;
+        return volume_set_size(import->pool, import->layout->family->kind, import->name, size, true,
+                               ret_error);
+}
+
+static int import_archive(Worker *worker, const ArchiveLayout *layout, GVariantDict *result,
+                          Error *ret_error) {
         _cleanup_close_ int from = -EBADF;
         g_auto(Import) import = {
+                .layout = layout,
                 .snapshots = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("aa{sv}")),
         };
         int r;
@@ -243,5 +257,15 @@ int container_import(Worker *worker, GVariantDict *result, Error *ret_error) {
         import.size = transfer_bytes_left(from);
         /* What waits is a process that can be ended, so it may wait where it reads. */
         r = fd_set_nonblock(from, false);
-        return r < 0 ? r : read_archive(worker, from, &import, result, ret_error);
+        if (r >= 0)
+                r = read_archive(worker, from, &import, result, ret_error);
+        return r < 0 ? r : limit_size(worker, &import, ret_error);
+}
+
+int container_import(Worker *worker, GVariantDict *result, Error *ret_error) {
+        return import_archive(worker, &archive_of_container, result, ret_error);
+}
+
+int volume_import(Worker *worker, GVariantDict *result, Error *ret_error) {
+        return import_archive(worker, &archive_of_volume, result, ret_error);
 }

@@ -11,6 +11,29 @@
 #include "service/worker/image/yaml-document.h"
 #include "service/worker/image/yaml-writer.h"
 
+const ArchiveLayout archive_of_container = {
+        .family = &volume_family_container,
+        .noun = "container",
+        .type = "container",
+        .directory = "backup/container",
+        .snapshots = "backup/snapshots",
+        .key = "container",
+        .other_key = "instance",
+        .snapshots_key = "snapshots",
+};
+
+const ArchiveLayout archive_of_volume = {
+        .family = &volume_family_custom,
+        .noun = "volume",
+        .type = "custom",
+        .directory = "backup/volume",
+        .snapshots = "backup/volume-snapshots",
+        .key = "volume",
+        .other_key = "volume",
+        .snapshots_key = "volume_snapshots",
+        .plain = true,
+};
+
 /* --- Writing ----------------------------------------------------------------------------- */
 
 static void put_text(YamlWriter *w, GVariant *instance, const char *key) {
@@ -59,6 +82,20 @@ static void put_devices(YamlWriter *w, GVariant *instance, const char *key) {
         yaml_end_map(w);
 }
 
+static void put_volume(YamlWriter *w, GVariant *volume) {
+        yaml_begin_map(w);
+        put_text(w, volume, "name");
+        put_text(w, volume, "description");
+        put_config(w, volume, "config");
+        put_time(w, volume, "created", "created_at");
+        put_time(w, volume, "expires", "expires_at");
+        yaml_put_string(w, "type");
+        yaml_put_string(w, "custom");
+        yaml_put_string(w, "content_type");
+        yaml_put_string(w, "filesystem");
+        yaml_end_map(w);
+}
+
 static void put_instance(YamlWriter *w, GVariant *instance) {
         g_autoptr(GVariant) profiles = g_variant_lookup_value(instance, "profiles",
                                                               G_VARIANT_TYPE_STRING_ARRAY);
@@ -86,14 +123,15 @@ static void put_instance(YamlWriter *w, GVariant *instance) {
         yaml_end_map(w);
 }
 
-static void put_head(YamlWriter *w, GVariant *container, GVariant *snapshots) {
+static void put_head(YamlWriter *w, const ArchiveLayout *layout, GVariant *container,
+                     GVariant *snapshots) {
         static const char *const flags[] = { "optimized", "optimized_header" };
 
         put_text(w, container, "name");
         put_text(w, container, "pool");
         put_text(w, container, "backend");
         yaml_put_string(w, "type");
-        yaml_put_string(w, "container");
+        yaml_put_string(w, layout->type);
         for (size_t i = 0; i < ELEMENTSOF(flags); i++) {
                 yaml_put_string(w, flags[i]);
                 yaml_put_boolean(w, false);
@@ -110,22 +148,23 @@ static void put_head(YamlWriter *w, GVariant *container, GVariant *snapshots) {
         yaml_end_list(w);
 }
 
-int container_index_write(GVariant *container, GVariant *snapshots, GBytes **ret,
-                          Error *ret_error) {
+int container_index_write(const ArchiveLayout *layout, GVariant *container, GVariant *snapshots,
+                          GBytes **ret, Error *ret_error) {
+        void (*put)(YamlWriter *, GVariant *) = layout->plain ? put_volume : put_instance;
         g_autoptr(YamlWriter) w = yaml_writer_new();
 
         yaml_begin_map(w);
-        put_head(w, container, snapshots);
+        put_head(w, layout, container, snapshots);
         yaml_put_string(w, "config");
         yaml_begin_map(w);
-        yaml_put_string(w, "container");
-        put_instance(w, container);
-        yaml_put_string(w, "snapshots");
+        yaml_put_string(w, layout->key);
+        put(w, container);
+        yaml_put_string(w, layout->snapshots_key);
         yaml_begin_list(w);
         for (gsize i = 0; i < g_variant_n_children(snapshots); i++) {
                 g_autoptr(GVariant) snapshot = g_variant_get_child_value(snapshots, i);
 
-                put_instance(w, snapshot);
+                put(w, snapshot);
         }
         yaml_end_list(w);
         yaml_end_map(w);
@@ -301,15 +340,46 @@ static int add_facts(const YamlNode *map, GVariantDict *dict, Error *ret_error) 
         return 0;
 }
 
-static int parse_instance(const YamlNode *map, GVariant **ret, Error *ret_error) {
+static int add_volume(const YamlNode *map, GVariantDict *dict, Error *ret_error) {
+        const char *name = "", *description = "", *content = "";
+        uint64_t created = 0, expires = 0;
+        int r;
+
+        r = get_text(map, "name", &name, ret_error);
+        if (r >= 0)
+                r = get_text(map, "description", &description, ret_error);
+        if (r >= 0)
+                r = get_text(map, "content_type", &content, ret_error);
+        if (r >= 0)
+                r = get_time(map, "created_at", &created, ret_error);
+        if (r >= 0)
+                r = get_time(map, "expires_at", &expires, ret_error);
+        if (r < 0)
+                return r;
+        if (*content && !g_str_equal(content, "filesystem"))
+                return error_set(ret_error, ERROR_NOT_SUPPORTED,
+                                 "The volume is one of blocks, for virtual machines");
+        g_variant_dict_insert(dict, "name", "s", name);
+        g_variant_dict_insert(dict, "description", "s", description);
+        g_variant_dict_insert(dict, "created", "t", created);
+        g_variant_dict_insert(dict, "expires", "t", expires);
+        return 0;
+}
+
+static int parse_instance(const ArchiveLayout *layout, const YamlNode *map, GVariant **ret,
+                          Error *ret_error) {
         g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
         int r;
 
         if (map->kind != YAML_MAPPING)
                 return invalid(ret_error, "config", "is not as LXD and berth write it");
-        r = add_facts(map, &dict, ret_error);
+        r = layout->plain ? add_volume(map, &dict, ret_error) : add_facts(map, &dict, ret_error);
         if (r >= 0)
                 r = add_config(map, &dict, ret_error);
+        if (r >= 0 && layout->plain) {
+                *ret = g_variant_ref_sink(g_variant_dict_end(&dict));
+                return 0;
+        }
         if (r >= 0)
                 r = add_devices(map, &dict, ret_error);
         if (r >= 0)
@@ -320,7 +390,7 @@ static int parse_instance(const YamlNode *map, GVariant **ret, Error *ret_error)
 }
 
 /* What cannot be read here at all. */
-static int check_kind(const YamlNode *root, Error *ret_error) {
+static int check_kind(const ArchiveLayout *layout, const YamlNode *root, Error *ret_error) {
         const char *type = "";
         bool optimized = false;
         int r;
@@ -330,15 +400,16 @@ static int check_kind(const YamlNode *root, Error *ret_error) {
                 r = get_boolean(root, "optimized", &optimized, ret_error);
         if (r < 0)
                 return r;
-        if (*type && !g_str_equal(type, "container"))
+        if (*type && !g_str_equal(type, layout->type))
                 return error_set(ret_error, ERROR_NOT_SUPPORTED,
-                                 "The archive is not one of a container but of a %s",
+                                 "The archive is not one of a %s but of a %s", layout->noun,
                                  g_str_equal(type, "virtual-machine") ? "virtual machine"
+                                 : g_str_equal(type, "container")     ? "container"
                                                                       : "volume");
         if (optimized)
                 return error_set(ret_error, ERROR_NOT_SUPPORTED,
                                  "The archive is in the form of one storage driver; export the "
-                                 "container again without --optimized-storage");
+                                 "%s again without --optimized-storage", layout->noun);
         return 0;
 }
 
@@ -362,8 +433,8 @@ static const YamlNode *find_snapshot(const YamlNode *list, const char *name) {
 }
 
 /* Those that the head lists are in the archive. */
-static int parse_snapshots(const YamlNode *root, const YamlNode *config, GPtrArray *snapshots,
-                           Error *ret_error) {
+static int parse_snapshots(const ArchiveLayout *layout, const YamlNode *root,
+                           const YamlNode *config, GPtrArray *snapshots, Error *ret_error) {
         g_autoptr(GPtrArray) names = g_ptr_array_new();
         int r;
 
@@ -371,15 +442,15 @@ static int parse_snapshots(const YamlNode *root, const YamlNode *config, GPtrArr
         if (r < 0)
                 return r;
         for (guint i = 0; i < names->len; i++) {
-                const YamlNode *map = find_snapshot(yaml_node_get(config, "snapshots"),
-                                                    names->pdata[i]);
+                const YamlNode *list = yaml_node_get(config, layout->snapshots_key);
+                const YamlNode *map = find_snapshot(list, names->pdata[i]);
                 g_autoptr(GVariant) snapshot = NULL;
                 GVariantDict dict;
 
                 if (!map)
                         return invalid(ret_error, names->pdata[i],
                                        "is a snapshot without configuration");
-                r = parse_instance(map, &snapshot, ret_error);
+                r = parse_instance(layout, map, &snapshot, ret_error);
                 if (r < 0)
                         return r;
                 g_variant_dict_init(&dict, snapshot);
@@ -393,8 +464,8 @@ static void variant_destroy(gpointer p) {
         g_variant_unref(p);
 }
 
-int container_index_parse(const char *data, size_t size, GVariant **ret_container,
-                          GPtrArray **ret_snapshots, Error *ret_error) {
+int container_index_parse(const ArchiveLayout *layout, const char *data, size_t size,
+                          GVariant **ret_container, GPtrArray **ret_snapshots, Error *ret_error) {
         g_autoptr(GPtrArray) snapshots = g_ptr_array_new_with_free_func(variant_destroy);
         g_autoptr(GVariant) container = NULL;
         const YamlNode *config, *map;
@@ -407,19 +478,19 @@ int container_index_parse(const char *data, size_t size, GVariant **ret_containe
         if (root->kind != YAML_MAPPING)
                 return error_set(ret_error, ERROR_INVALID_IMAGE,
                                  CONTAINER_INDEX_NAME " is not acceptable: it is not a map");
-        r = check_kind(root, ret_error);
+        r = check_kind(layout, root, ret_error);
         if (r < 0)
                 return r;
         config = yaml_node_get(root, "config");
         if (node_is_null(config) || config->kind != YAML_MAPPING)
                 return invalid(ret_error, "config", "is missing; LXD before 4.0 wrote it so");
         /* Later versions of LXD say "instance". */
-        map = yaml_node_get(config, "container") ?: yaml_node_get(config, "instance");
+        map = yaml_node_get(config, layout->key) ?: yaml_node_get(config, layout->other_key);
         if (node_is_null(map))
-                return invalid(ret_error, "container", "is missing");
-        r = parse_instance(map, &container, ret_error);
+                return invalid(ret_error, layout->key, "is missing");
+        r = parse_instance(layout, map, &container, ret_error);
         if (r >= 0)
-                r = parse_snapshots(root, config, snapshots, ret_error);
+                r = parse_snapshots(layout, root, config, snapshots, ret_error);
         if (r < 0)
                 return r;
         *ret_container = TAKE_PTR(container);

@@ -9,9 +9,17 @@
  *   backup/snapshots/NAME/{metadata.yaml,rootfs/,templates/}
  *   backup/container/{metadata.yaml,rootfs/,templates/}
  *
+ *
+ * of a volume:
+ *
+ *   backup/index.yaml
+ *   backup/volume-snapshots/NAME/...
+ *   backup/volume/...
+ *
  * As values the container and each snapshot are an a{sv}: "name" s, "architecture" s, "config"
  * a{ss}, "devices" a{sa{ss}}, "profiles" as, "description" s, "ephemeral" b, "created" t and
- * "expires" t (µs since 1970, 0: never).
+ * "expires" t (µs since 1970, 0: never). Of a volume there are name, config, description, created
+ * and expires.
  */
 
 #include <stddef.h>
@@ -19,15 +27,14 @@
 #include <glib.h>
 
 #include "service/util/error.h"
+#include "service/worker/image/archive-layout.h"
 
 #define CONTAINER_INDEX_NAME "backup/index.yaml"
-#define CONTAINER_DIRECTORY "backup/container"
-#define CONTAINER_SNAPSHOTS "backup/snapshots"
 
 /* `container` a{sv}, `snapshots` aa{sv}, oldest first. */
-int container_index_write(GVariant *container, GVariant *snapshots, GBytes **ret,
-                          Error *ret_error);
+int container_index_write(const ArchiveLayout *layout, GVariant *container, GVariant *snapshots,
+                          GBytes **ret, Error *ret_error);
 /* Reads what berth or LXD has written. Full references; what is in them is not judged, but for its
  * form. Used inside the jail. */
-int container_index_parse(const char *data, size_t size, GVariant **ret_container,
-                          GPtrArray **ret_snapshots, Error *ret_error);
+int container_index_parse(const ArchiveLayout *layout, const char *data, size_t size,
+                          GVariant **ret_container, GPtrArray **ret_snapshots, Error *ret_error);

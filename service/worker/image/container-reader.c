@@ -11,6 +11,7 @@
 #include "service/worker/image/bounds.h"
 #include "service/worker/image/container-index.h"
 #include "service/worker/image/entry-name.h"
+#include "service/worker/image/root-filesystem.h"
 #include "service/worker/image/unified.h"
 
 /* What LXD writes beside the rest, and says in the index again. */
@@ -18,6 +19,7 @@
 
 typedef struct ContainerReader {
         Jail *jail;
+        const ArchiveLayout *layout;
         ArchiveReader *tar;
         bool has_index;
         GHashTable *awaited; /* snapshots that have not come yet */
@@ -26,12 +28,14 @@ typedef struct ContainerReader {
         char *prefix;        /* its directory in the archive */
         int root_fd;
         Unified *unified;
+        RootFilesystem *files; /* instead, where they are as they are */
         uint32_t n_entries;  /* of that volume */
         GVariantDict *dict;  /* for the container's description */
 } ContainerReader;
 
 static void container_reader_done(ContainerReader *reader) {
         (void) unified_free(reader->unified);
+        (void) root_filesystem_free(reader->files);
         (void) archive_reader_free(reader->tar);
         (void) fd_close(reader->root_fd);
         g_clear_pointer(&reader->awaited, g_hash_table_unref);
@@ -87,7 +91,7 @@ static int read_index(ContainerReader *reader, struct archive_entry *entry, Erro
         r = unified_read_small(reader->tar, CONTAINER_INDEX_NAME, entry, CONTAINER_INDEX_MAX,
                                &content, ret_error);
         if (r >= 0)
-                r = container_index_parse(g_bytes_get_data(content, NULL) ?: "",
+                r = container_index_parse(reader->layout, g_bytes_get_data(content, NULL) ?: "",
                                           g_bytes_get_size(content), &container, &snapshots,
                                           ret_error);
         return r < 0 ? r : announce(reader, container, snapshots, ret_error);
@@ -99,6 +103,12 @@ static int finish_volume(ContainerReader *reader, Error *ret_error) {
         g_auto(GVariantDict) unwanted = G_VARIANT_DICT_INIT(NULL);
         int r;
 
+        if (reader->files) {
+                r = root_filesystem_finish(reader->files, ret_error);
+                reader->files = root_filesystem_free(reader->files);
+                reader->root_fd = fd_close(reader->root_fd);
+                return r;
+        }
         if (!reader->unified)
                 return 0;
         /* Templates are the container's; a snapshot's own mean nothing without its image. */
@@ -122,7 +132,12 @@ static int begin_volume(ContainerReader *reader, const char *volume, const char 
         r = ask(reader, "volume", g_variant_new_string(volume), &reader->root_fd, ret_error);
         if (r < 0)
                 return r;
-        reader->unified = unified_new(reader->tar, reader->root_fd, prefix, CONTAINER_ID_COUNT);
+        if (reader->layout->plain)
+                reader->files = root_filesystem_new(reader->root_fd, reader->prefix,
+                                                    CONTAINER_ID_COUNT);
+        else
+                reader->unified = unified_new(reader->tar, reader->root_fd, prefix,
+                                              CONTAINER_ID_COUNT);
         return 0;
 }
 
@@ -138,8 +153,8 @@ static int enter_volume(ContainerReader *reader, const char *name, const char *v
                                         ret_error);
         if (!*volume)
                 reader->has_container = true;
-        prefix = *volume ? g_strconcat(CONTAINER_SNAPSHOTS "/", volume, NULL)
-                         : g_strdup(CONTAINER_DIRECTORY);
+        prefix = *volume ? g_strconcat(reader->layout->snapshots, "/", volume, NULL)
+                         : g_strdup(reader->layout->directory);
         return begin_volume(reader, volume, prefix, ret_error);
 }
 
@@ -156,6 +171,8 @@ static int add_to_volume(ContainerReader *reader, const char *name, const char *
                                  IMAGE_ENTRIES_MAX);
         inner = entry_name_below(name, reader->prefix);
         g_assert(inner);
+        if (reader->files)
+                return root_filesystem_add(reader->files, inner, entry, reader->tar, ret_error);
         if (g_str_equal(inner, OLD_INDEX_NAME)) {
                 g_autoptr(GBytes) content = NULL;
 
@@ -188,18 +205,19 @@ static int add_entry(ContainerReader *reader, struct archive_entry *entry, Error
         if (g_str_equal(name, CONTAINER_INDEX_NAME))
                 return read_index(reader, entry, ret_error);
         if (g_str_equal(name, "") || g_str_equal(name, "backup") ||
-            g_str_equal(name, CONTAINER_SNAPSHOTS))
+            g_str_equal(name, reader->layout->snapshots))
                 return add_top(name, entry, ret_error);
         if (!reader->has_index)
                 return error_set(ret_error, ERROR_INVALID_IMAGE,
-                                 "The archive is not that of a container: it does not begin with "
-                                 CONTAINER_INDEX_NAME);
-        if (entry_name_below(name, CONTAINER_DIRECTORY))
+                                 "The archive is not that of a %s: it does not begin with "
+                                 CONTAINER_INDEX_NAME, reader->layout->noun);
+        if (entry_name_below(name, reader->layout->directory))
                 return add_to_volume(reader, name, "", entry, ret_error);
-        inner = entry_name_below(name, CONTAINER_SNAPSHOTS);
+        inner = entry_name_below(name, reader->layout->snapshots);
         if (!inner)
-                return entry_name_error(name, "the archive of a container holds index.yaml, "
-                                        "container/ and snapshots/ only", ret_error);
+                return entry_name_error(name, "such an archive holds index.yaml and directories "
+                                        "of the container or volume and of its snapshots only",
+                                        ret_error);
         snapshot = g_strndup(inner, strcspn(inner, "/"));
         return add_to_volume(reader, name, snapshot, entry, ret_error);
 }
@@ -208,9 +226,11 @@ static void on_progress(void *userdata, double fraction) {
         jail_report_progress(userdata, fraction);
 }
 
-int container_read(Jail *jail, uint64_t size, GVariantDict *dict, Error *ret_error) {
+int container_read(Jail *jail, const ArchiveLayout *layout, uint64_t size, GVariantDict *dict,
+                   Error *ret_error) {
         g_auto(ContainerReader) reader = {
                 .jail = jail,
+                .layout = layout,
                 .awaited = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
                 .root_fd = -EBADF,
                 .dict = dict,
@@ -233,7 +253,7 @@ int container_read(Jail *jail, uint64_t size, GVariantDict *dict, Error *ret_err
                 return r;
         if (!reader.has_container || g_hash_table_size(reader.awaited) > 0)
                 return error_set(ret_error, ERROR_INVALID_IMAGE,
-                                 "The archive lacks the files of the container or of one of its "
-                                 "snapshots");
+                                 "The archive lacks the files of the %s or of one of its "
+                                 "snapshots", layout->noun);
         return 0;
 }

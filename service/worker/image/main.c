@@ -21,6 +21,8 @@ static const WorkerOperation operations[] = {
         { OPERATION_IMAGE_PUBLISH, image_publish },
         { OPERATION_CONTAINER_EXPORT, container_export },
         { OPERATION_CONTAINER_IMPORT, container_import },
+        { OPERATION_VOLUME_EXPORT, volume_export },
+        { OPERATION_VOLUME_IMPORT, volume_import },
         { NULL },
 };
 
