@@ -268,6 +268,8 @@ static int accept_volume(Job *job, Error *ret_error) {
         step_put_pool(&args, job->manager, manager_find_pool(job->manager, data->pool));
         g_variant_dict_insert(&args, "volume", "s", storage_volume_get_name(v));
         g_variant_dict_insert(&args, "size", "t", storage_volume_get_size(v));
+        /* Containers with maps of any size may have it. */
+        g_variant_dict_insert(&args, "id-count", "t", (guint64) G_MAXUINT32);
         g_variant_dict_insert_value(&args, "snapshots", g_variant_builder_end(&snapshots));
         r = worker_process_send(job->worker, "accept", g_variant_dict_end(&args));
         return r < 0 ? error_set_errno(ret_error, -r, "Cannot go on with the import") : 0;
