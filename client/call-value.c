@@ -22,7 +22,8 @@ typedef struct OptionType {
 static const OptionType option_types[] = {
         { "aliases", "as" },       { "architecture", "s" }, { "auto-update", "b" },
         { "cached", "b" },         { "compression", "s" },  { "config", "a{ss}" },
-        { "copy-aliases", "b" },   { "name", "s" },         { "protocol", "s" },
+        { "copy-aliases", "b" },   { "create", "b" },
+        { "templates", "a{s(sasa{ss}b)}" },   { "name", "s" },         { "protocol", "s" },
         { "url", "s" },
         { "cwd", "s" },
         { "description", "s" },    { "devices", "a{sa{ss}}" }, { "dry-run", "b" },
