@@ -19,6 +19,10 @@
 #define C2 "/org/berth1/container/c2"
 #define C3 "/org/berth1/container/c3"
 #define VOLUME(name) PATH_POOL "/volume/" name
+/* What fake-download.c's server has. */
+#define DOWNLOADED \
+        "/org/berth1/image/_3" \
+        "1455e81198d6e8104a796fe8e5a22521763eec000e16a9e093afda2b62e01340"
 /* More steps than any verb has. */
 #define STEPS_MAX 60U
 
@@ -33,6 +37,8 @@ typedef struct Verb {
 static const Verb verbs[] = {
         { PATH_ROOT, "Manager.CreateContainer", "('c1', 'fake', @a{sv} {})", NULL, C1, NULL,
           C1, "Container.Delete", "(@a{sv} {},)" },
+        { PATH_ROOT, "Manager.DownloadImage", "('images', 'debian/12', @a{sv} {})", NULL,
+          DOWNLOADED, NULL, DOWNLOADED, "Image.Delete", "(@a{sv} {},)" },
         { C2, "Container.Delete", "(@a{sv} {},)", C2, NULL, NULL,
           PATH_ROOT, "Manager.CreateContainer", "('c2', 'fake', @a{sv} {})" },
         { C3, "Container.Rename", "('c9', @a{sv} {})", C3, "/org/berth1/container/c9", NULL,
