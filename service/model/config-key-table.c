@@ -25,6 +25,17 @@ static int refuse_interception(const char *value, Error *ret_error) {
                          "security.nesting");
 }
 
+/* Nobody inside has a way to the service. */
+static int refuse_devlxd(const char *value, Error *ret_error) {
+        bool on;
+
+        if (config_parse_boolean(value, &on) >= 0 && !on)
+                return 0;
+        return error_set(ret_error, ERROR_INVALID_CONFIG,
+                         "containers have no socket to the service; use environment.*, files or "
+                         "templates");
+}
+
 /* Sorted by name within a scope: the manual and the answer of GetConfigKeys() keep the order. */
 static const ConfigKey table[] = {
         { "boot.after", INSTANCE, CONFIG_CLASS_USE, "list of containers", config_check_containers,
@@ -107,9 +118,13 @@ static const ConfigKey table[] = {
           .help = "ids of the host seen inside: \"both|uid|gid HOST[-HOST] INSIDE[-INSIDE]\"" },
         { "raw.lxc", INSTANCE, CONFIG_CLASS_HOST, "lines", config_check_raw_lxc,
           .help = "lines for liblxc's configuration, after all others" },
-        { "raw.seccomp", INSTANCE, CONFIG_CLASS_HOST, "text", config_check_text,
-          .help = "the whole seccomp profile in liblxc's format" },
+        { "raw.seccomp", INSTANCE, CONFIG_CLASS_HOST, "text", config_check_seccomp,
+          .help = "the whole seccomp profile in liblxc's format (version 2, section [all])" },
 
+        { "security.devlxd", INSTANCE, CONFIG_CLASS_USE, "boolean", refuse_devlxd,
+          .fallback = "false", .help = "not supported: there is no /dev/lxd inside" },
+        { "security.devlxd.images", INSTANCE, CONFIG_CLASS_USE, "boolean", refuse_devlxd,
+          .fallback = "false", .help = "not supported" },
         { "security.idmap.base", INSTANCE, CONFIG_CLASS_HOST, "id", config_check_id,
           .help = "first id of the host for its users and groups (not set: the service chooses)" },
         { "security.idmap.isolated", INSTANCE, CONFIG_CLASS_HOST, "boolean", config_check_boolean,
@@ -130,6 +145,9 @@ static const ConfigKey table[] = {
           config_check_syscalls, .help = "the only system calls that it may make" },
         { "security.syscalls.deny", INSTANCE, CONFIG_CLASS_USE, "lines", config_check_syscalls,
           .help = "more system calls that it may not make" },
+        { "security.syscalls.deny_compat", INSTANCE, CONFIG_CLASS_USE, "boolean",
+          config_check_boolean, .fallback = "false",
+          .help = "whether it is kept from the calls of 32-bit programs" },
         { "security.syscalls.deny_default", INSTANCE, CONFIG_CLASS_KERNEL_SURFACE, "boolean",
           config_check_boolean, .harmless_when = "true", .fallback = "true",
           .help = "whether it is kept from the calls that no container should make" },

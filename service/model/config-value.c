@@ -6,6 +6,7 @@
 #include "service/model/id-range.h"
 #include "service/model/name.h"
 #include "service/model/size.h"
+#include "service/model/syscalls.h"
 #include "service/util/cleanup.h"
 
 /* LXD's users put cloud-init documents into user.*; more than this is no configuration. */
@@ -336,24 +337,16 @@ int config_check_raw_lxc(const char *value, Error *ret_error) {
         return r < 0 ? r : config_parse_raw_lxc(value, NULL, ret_error);
 }
 
-/* Lines of liblxc's format: a call, and what to do about it. */
 int config_check_syscalls(const char *value, Error *ret_error) {
-        g_auto(GStrv) lines = g_strsplit(value, "\n", -1);
+        int r = config_check_text(value, ret_error);
 
-        for (char **line = lines; *line; line++) {
-                g_auto(GStrv) words = g_strsplit(*line, " ", 2);
+        return r < 0 ? r : syscalls_parse(value, NULL, ret_error);
+}
 
-                if (!**line)
-                        continue;
-                if (!is_word(words[0], "_") ||
-                    (words[1] && !g_str_equal(words[1], "kill") &&
-                     !(g_str_has_prefix(words[1], "errno ") &&
-                       check_range(words[1] + strlen("errno "), 0, 4095, NULL) >= 0)))
-                        return error_set(ret_error, ERROR_INVALID_CONFIG,
-                                         "\"%s\" is no line such as \"mount\", \"mount errno 1\" "
-                                         "or \"mount kill\"", *line);
-        }
-        return config_check_text(value, ret_error);
+int config_check_seccomp(const char *value, Error *ret_error) {
+        int r = config_check_text(value, ret_error);
+
+        return r < 0 || !*value ? r : syscalls_parse_profile(value, NULL, NULL, ret_error);
 }
 
 /* --- names --- */

@@ -69,6 +69,7 @@ int config_check_schedule(const char *value, Error *ret_error);
 int config_check_expiry(const char *value, Error *ret_error);
 int config_check_pattern(const char *value, Error *ret_error);
 int config_check_raw_lxc(const char *value, Error *ret_error);
+int config_check_seccomp(const char *value, Error *ret_error);
 int config_check_syscalls(const char *value, Error *ret_error);
 
 /* What stands for the "*" of a key. */

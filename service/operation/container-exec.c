@@ -131,6 +131,22 @@ static GVariant *exec_environment(Manager *m, const Container *c, const char *co
         return g_variant_builder_end(&builder);
 }
 
+/* What init may call, programs may. */
+static GVariant *exec_syscalls(Manager *m, const Container *c) {
+        g_autoptr(GVariant) config = NULL, devices = NULL;
+        GVariantBuilder builder;
+        GVariantIter iter;
+        const char *key, *value;
+
+        container_expand(m, c, &config, &devices);
+        g_variant_builder_init(&builder, CONFIG_TYPE);
+        g_variant_iter_init(&iter, config);
+        while (g_variant_iter_next(&iter, "{&s&s}", &key, &value))
+                if (g_str_has_prefix(key, "security.syscalls.") || g_str_equal(key, "raw.seccomp"))
+                        g_variant_builder_add(&builder, "{ss}", key, value);
+        return g_variant_builder_end(&builder);
+}
+
 static GVariant *exec_args(Manager *m, const Container *c, const ContainerExec *call) {
         GVariantDict args;
 
@@ -141,6 +157,7 @@ static GVariant *exec_args(Manager *m, const Container *c, const ContainerExec *
         g_variant_dict_insert(&args, "argv", "^as", call->argv);
         g_variant_dict_insert_value(&args, "environment",
                                     exec_environment(m, c, call->environment));
+        g_variant_dict_insert_value(&args, "syscalls", exec_syscalls(m, c));
         g_variant_dict_insert(&args, "cwd", "s", call->cwd);
         g_variant_dict_insert(&args, "user", "s", call->user);
         g_variant_dict_insert(&args, "group", "s", call->group);

@@ -158,28 +158,11 @@ static int add_nic(Job *job, const char *device, GVariant *options, void *userda
 
 /* What can be configured (by a profile made for another version, say) and not be had yet. */
 static int check_supported(const Container *c, GVariant *config, Error *ret_error) {
-        static const char *const keys[] = {
-                "linux.kernel_modules",    "raw.seccomp",
-                "security.syscalls.allow", "security.syscalls.deny",
-        };
-        static const char *const booleans[][2] = {
-                { "security.privileged", "false" },
-                { "security.syscalls.deny_default", "true" },
-        };
-
-        for (size_t i = 0; i < ELEMENTSOF(keys); i++)
-                if (config_get(config, keys[i]))
-                        return error_set(ret_error, ERROR_NOT_SUPPORTED,
-                                         "Container \"%s\" has %s, which this version of berth "
-                                         "cannot do; unset it", c->object.name, keys[i]);
-        for (size_t i = 0; i < ELEMENTSOF(booleans); i++)
-                if (config_get_boolean(config, booleans[i][0]) !=
-                    g_str_equal(booleans[i][1], "true"))
-                        return error_set(ret_error, ERROR_NOT_SUPPORTED,
-                                         "Container \"%s\" has %s other than %s, which this "
-                                         "version of berth cannot do; unset it", c->object.name,
-                                         booleans[i][0], booleans[i][1]);
-        return 0;
+        if (!config_get_boolean(config, "security.privileged"))
+                return 0;
+        return error_set(ret_error, ERROR_NOT_SUPPORTED,
+                         "Container \"%s\" has security.privileged, which this version of berth "
+                         "cannot do; unset it", c->object.name);
 }
 
 static int start_args(Job *job, GVariant **ret, Error *ret_error) {

@@ -92,6 +92,9 @@ static int add_fixed(GString *text, const ContainerConfig *config, Error *ret_er
                 /* The container outlives its monitor. */
                 { "lxc.monitor.signal.pdeath", "0" },
                 { "lxc.console.rotate", "1" },
+                /* Whoever starts it may be under a filter of its own, a unit's or ours: without
+                 * this liblxc would then leave out the container's. */
+                { "lxc.seccomp.allow_nesting", "1" },
                 { "lxc.log.level", "ERROR" },
         };
         int r;

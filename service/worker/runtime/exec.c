@@ -205,6 +205,19 @@ static int read_init(ExecPlan *plan) {
         return r;
 }
 
+/* Without a word about them: those of every container. */
+static int make_filter(Worker *worker, ExecPlan *plan, Error *ret_error) {
+        g_autoptr(GVariant) config = g_variant_lookup_value(worker->args, "syscalls",
+                                                            G_VARIANT_TYPE("a{ss}"));
+        g_autoptr(SyscallRules) rules = NULL;
+        int r;
+
+        if (!config)
+                config = g_variant_ref_sink(g_variant_new("a{ss}", NULL));
+        r = syscall_rules_new(config, &rules, ret_error);
+        return r < 0 ? r : syscall_rules_to_filter(rules, &plan->filter, ret_error);
+}
+
 static int prepare(Worker *worker, ExecPlan *plan, Error *ret_error) {
         g_autoptr(CgroupHost) host = NULL;
         int r;
@@ -228,7 +241,7 @@ static int prepare(Worker *worker, ExecPlan *plan, Error *ret_error) {
         plan->proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (plan->proc_fd < 0)
                 return error_set_errno(ret_error, errno, "Cannot open /proc");
-        return syscall_filter_new(&plan->filter, ret_error);
+        return make_filter(worker, plan, ret_error);
 }
 
 /* Opens what the child needs to set its label; it waits for that. */

@@ -32,6 +32,7 @@
 #include "service/worker/runtime/nic-limits.h"
 #include "service/worker/runtime/nic-record.h"
 #include "service/worker/runtime/nic-routed.h"
+#include "service/worker/runtime/kernel-module.h"
 #include "service/worker/runtime/process.h"
 #include "service/worker/runtime/syscall-filter.h"
 #include "service/worker/runtime/wait.h"
@@ -60,6 +61,7 @@ typedef struct Start {
         const char *log_file, *console_log;
         const char *architecture;
 
+        SyscallRules *syscalls;
         CgroupHost *host;
         char *starter;  /* path of berth-start */
         bool apparmor;
@@ -72,6 +74,7 @@ static void start_done(Start *start) {
         g_clear_pointer(&start->devices, g_variant_unref);
         g_clear_pointer(&start->mounts, g_ptr_array_unref);
         g_clear_pointer(&start->config, g_variant_unref);
+        start->syscalls = syscall_rules_free(start->syscalls);
         g_clear_pointer(&start->host, cgroup_host_free);
         g_clear_pointer(&start->starter, g_free);
         start->log_fd = fd_close(start->log_fd);
@@ -224,7 +227,7 @@ static int write_files(const Start *start, Error *ret_error) {
         g_autofree char *seccomp_file = g_build_filename(directory, "seccomp", NULL);
         g_autofree char *hook =
                 g_strdup_printf("%s --stopped %s", start->starter, start->lxc_path);
-        g_autofree char *text = NULL, *profile = syscall_filter_to_profile();
+        g_autofree char *text = NULL, *profile = syscall_rules_to_profile(start->syscalls);
         g_autoptr(GPtrArray) limits = NULL;
         _cleanup_close_ int path_fd = -EBADF, fd = -EBADF;
         ContainerConfig config = {
@@ -296,13 +299,17 @@ G_GNUC_NORETURN static void execute_starter(const Start *start) {
                                      start->log_file, NULL };
         const char *const envp[] = { start->apparmor ? PATH_APPARMOR : PATH_PLAIN, NULL };
         _cleanup_close_ int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int r;
 
         process_reset_signals();
         /* berthd is protected from the kernel's hunt for memory; containers are not. */
         (void) process_write_oom_score_adj(proc, "0");
         (void) setsid();
         umask(0022);
-        if (chdir("/") >= 0 && close_range(3, UINT_MAX, 0) >= 0)
+        r = syscall_rules_native_only(start->syscalls) ? syscall_filter_load_native_only() : 0;
+        if (r < 0)
+                log_error("Cannot load a filter of system calls: %s", g_strerror(-r));
+        else if (chdir("/") >= 0 && close_range(3, UINT_MAX, 0) >= 0)
                 (void) execve(start->starter, (char *const *) argv, (char *const *) envp);
         log_error("Cannot execute %s: %s", start->starter, g_strerror(errno));
         _exit(EXIT_FAILURE);
@@ -508,6 +515,9 @@ static int report(const Start *start, Worker *worker, GVariantDict *result, Erro
         r = complete_devices(start, &init, ret_error);
         if (r < 0)
                 return r;
+        if (!start->apparmor && config_get(start->config, "raw.apparmor"))
+                g_ptr_array_add(warnings, g_strdup("raw.apparmor is of no effect: this kernel has "
+                                                   "no AppArmor"));
         limits_apply_hints(start->host, start->name, start->config, start->cpus, warnings);
         container_scope_register(start->host, start->name, init.pid, start->rootfs, start->nics,
                                  warnings);
@@ -575,6 +585,11 @@ static int prepare(Start *start, Error *ret_error) {
                 r = find_starter(&start->starter);
         if (r < 0)
                 return error_set_errno(ret_error, -r, "Cannot find " STARTER);
+        r = syscall_rules_new(start->config, &start->syscalls, ret_error);
+        if (r >= 0)
+                r = kernel_modules_load(start->config, ret_error);
+        if (r < 0)
+                return r;
         start->apparmor = apparmor_is_on();
         r = stage_devices(start, ret_error);
         if (r >= 0)
