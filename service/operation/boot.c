@@ -46,6 +46,11 @@ void boot_remember(Manager *m, Container *c, bool runs) {
                 (void) manager_save(m, &c->object, NULL);
 }
 
+bool boot_left_behind(const Container *c) {
+        return c->ephemeral && !container_is_up(c) &&
+               g_strcmp0(container_get_volatile(c, "last_state", "power"), "RUNNING") == 0;
+}
+
 static GVariant *config_of(Manager *m, const Container *c) {
         g_autoptr(GVariant) devices = NULL;
         GVariant *config;

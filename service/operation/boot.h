@@ -23,5 +23,7 @@ int boot_shutdown(Manager *m, Caller caller, Job **ret, Error *ret_error);
 /* A container has ended that nobody stopped: starts it again after a while if boot.autorestart is
  * set; the while grows as long as it does not stay up. */
 void boot_restart(Manager *m, Container *c);
+/* One that was to go when it stops, and ran when the host went down under it. */
+bool boot_left_behind(const Container *c);
 /* What is to be remembered of it: that it runs, or does not. */
 void boot_remember(Manager *m, Container *c, bool runs);

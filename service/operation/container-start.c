@@ -15,6 +15,7 @@
 #include "service/operation/firewall.h"
 #include "service/operation/limits.h"
 #include "service/operation/network.h"
+#include "service/operation/snapshot-timer.h"
 #include "service/operation/step.h"
 #include "service/operation/volume-device.h"
 #include "service/util/cleanup.h"
@@ -272,6 +273,7 @@ int step_start_commit(Job *job, Error *ret_error) {
         c->last_started = (uint64_t) g_get_real_time();
         manager_changed(job->manager, &c->object);
         manager_lifecycle(job->manager, c, "started", NULL);
+        snapshot_timer_started(job->manager->snapshot_timer, c);
         /* It runs: a full disk is no reason to stop it again. */
         if (manager_save(job->manager, &c->object, NULL) < 0)
                 log_warning("Cannot record that container \"%s\" was started.", c->object.name);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "service/operation/boot.h"
 #include "service/operation/container-run.h"
 #include "service/operation/image.h"
 #include "service/operation/network.h"
@@ -122,6 +123,8 @@ static void recover_container(Manager *m, Container *c) {
                 r = container_rename(m, CALLER_SERVICE, c, c->rename_to, &job, &error);
         else if (snapshots_are_half(c))
                 r = snapshots_recover(m, c, &job, &error);
+        else if (boot_left_behind(c))
+                r = container_delete(m, CALLER_SERVICE, c, false, &job, &error);
         else
                 return;
         if (r >= 0)

@@ -19,8 +19,13 @@ struct SnapshotTimer {
         sd_event_source *look_source; /* look for it, when there is nothing better to do */
         uint64_t checked;             /* up to when everything has been seen to */
         GHashTable *missed;           /* names of what a snapshot of is still due */
+        GHashTable *started;          /* names of containers that have just started */
         bool retry;                   /* something could not be done */
 };
+
+static GHashTable *names_new(void) {
+        return g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+}
 
 static uint64_t now_usec(void) {
         return (uint64_t) g_get_real_time();
@@ -171,10 +176,29 @@ static int on_due(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
+static void take_of_started(SnapshotTimer *timer) {
+        g_autoptr(GHashTable) started = g_steal_pointer(&timer->started);
+        GHashTableIter iter;
+        const char *name;
+
+        timer->started = names_new();
+        g_hash_table_iter_init(&iter, started);
+        while (g_hash_table_iter_next(&iter, (void **) &name, NULL)) {
+                Container *c = manager_find_container(timer->manager, name);
+
+                if (c && container_is_up(c))
+                        take_snapshot(timer, &c->object);
+        }
+}
+
 static int on_look(sd_event_source *source, void *userdata) {
         SnapshotTimer *timer = userdata;
-        uint64_t next = next_due(timer);
+        uint64_t next;
         int r;
+
+        /* The job that started it has ended: there was something better to do than this. */
+        take_of_started(timer);
+        next = next_due(timer);
 
         timer->source = sd_event_source_disable_unref(timer->source);
         if (next == UINT64_MAX)
@@ -191,6 +215,16 @@ void snapshot_timer_touch(SnapshotTimer *timer) {
                 (void) sd_event_source_set_enabled(timer->look_source, SD_EVENT_ONESHOT);
 }
 
+void snapshot_timer_started(SnapshotTimer *timer, const Container *c) {
+        const char *schedule = timer ? container_get_expanded(timer->manager, c,
+                                                              "snapshots.schedule") : NULL;
+
+        if (!schedule || !snapshot_schedule_at_start(schedule))
+                return;
+        g_hash_table_add(timer->started, g_strdup(c->object.name));
+        snapshot_timer_touch(timer);
+}
+
 bool snapshot_timer_is_set(const SnapshotTimer *timer) {
         return timer && timer->source;
 }
@@ -201,7 +235,8 @@ int snapshot_timer_new(Manager *m, SnapshotTimer **ret, Error *ret_error) {
 
         timer->manager = m;
         timer->checked = now_usec();
-        timer->missed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        timer->missed = names_new();
+        timer->started = names_new();
         r = sd_event_add_defer(m->event, &timer->look_source, on_look, timer);
         /* Before the bus looks whether there is still a reason to stay. */
         if (r >= 0)
@@ -222,5 +257,6 @@ void snapshot_timer_free(SnapshotTimer *timer) {
         sd_event_source_disable_unref(timer->source);
         sd_event_source_disable_unref(timer->look_source);
         g_hash_table_unref(timer->missed);
+        g_hash_table_unref(timer->started);
         g_free(timer);
 }

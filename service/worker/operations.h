@@ -208,11 +208,12 @@
 #define OPERATION_CLEAN "runtime.clean"
 /* Runs a program inside. "name" s, "init-pid" i, "idmap" a(suuu) as of START (what init's control
  * group and maps must say, checked before anything is entered); "argv" as, "environment" as,
- * "syscalls" a{ss} (keys that say what it may call, as in "config" of START), "cwd" s, "user" s, "group" s ("" for the defaults), "terminal" b, "width" u, "height" u. fds: pidfd of
- * init, stdin, stdout, stderr (the three only without terminal). Sends the event {"started": b
- * true} once the program is about to run, with the terminal's master side where there is one. Obeys
- * "signal" and "resize". Result: "exit-status" i (0-255; 128 + N; 126; 127). Cancel: SIGHUP, then
- * SIGKILL to its session. */
+ * "syscalls" a{ss} (keys that say what it may call, as in "config" of START), "cwd" s, "user" s,
+ * "group" s ("" for the defaults), "terminal" b, "width" u, "height" u. fds: pidfd of init, stdin,
+ * stdout, stderr (the three only without terminal). Sends the event {"started": b true} once the
+ * program is about to run, with the terminal's master side where there is one. Obeys "signal" and
+ * "resize". Result: "exit-status" i (0-255; 128 + N; 126; 127). Cancel: SIGHUP, then SIGKILL to its
+ * session. */
 #define OPERATION_EXEC "runtime.exec"
 
 /* --- console: berth-worker-console -------------------------------------------------------- */

@@ -286,6 +286,26 @@ TEST(after_a_boot) {
         HARNESS_WAIT(h, world_get_init(h->root, C1) > 0);
 }
 
+/* What was to go with its end goes when the host took it; what has never run has not ended. */
+TEST(ephemeral_ones_after_a_boot) {
+        g_autoptr(Harness) h = harness_new();
+        pid_t init;
+
+        world_make_image(h);
+        run_job(h->root, PATH_ROOT, "Manager.CreateContainer",
+                world_create_args("c1", "{'start': <true>, 'ephemeral': <true>}"));
+        run_job(h->root, PATH_ROOT, "Manager.CreateContainer",
+                world_create_args("c2", "{'ephemeral': <true>}"));
+        init = world_get_init(h->root, C1);
+        harness_kill_service(h);
+        kill_and_wait(init);
+        harness_remove_tree(h, "run");
+        harness_start_service(h, NULL);
+        HARNESS_WAIT(h, !world_has_object(h, C1));
+        assert_no_container(h, "c1");
+        g_assert_true(world_has_object(h, "/org/berth1/container/c2"));
+}
+
 /* Pids that have come to belong to others are not taken for containers. */
 TEST(facts_of_another_process) {
         g_autoptr(Harness) h = harness_new();

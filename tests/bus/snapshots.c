@@ -95,6 +95,32 @@ TEST(created_listed_deleted) {
         g_assert_nonnull(client_find_signal(h->root, 0, PATH_ROOT, "InterfacesRemoved"));
 }
 
+static bool can_restart(Harness *h) {
+        g_autoptr(Call) end = client_run_job(h->root, C1, "Container.Restart",
+                                             g_variant_new_parsed("({'force': <true>},)"));
+
+        if (end->error)
+                call_assert_error(end, ERROR_BUSY, NULL);
+        return !end->error;
+}
+
+/* Each start, and nothing but a start. */
+TEST(one_is_taken_at_the_start) {
+        g_autoptr(Harness) h = new_with_container();
+
+        run_job(h->root, C1, "Container.Start", nothing());
+        g_assert_cmpuint(count_snapshots(h, C1), ==, 0);
+        run_job(h->root, C1, "Container.Stop",
+                g_variant_new_parsed("({'force': <true>},)"));
+        set_keys(h->root, "{'snapshots.schedule': '@startup'}");
+        g_assert_cmpuint(count_snapshots(h, C1), ==, 0);
+        run_job(h->root, C1, "Container.Start", nothing());
+        HARNESS_WAIT(h, count_snapshots(h, C1) == 1);
+        /* While it is taken the container is busy. */
+        HARNESS_WAIT(h, can_restart(h));
+        HARNESS_WAIT(h, count_snapshots(h, C1) == 2);
+}
+
 TEST(names) {
         static const char *const bad[] = { "a/b", "..", ".x", "-x", "a b", "\xc3\xa4" };
         g_autoptr(Harness) h = new_with_container();

@@ -87,11 +87,45 @@ TEST(typed_keys_refuse_blanks) {
         }
 }
 
+typedef struct ValueCase {
+        const char *key, *value;
+        bool good;
+} ValueCase;
+
+static void check_cases(const ValueCase *cases, size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                g_autofree char *message = NULL;
+                int r = check(cases[i].key, cases[i].value, &message);
+
+                if ((r >= 0) != cases[i].good)
+                        g_error("%s=\"%s\": %s", cases[i].key, cases[i].value,
+                                message ?: "accepted");
+                if (!cases[i].good)
+                        g_assert_nonnull(strstr(message, "key"));
+        }
+}
+
+TEST(values_about_system_calls) {
+        static const ValueCase cases[] = {
+                { "security.syscalls.deny", "# a word\nmount kill\n\nmount allow", true },
+                { "security.syscalls.deny", "mount errno", false },
+                { "security.syscalls.deny", "mount errno 4096", false },
+                { "security.syscalls.deny", "mount kill now", false },
+                { "raw.seccomp", "2\ndenylist\n[all]\nmount errno 1", true },
+                { "raw.seccomp", "2\nallowlist\n[all]\nread\nwrite", true },
+                { "raw.seccomp", "1\nmount", false },
+                { "raw.seccomp", "2\ndenylist\nmount", false },
+                { "raw.seccomp", "2\ndenylist\n[x86]\nmount", false },
+                { "raw.seccomp", "2\nsomelist\n[all]\nmount", false },
+                { "security.devlxd", "false", true },
+                { "security.devlxd", "true", false },
+        };
+
+        check_cases(cases, ELEMENTSOF(cases));
+}
+
 TEST(values) {
-        static const struct {
-                const char *key, *value;
-                bool good;
-        } cases[] = {
+        static const ValueCase cases[] = {
                 { "boot.after", "db,web-1", true }, { "boot.after", "db, web", false },
                 { "boot.after", "../etc", false }, { "boot.autostart.delay", "10", true },
                 { "boot.autostart.delay", "-1", false }, { "boot.autostart.delay", "010", false },
@@ -133,18 +167,6 @@ TEST(values) {
                 { "security.idmap.base", "0", false }, { "security.idmap.base", "200000", true },
                 { "security.syscalls.deny", "mount errno 1\numount2", true },
                 { "security.syscalls.deny", "[all]", false },
-                { "security.syscalls.deny", "# a word\nmount kill\n\nmount allow", true },
-                { "security.syscalls.deny", "mount errno", false },
-                { "security.syscalls.deny", "mount errno 4096", false },
-                { "security.syscalls.deny", "mount kill now", false },
-                { "raw.seccomp", "2\ndenylist\n[all]\nmount errno 1", true },
-                { "raw.seccomp", "2\nallowlist\n[all]\nread\nwrite", true },
-                { "raw.seccomp", "1\nmount", false },
-                { "raw.seccomp", "2\ndenylist\nmount", false },
-                { "raw.seccomp", "2\ndenylist\n[x86]\nmount", false },
-                { "raw.seccomp", "2\nsomelist\n[all]\nmount", false },
-                { "security.devlxd", "false", true },
-                { "security.devlxd", "true", false },
                 { "security.syscalls.deny", "mount notify", false },
                 { "security.syscalls.intercept.mount", "true", false },
                 { "snapshots.schedule", "0 6 * * 1-5", true },
@@ -162,16 +184,7 @@ TEST(values) {
                 { "bridge.mtu", "1500", false },
         };
 
-        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-                g_autofree char *message = NULL;
-                int r = check(cases[i].key, cases[i].value, &message);
-
-                if ((r >= 0) != cases[i].good)
-                        g_error("%s=\"%s\": %s", cases[i].key, cases[i].value,
-                                message ?: "accepted");
-                if (!cases[i].good)
-                        g_assert_nonnull(strstr(message, "key"));
-        }
+        check_cases(cases, ELEMENTSOF(cases));
 }
 
 TEST(an_unknown_key_names_the_nearest) {

@@ -44,7 +44,8 @@ static int load(const char *name, Error *ret_error) {
         if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
                 return 0;
         return error_set(ret_error, ERROR_BACKEND_FAILED,
-                         "The kernel module \"%s\" of linux.kernel_modules cannot be loaded%s", name,
+                         "The kernel module \"%s\" of linux.kernel_modules cannot be loaded%s",
+                         name,
                          WIFEXITED(status) && WEXITSTATUS(status) == 127
                                  ? ": there is no modprobe"
                                  : "; see whether this kernel has it");
