@@ -8,12 +8,26 @@
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
 
+#define PROFILES_MAX (1U << 20)
+
 bool apparmor_is_on(void) {
         _cleanup_close_ int fd =
                 open("/sys/module/apparmor/parameters/enabled", O_RDONLY | O_CLOEXEC);
         char value = 'N';
 
         return fd >= 0 && read(fd, &value, 1) == 1 && value == 'Y';
+}
+
+bool apparmor_has_profile(const char *name) {
+        _cleanup_close_ int fd =
+                open("/sys/kernel/security/apparmor/profiles", O_RDONLY | O_CLOEXEC);
+        g_autofree char *text = NULL, *line = g_strconcat(name, " (enforce)", NULL);
+        g_auto(GStrv) lines = NULL;
+
+        if (fd < 0 || fd_read_text(fd, PROFILES_MAX, &text) < 0)
+                return false;
+        lines = g_strsplit(text, "\n", -1);
+        return g_strv_contains((const char *const *) lines, line);
 }
 
 int apparmor_read_label(const Process *process, char **ret) {

@@ -4,6 +4,7 @@
 #include "service/model/config-key.h"
 #include "service/model/config.h"
 #include "service/util/cleanup.h"
+#include "service/worker/runtime/apparmor.h"
 #include "service/worker/runtime/container-config.h"
 
 /* Lines for keys of the configuration, each of which was checked when it was set and is checked
@@ -67,13 +68,24 @@ static int add_nesting(GString *text, const ContainerConfig *config, Error *ret_
         return r;
 }
 
-/* liblxc takes one rule a line. */
+/* The profile that is loaded already does, unless something is this container's alone. liblxc takes
+ * one rule a line. */
 static int add_apparmor(GString *text, const ContainerConfig *config, Error *ret_error) {
         const char *rules = config_get(config->config, "raw.apparmor");
+        bool unprivileged = !idmap_is_host(config->idmap);
         g_auto(GStrv) lines = g_strsplit(rules ?: "", "\n", -1);
-        int r = 0;
+        int r;
 
-        for (char **line = lines; config->apparmor && r >= 0 && *line; line++)
+        if (!config->apparmor)
+                return 0;
+        if (unprivileged && !rules && !config_get_boolean(config->config, "security.nesting") &&
+            apparmor_has_profile(APPARMOR_PROFILE))
+                return add(text, "lxc.apparmor.profile", APPARMOR_PROFILE, ret_error);
+        r = add(text, "lxc.apparmor.profile", "generated", ret_error);
+        /* As in data/apparmor. */
+        if (r >= 0 && unprivileged)
+                r = add(text, "lxc.apparmor.raw", "mount,", ret_error);
+        for (char **line = lines; r >= 0 && *line; line++)
                 if (*g_strstrip(*line))
                         r = add(text, "lxc.apparmor.raw", *line, ret_error);
         return r;

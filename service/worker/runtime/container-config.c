@@ -106,12 +106,10 @@ static int add_fixed(GString *text, const ContainerConfig *config, Error *ret_er
         }
         /* With version 1 mounted as well the container's init mounts what it wants by itself, in
          * its cgroup namespace; a version 2 only system expects to find it mounted. */
-        r = add(text, "lxc.mount.auto",
-                cgroup_host_is_pure_unified(config->cgroups) ? "cgroup:rw:force" : "cgroup:mixed",
-                ret_error);
-        if (r >= 0 && config->apparmor)
-                r = add(text, "lxc.apparmor.profile", "generated", ret_error);
-        return r;
+        return add(text, "lxc.mount.auto",
+                   cgroup_host_is_pure_unified(config->cgroups) ? "cgroup:rw:force"
+                                                                : "cgroup:mixed",
+                   ret_error);
 }
 
 static int add_groups(GString *text, const ContainerConfig *config, Error *ret_error) {
