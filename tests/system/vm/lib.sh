@@ -35,11 +35,15 @@ session_open() {
                 /sbin/agetty --noclear --autologin "$user" "$terminal" linux
         eventually 30 has_session "$user"
         id=$(session_id "$user")
+        # logind tells of it before it has its control group.
+        eventually 60 unit_is "session-$id.scope" active
         if [ "$state" = active ]; then
                 loginctl activate "$id"
                 eventually 10 session_is "$id" Active yes
         else
-                session_is "$id" Active no || fail "session $id of $user is active"
+                busctl call org.freedesktop.login1 /org/freedesktop/login1/seat/seat0 \
+                        org.freedesktop.login1.Seat SwitchTo u 1
+                eventually 10 session_is "$id" Active no
         fi
         session_is "$id" Seat seat0
         session_of[$user]=$id
@@ -52,6 +56,7 @@ session_open_remote() {
                 script --quiet --flush --command "login -h 192.0.2.7 -f $user" /dev/null
         eventually 30 has_session "$user"
         id=$(session_id "$user")
+        eventually 60 unit_is "session-$id.scope" active
         session_is "$id" Remote yes
         session_is "$id" Seat ""
         session_of[$user]=$id
