@@ -48,6 +48,9 @@ int main(void) {
                "berth config device add c1 data disk source=/home/me/data path=/mnt/data\n"
                "berth config device add c1 web proxy listen=tcp:0.0.0.0:8080 "
                "connect=tcp:127.0.0.1:80\n"
+               "berth config device add c1 scanner usb vendorid=04a9\n"
+               "berth config device add c1 lan nic nictype=routed parent=eth0 "
+               "ipv4.address=192.0.2.50\n"
                ".EE\n"
                ".SH SEE ALSO\n.BR berth\\-config (5),\n.BR berth\\-polkit (7),\n"
                ".BR org.berth1 (5)\n");
