@@ -25,7 +25,7 @@ static const OptionType option_types[] = {
         { "copy-aliases", "b" },   { "create", "b" },
         { "templates", "a{s(sasa{ss}b)}" },   { "name", "s" },         { "protocol", "s" },
         { "url", "s" },
-        { "cwd", "s" },
+        { "create", "b" },         { "cwd", "s" },
         { "description", "s" },    { "devices", "a{sa{ss}}" }, { "dry-run", "b" },
         { "environment", "as" },
         { "ephemeral", "b" },      { "expanded", "b" },     { "expires", "t" },

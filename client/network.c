@@ -6,6 +6,7 @@
 #include "client/format.h"
 #include "client/job.h"
 #include "client/network-attach.h"
+#include "client/network-forward.h"
 #include "client/settings.h"
 #include "client/table.h"
 #include "service/util/cleanup.h"
@@ -284,6 +285,8 @@ const Command network_commands[] = {
           .run = network_detach_profile },
         { "edit", NULL, "<network>", "Edit a network as YAML", NULL, "n", 1, 1,
           .run = network_edit },
+        { "forward", NULL, NULL, "Manage addresses of the host that lead to containers",
+          .children = network_forward_commands },
         { "get", NULL, "<network> <key>", "Print the value of a key", target_options, "nm", 2, 2,
           .run = network_get },
         { "info", NULL, "<network>", "Show the state of a network", target_options, "n", 1, 1,

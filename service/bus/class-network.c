@@ -75,6 +75,51 @@ static int update(BusCall *call, Error *ret_error) {
         return r < 0 ? r : bus_call_wait_for_job(call, job);
 }
 
+/* What the arguments of SetForward() and DeleteForward() ask for, and what has to live as long. */
+typedef struct ForwardArgs {
+        NetworkForward forward;
+        GVariant *value;
+        uint64_t revision;
+} ForwardArgs;
+
+static void forward_args_clear(ForwardArgs *args) {
+        g_clear_pointer(&args->value, g_variant_unref);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ForwardArgs, forward_args_clear)
+
+static int change_forward(BusCall *call, ForwardArgs *args, Error *ret_error) {
+        Job *job;
+        int r;
+
+        args->revision = option_get_uint64(call->options, "if-revision", 0);
+        args->forward.value = args->value;
+        args->forward.if_revision = args->revision > 0 ? &args->revision : NULL;
+        r = network_set_forward(call->manager, bus_call_caller(call), (Network *) call->object,
+                                &args->forward, &job, ret_error);
+        return r < 0 ? r : bus_call_wait_for_job(call, job);
+}
+
+static int set_forward(BusCall *call, Error *ret_error) {
+        g_autoptr(GVariant) config = NULL, ports = NULL;
+        g_auto(ForwardArgs) args = { 0 };
+        const char *description;
+
+        g_variant_get(call->args, "(&s&s@a{ss}@a(sssss)a{sv})", &args.forward.listen, &description,
+                      &config, &ports, NULL);
+        args.value = g_variant_ref_sink(g_variant_new("(s@a{ss}@a(sssss))", description, config,
+                                                      ports));
+        args.forward.create = option_get_boolean(call->options, "create", false);
+        return change_forward(call, &args, ret_error);
+}
+
+static int delete_forward(BusCall *call, Error *ret_error) {
+        g_auto(ForwardArgs) args = { 0 };
+
+        g_variant_get(call->args, "(&sa{sv})", &args.forward.listen, NULL);
+        return change_forward(call, &args, ret_error);
+}
+
 static int rename_prepare(BusCall *call, Error *ret_error) {
         const char *name;
 
@@ -132,6 +177,25 @@ static GVariant *property_revision(Bus *bus, Object *o) {
         return g_variant_new_uint64(o->revision);
 }
 
+static GVariant *property_forwards(Bus *bus, Object *o) {
+        GVariantBuilder builder;
+        GVariantIter iter;
+        const char *listen;
+        GVariant *value;
+
+        g_variant_builder_init(&builder, G_VARIANT_TYPE("a(ssa{ss}a(sssss))"));
+        g_variant_iter_init(&iter, ((Network *) o)->forwards);
+        while (g_variant_iter_next(&iter, "{&s@*}", &listen, &value)) {
+                g_autoptr(GVariant) forward = value, config = NULL, ports = NULL;
+                const char *description;
+
+                g_variant_get(forward, "(&s@a{ss}@a(sssss))", &description, &config, &ports);
+                g_variant_builder_add(&builder, "(ss@a{ss}@a(sssss))", listen, description, config,
+                                      ports);
+        }
+        return g_variant_builder_end(&builder);
+}
+
 static GVariant *property_used_by(Bus *bus, Object *o) {
         g_autoptr(GArray) users = usage_of(bus->manager, o);
 
@@ -146,6 +210,17 @@ static const Option update_options[] = {
         { NULL },
 };
 
+static const Option set_forward_options[] = {
+        { "create", "b" },
+        { "if-revision", "t" },
+        { NULL },
+};
+
+static const Option delete_forward_options[] = {
+        { "if-revision", "t" },
+        { NULL },
+};
+
 static const BusMethod methods[] = {
         { "GetConfig", "a{sv}", "a{ss}", SD_BUS_PARAM(options) SD_BUS_PARAM(config),
           BUS_PUBLIC, .act = get_config },
@@ -157,6 +232,16 @@ static const BusMethod methods[] = {
           SD_BUS_PARAM(set) SD_BUS_PARAM(unset) SD_BUS_PARAM(options),
           BUS_ACTION, NULL, "manage-networks", "change the network $(network)",
           update_options, update_prepare, update },
+        { "SetForward", "ssa{ss}a(sssss)a{sv}", "",
+          SD_BUS_PARAM(listen_address) SD_BUS_PARAM(description) SD_BUS_PARAM(config)
+          SD_BUS_PARAM(ports) SD_BUS_PARAM(options),
+          BUS_ACTION, NULL, "manage-networks", "forward an address to the network $(network)",
+          set_forward_options, NULL, set_forward },
+        { "DeleteForward", "sa{sv}", "",
+          SD_BUS_PARAM(listen_address) SD_BUS_PARAM(options),
+          BUS_ACTION, NULL, "manage-networks",
+          "forward an address to the network $(network) no longer",
+          delete_forward_options, NULL, delete_forward },
         { "Rename", "sa{sv}", "o", SD_BUS_PARAM(name) SD_BUS_PARAM(options) SD_BUS_PARAM(job),
           BUS_ACTION, NULL, "manage-networks", "rename the network $(network) to $(new-name)",
           NULL, rename_prepare, rename_network },
@@ -174,6 +259,8 @@ static const BusProperty properties[] = {
         { "IPv4Address", "s", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_ipv4 },
         { "IPv6Address", "s", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_ipv6 },
         { "Revision", "t", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_revision },
+        { "Forwards", "a(ssa{ss}a(sssss))", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE,
+          property_forwards },
         { "UsedBy", "ao", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_used_by },
         { NULL },
 };

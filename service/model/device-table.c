@@ -137,6 +137,9 @@ static const DeviceOption proxy_options[] = {
         { "connect", "address", proxy_check_address, true, "where what comes there leads" },
         { "bind", "host|instance", proxy_check_bind,
           .help = "where it listens (default host); it connects to the other" },
+        { "nat", "boolean", device_check_boolean,
+          .help = "the kernel translates addresses, without a process: listens on one address of "
+                  "the host, connects to one of the container's (default false)" },
         { "proxy_protocol", "boolean", device_check_boolean,
           .help = "a line of the PROXY protocol tells the target who calls" },
         { "uid", "integer", device_check_id, .help = "owner of a Unix socket (default 0)" },

@@ -20,6 +20,7 @@ Network *network_new(const char *name, uid_t owner) {
         object_init(&network->object, OBJECT_NETWORK, name, owner);
         network->description = g_strdup("");
         network->config = config_empty();
+        network->forwards = forwards_empty();
         return network;
 }
 
@@ -32,6 +33,8 @@ Network *network_free(Network *network) {
         g_free(network->rename_to);
         g_clear_pointer(&network->config, g_variant_unref);
         g_clear_pointer(&network->trial, g_variant_unref);
+        g_clear_pointer(&network->forwards, g_variant_unref);
+        g_clear_pointer(&network->trial_forwards, g_variant_unref);
         g_free(network);
         return NULL;
 }
@@ -48,6 +51,7 @@ GVariant *network_to_record(const Network *network) {
         g_variant_dict_insert(&dict, "type", "s", network_type_to_string(network->type));
         g_variant_dict_insert(&dict, "description", "s", network->description);
         g_variant_dict_insert_value(&dict, "config", network->config);
+        g_variant_dict_insert_value(&dict, "forwards", network->forwards);
         if (network->rename_to)
                 g_variant_dict_insert(&dict, "rename-to", "s", network->rename_to);
         return g_variant_ref_sink(g_variant_dict_end(&dict));
@@ -70,6 +74,9 @@ int network_from_record(const char *name, GVariant *value, Network **ret) {
             record_get_string(record, "description", &network->description) < 0 ||
             record_get_variant(record, "config", CONFIG_TYPE, &network->config) < 0)
                 return -EBADMSG;
+        if (g_variant_dict_contains(record, "forwards") &&
+            record_get_variant(record, "forwards", FORWARDS_TYPE, &network->forwards) < 0)
+                return -EBADMSG;
         (void) g_variant_dict_lookup(record, "rename-to", "s", &network->rename_to);
         network->state = (NetworkState) state;
         *ret = g_steal_pointer(&network);
@@ -78,6 +85,10 @@ int network_from_record(const char *name, GVariant *value, Network **ret) {
 
 GVariant *network_get_config(const Network *network) {
         return network->trial ?: network->config;
+}
+
+GVariant *network_get_forwards(const Network *network) {
+        return network->trial_forwards ?: network->forwards;
 }
 
 const char *network_get_ipv4(const Network *network) {

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+#include "service/model/network-forward.h"
 #include "service/model/network-options.h"
 #include "service/model/object.h"
 #include "service/util/error.h"
@@ -30,6 +31,8 @@ typedef struct Network {
         GVariant *config;   /* a{ss}; addresses never "auto" once it is created */
         char *rename_to;    /* a rename is under way, or NULL */
         GVariant *trial;    /* a{ss}: what is being put in its place, or NULL; not recorded */
+        GVariant *forwards; /* FORWARDS_TYPE */
+        GVariant *trial_forwards; /* as `trial` */
         bool resolver_lost; /* its dnsmasq has ended by itself, and nobody has looked yet */
 } Network;
 
@@ -43,6 +46,7 @@ int network_from_record(const char *name, GVariant *value, Network **ret);
 const char *network_state_to_string(NetworkState state);
 /* What is in effect, or is to be. */
 GVariant *network_get_config(const Network *network);
+GVariant *network_get_forwards(const Network *network);
 /* "ADDRESS/PREFIX" or "none". */
 const char *network_get_ipv4(const Network *network);
 const char *network_get_ipv6(const Network *network);

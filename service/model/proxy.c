@@ -90,10 +90,9 @@ static int parse_port(const char *text, uint16_t *ret) {
         return 0;
 }
 
-static int parse_ports(const char *text, ProxyAddress *address, Error *ret_error) {
+int proxy_ports_parse(const char *text, GArray *ports, Error *ret_error) {
         g_auto(GStrv) parts = g_strsplit(text, ",", -1);
 
-        address->ports = g_array_new(FALSE, FALSE, sizeof(uint16_t));
         for (char **part = parts; *part; part++) {
                 g_auto(GStrv) ends = g_strsplit(*part, "-", 2);
                 uint16_t first, last;
@@ -106,13 +105,20 @@ static int parse_ports(const char *text, ProxyAddress *address, Error *ret_error
                 for (unsigned port = first; port <= last; port++) {
                         uint16_t p = (uint16_t) port;
 
-                        if (address->ports->len >= PROXY_PORTS_MAX)
+                        if (ports->len >= PROXY_PORTS_MAX)
                                 return error_set(ret_error, ERROR_INVALID_DEVICE,
                                                  "a proxy has at most %u ports", PROXY_PORTS_MAX);
-                        g_array_append_val(address->ports, p);
+                        g_array_append_val(ports, p);
                 }
         }
+        if (ports->len == 0)
+                return error_set(ret_error, ERROR_INVALID_DEVICE, "it names no port");
         return 0;
+}
+
+static int parse_ports(const char *text, ProxyAddress *address, Error *ret_error) {
+        address->ports = g_array_new(FALSE, FALSE, sizeof(uint16_t));
+        return proxy_ports_parse(text, address->ports, ret_error);
 }
 
 int proxy_address_parse(const char *text, ProxyAddress *ret, Error *ret_error) {

@@ -35,6 +35,8 @@ typedef struct ProxyAddress {
 } ProxyAddress;
 
 int proxy_address_parse(const char *text, ProxyAddress *ret, Error *ret_error);
+/* "80,8000-8009": appends each (uint16_t) to `ports`. */
+int proxy_ports_parse(const char *text, GArray *ports, Error *ret_error);
 void proxy_address_clear(ProxyAddress *address);
 /* AF_INET, AF_INET6 or AF_UNIX. */
 int proxy_address_family(const ProxyAddress *address);

@@ -6,6 +6,7 @@
 
 #include "service/model/config.h"
 #include "service/model/device.h"
+#include "service/model/proxy.h"
 #include "service/operation/container.h"
 #include "service/operation/network-leases.h"
 #include "service/util/cleanup.h"
@@ -248,6 +249,51 @@ static int check_nic(Manager *m, const char *container, GVariant *devices, const
         return r;
 }
 
+/* Whether a nic has the address: by its options, or as far as there is a container, as chosen. */
+static bool nics_have(Manager *m, const Container *c, GVariant *devices, const Claim *claim) {
+        GVariantIter iter;
+        const char *name;
+        GVariant *options;
+        bool found = false;
+
+        g_variant_iter_init(&iter, devices);
+        while (g_variant_iter_next(&iter, "{&s@a{ss}}", &name, &options)) {
+                g_autoptr(GVariant) owned = options;
+                g_autofree char *ipv6 = NULL;
+
+                if (!device_get_network(owned))
+                        continue;
+                found |= options_collide(owned, claim);
+                if (!c)
+                        continue;
+                ipv6 = container_address_get_ipv6(m, c, name, owned);
+                found |= value_collides(KEY_IPV6, ipv6, claim) ||
+                         value_collides(KEY_IPV4, container_address_get(c, name, owned, KEY_IPV4),
+                                        claim);
+        }
+        return found;
+}
+
+static int check_translation(Manager *m, const char *container, GVariant *devices,
+                             GVariant *options, Error *ret_error) {
+        g_auto(ProxyAddress) to = { 0 };
+        Claim claim;
+        int r;
+
+        if (!device_get_boolean(options, "nat", false))
+                return 0;
+        r = proxy_address_parse(config_get(options, "connect"), &to, ret_error);
+        if (r < 0)
+                return r;
+        if (claim_read(strchr(to.host, ':') ? KEY_IPV6 : KEY_IPV4, to.host, &claim) &&
+            nics_have(m, container ? manager_find_container(m, container) : NULL, devices, &claim))
+                return 0;
+        return error_set(ret_error, ERROR_INVALID_DEVICE,
+                         "with \"nat\" it connects to an address of the container's own, and %s is "
+                         "none; give a nic on a network \"ipv4.address\" or \"ipv6.address\"",
+                         to.host);
+}
+
 int container_addresses_check(Manager *m, const char *container, GVariant *devices,
                               Error *ret_error) {
         GVariantIter iter;
@@ -259,9 +305,12 @@ int container_addresses_check(Manager *m, const char *container, GVariant *devic
                 g_autoptr(GVariant) owned = options;
                 int r;
 
-                if (!device_get_nictype(owned))
+                if (device_is_proxy(owned))
+                        r = check_translation(m, container, devices, owned, ret_error);
+                else if (device_get_nictype(owned))
+                        r = check_nic(m, container, devices, name, owned, ret_error);
+                else
                         continue;
-                r = check_nic(m, container, devices, name, owned, ret_error);
                 if (r < 0) {
                         error_prefix(ret_error, "Device \"%s\"", name);
                         return r;

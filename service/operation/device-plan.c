@@ -46,7 +46,8 @@ static bool have_nics(GVariant *devices) {
 
         g_variant_iter_init(&iter, devices);
         while (g_variant_iter_next(&iter, "{&s@a{ss}}", NULL, &options)) {
-                found |= device_get_nictype(options) != NULL;
+                found |= device_get_nictype(options) ||
+                         (device_is_proxy(options) && device_get_boolean(options, "nat", false));
                 g_variant_unref(options);
         }
         return found;

@@ -2,6 +2,7 @@
 #include "service/operation/firewall.h"
 
 #include "service/model/config.h"
+#include "service/model/device.h"
 #include "service/operation/container-nic.h"
 #include "service/operation/device-plan.h"
 #include "service/operation/step.h"
@@ -52,6 +53,58 @@ static void describe_nics_of(Manager *m, const Container *c, GVariantBuilder *ni
         }
 }
 
+/* Proxies of a container that translate addresses lead to its own, and to no others. */
+static void translate_proxies_of(Manager *m, const Container *c, GVariantBuilder *translations) {
+        g_autoptr(GVariant) nics = NULL, config = NULL, devices = NULL, all = NULL;
+        g_autoptr(GPtrArray) targets = g_ptr_array_new_with_free_func(g_free);
+        GVariantBuilder described;
+        GVariantIter iter;
+        GVariant *options;
+
+        g_variant_builder_init(&described, G_VARIANT_TYPE("aa{ss}"));
+        describe_nics_of(m, c, &described);
+        nics = g_variant_ref_sink(g_variant_builder_end(&described));
+        for (size_t i = 0; i < g_variant_n_children(nics); i++) {
+                g_autoptr(GVariant) nic = g_variant_get_child_value(nics, i);
+                const char *ipv4 = config_get(nic, "ipv4.address");
+                const char *ipv6 = config_get(nic, "ipv6.address");
+
+                if (ipv4)
+                        g_ptr_array_add(targets, g_strdup(ipv4));
+                if (ipv6)
+                        g_ptr_array_add(targets, g_strdup(ipv6));
+        }
+        g_ptr_array_add(targets, NULL);
+        container_expand(m, c, &config, &devices);
+        all = device_plan_overlay(m, c, g_variant_ref(devices));
+        g_variant_iter_init(&iter, all);
+        while (g_variant_iter_next(&iter, "{&s@a{ss}}", NULL, &options)) {
+                if (device_is_proxy(options) && device_get_boolean(options, "nat", false))
+                        proxy_translate(options, (const char *const *) targets->pdata,
+                                        translations);
+                g_variant_unref(options);
+        }
+}
+
+static GVariant *describe_translations(Manager *m) {
+        GVariantBuilder builder;
+        GHashTableIter iter;
+        Network *network;
+        Container *c;
+
+        g_variant_builder_init(&builder, G_VARIANT_TYPE("a(ssqqsq)"));
+        /* Proxies first: a forward may have all that is left of an address. */
+        g_hash_table_iter_init(&iter, m->objects[OBJECT_CONTAINER]);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &c))
+                if (c->facts.lxc_path)
+                        translate_proxies_of(m, c, &builder);
+        g_hash_table_iter_init(&iter, m->objects[OBJECT_NETWORK]);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &network))
+                if (network->type == NETWORK_BRIDGE && network->state != NETWORK_DELETING)
+                        forwards_translate(network_get_forwards(network), &builder);
+        return g_variant_builder_end(&builder);
+}
+
 static GVariant *describe_nics(Manager *m) {
         GVariantBuilder builder;
         GHashTableIter iter;
@@ -80,6 +133,7 @@ int step_firewall_then(Job *job,
         g_variant_dict_insert(&args, "lock-file", "s", lock);
         g_variant_dict_insert_value(&args, "networks", describe_networks(m));
         g_variant_dict_insert_value(&args, "nics", describe_nics(m));
+        g_variant_dict_insert_value(&args, "translations", describe_translations(m));
         return job_run_worker(job, OPERATION_NETWORK_FIREWALL, g_variant_dict_end(&args), NULL, 0,
                               on_result, ret_error);
 }

@@ -118,6 +118,8 @@ static int update_check(const Network *network, const NetworkUpdate *update, GVa
         }
         r = network_options_read(network->type, config, &options, ret_error);
         if (r >= 0)
+                r = forwards_check(network->forwards, &options, ret_error);
+        if (r >= 0)
                 *ret = TAKE_PTR(config);
         return r;
 }

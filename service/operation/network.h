@@ -33,6 +33,16 @@ int network_update_privilege(const Network *network, const NetworkUpdate *update
 /* All of it or nothing: what cannot be put into effect is taken back. */
 int network_update(Manager *m, Caller caller, Network *network, const NetworkUpdate *update,
                    Job **ret, Error *ret_error);
+typedef struct NetworkForward {
+        const char *listen;      /* address */
+        GVariant *value;         /* FORWARD_TYPE; NULL: it is deleted */
+        bool create;             /* it must not be there yet */
+        const uint64_t *if_revision;
+} NetworkForward;
+
+/* Makes, replaces or deletes a forward; all of it or nothing, as network_update(). */
+int network_set_forward(Manager *m, Caller caller, Network *network, const NetworkForward *forward,
+                        Job **ret, Error *ret_error);
 /* Only where nothing uses it. */
 int network_rename(Manager *m, Caller caller, Network *network, const char *name, Job **ret,
                    Error *ret_error);

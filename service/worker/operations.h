@@ -165,9 +165,9 @@
 #define OPERATION_NETWORK_DOWN "network.down"
 /* Makes nftables' tables "inet berth" and "bridge berth" what "networks" a(sa{ss}) (name,
  * configuration) and "nics" aa{ss} (as START has them, with "ipv4.address", "ipv6.address" and
- * "security.*_filtering") say, in one transaction; what has nothing in it is removed. Touches no
- * other table. "generation" t: of two at a time the one with the higher number stays, known by
- * "lock-file" s. */
+ * "security.*_filtering") and "translations" a(ssqqsq) (see service/model/network-forward.h) say,
+ * in one transaction; what has nothing in it is removed. Touches no other table. "generation" t: of
+ * two at a time the one with the higher number stays, known by "lock-file" s. */
 #define OPERATION_NETWORK_FIREWALL "network.firewall"
 
 /* --- runtime: berth-worker-runtime -------------------------------------------------------- */

@@ -81,6 +81,9 @@ WorkerClient *network_try_firewall(const Network *network, bool nat) {
                                     g_variant_parse((const GVariantType *) "aa{ss}",
                                                     network && network->nics ? network->nics : "[]",
                                                     NULL, NULL, NULL));
+        g_variant_dict_insert_value(&args, "translations",
+                                    g_variant_new_array((const GVariantType *) "(ssqqsq)", NULL,
+                                                        0));
         return call(OPERATION_NETWORK_FIREWALL, g_variant_dict_end(&args));
 }
 

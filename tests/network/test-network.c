@@ -178,7 +178,7 @@ TEST(a_dnsmasq_is_kept_until_its_arguments_change) {
         assert_output("pgrep -x dnsmasq | wc -l", "1");
 
         /* One that was killed is started anew. */
-        g_assert_cmpint(kill(second, SIGKILL), ==, 0);
+        kill_process(second);
         third = network_up(&network);
         g_assert_cmpint(third, !=, second);
 

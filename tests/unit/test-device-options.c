@@ -80,6 +80,8 @@ static const Case cases[] = {
         { "proxy", "listen", "'connect': 'tcp:1.2.3.4:80'", "tcp:0.0.0.0:80", "tcp:x:80", NULL },
         { "proxy", "connect", "'listen': 'tcp:1.2.3.4:80'", "tcp:[::1]:80", "tcp:1.2.3.4", NULL },
         { "proxy", "bind", TCP, "instance", "inside", NULL },
+        { "proxy", "nat", "'listen': 'tcp:192.0.2.1:80', 'connect': 'tcp:10.0.0.2:80'", "true",
+          "perhaps", NULL },
         { "proxy", "proxy_protocol", TCP, "true", "perhaps", NULL },
         { "proxy", "uid", UNIX, "1000", "root", NULL },
         { "proxy", "gid", UNIX, "1000", "-1", NULL },

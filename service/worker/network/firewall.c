@@ -13,6 +13,7 @@
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
 #include "service/worker/network/guard.h"
+#include "service/worker/network/translate.h"
 #include "service/worker/network/word.h"
 
 #define NETWORKS_TYPE "a(sa{ss})"
@@ -143,21 +144,29 @@ static void append_nat(GString *rules, const FirewallNetwork *networks, size_t n
         g_string_append(rules, "  }\n");
 }
 
-char *firewall_rules(const FirewallNetwork *networks, size_t n_networks) {
+int firewall_rules(const FirewallNetwork *networks, size_t n_networks, GVariant *translations,
+                   char **ret, Error *ret_error) {
         g_autoptr(GString) rules = g_string_new(remove_table);
+        int r;
 
-        if (n_networks == 0)
-                return g_string_free(g_steal_pointer(&rules), FALSE);
+        if (n_networks == 0) {
+                *ret = g_string_free(g_steal_pointer(&rules), FALSE);
+                return 0;
+        }
 
         g_string_append(rules, "table inet berth {\n");
         append_bridges(rules, networks, n_networks);
 
         append_host(rules, networks, n_networks);
         append_forward(rules, networks, n_networks);
+        r = translate_append(rules, translations, networks, n_networks, ret_error);
+        if (r < 0)
+                return r;
         append_nat(rules, networks, n_networks, false);
         append_nat(rules, networks, n_networks, true);
         g_string_append(rules, "}\n");
-        return g_string_free(g_steal_pointer(&rules), FALSE);
+        *ret = g_string_free(g_steal_pointer(&rules), FALSE);
+        return 0;
 }
 
 int firewall_apply(const char *rules, Error *ret_error) {
@@ -231,7 +240,7 @@ static int parse_network(GVariant *tuple, GHashTable *names, FirewallNetwork *re
 int firewall_operation(Worker *worker, GVariantDict *result, Error *ret_error) {
         g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
         g_autoptr(GArray) networks = g_array_new(FALSE, TRUE, sizeof(FirewallNetwork));
-        g_autoptr(GVariant) list = NULL, nics = NULL;
+        g_autoptr(GVariant) list = NULL, nics = NULL, translations = NULL;
         g_autoptr(GString) guards = g_string_new(NULL);
         g_autofree char *rules = NULL, *all = NULL;
         const char *lock_file;
@@ -242,6 +251,9 @@ int firewall_operation(Worker *worker, GVariantDict *result, Error *ret_error) {
         r = worker_get_variant(worker, "networks", NETWORKS_TYPE, &list, ret_error);
         if (r >= 0)
                 r = worker_get_variant(worker, "nics", "aa{ss}", &nics, ret_error);
+        if (r >= 0)
+                r = worker_get_variant(worker, "translations", "a(ssqqsq)", &translations,
+                                       ret_error);
         if (r >= 0)
                 r = guard_append_rules(guards, nics, ret_error);
         if (r >= 0)
@@ -259,7 +271,10 @@ int firewall_operation(Worker *worker, GVariantDict *result, Error *ret_error) {
                         return r;
                 g_array_append_val(networks, network);
         }
-        rules = firewall_rules((const FirewallNetwork *) (void *) networks->data, networks->len);
+        r = firewall_rules((const FirewallNetwork *) (void *) networks->data, networks->len,
+                           translations, &rules, ret_error);
+        if (r < 0)
+                return r;
         all = guards->len > 0 ? g_strconcat(rules, remove_guard, guards->str, NULL) : NULL;
         return apply_unless_outdated(all ?: rules, lock_file, generation, all, networks->len == 0,
                                      ret_error);

@@ -10,6 +10,8 @@
  *                container cannot reach the services of its host
  *   forward      what goes from and to a bridge is accepted, or dropped where it is not to be
  *                routed
+ *   prerouting, output, hairpin
+ *                addresses of the host that lead to containers, see translate.h
  *   postrouting, postrouting-after
  *                masquerading, where the network wants it, before or after the rules of others
  *
@@ -37,7 +39,8 @@ struct FirewallNetwork {
 };
 
 /* The commands that replace the table; only its removal where there are no networks. */
-char *firewall_rules(const FirewallNetwork *networks, size_t n_networks);
+int firewall_rules(const FirewallNetwork *networks, size_t n_networks, GVariant *translations,
+                   char **ret, Error *ret_error);
 int firewall_apply(const char *rules, Error *ret_error);
 
 /* The operation "network.firewall". */
