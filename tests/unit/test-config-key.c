@@ -7,6 +7,7 @@
 #include "service/model/config-key.h"
 #include "service/model/config.h"
 #include "service/util/cleanup.h"
+#include "tests/unit/key-samples.h"
 #include "tests/unit/test.h"
 
 static int check(const char *key, const char *value, char **ret_message) {
@@ -234,6 +235,32 @@ TEST(lines_for_liblxc) {
                 if ((r >= 0) != !!cases[i].text)
                         g_error("\"%s\"", cases[i].value);
                 g_assert_cmpstr(text, ==, cases[i].text);
+        }
+}
+
+/* Each row, in each of its scopes. */
+TEST(every_key_has_a_good_and_a_bad_value) {
+        for (const ConfigKey *row = config_key_table(); row->name; row++) {
+                const KeySample *sample = key_sample(row);
+                const char *const values[] = { sample->good, sample->bad };
+
+                for (size_t i = 0; i < ELEMENTSOF(values); i++) {
+                        g_autoptr(GVariant) set = NULL;
+
+                        if (!values[i])
+                                continue;
+                        set = g_variant_ref_sink(
+                                g_variant_new_parsed("{%s: %s}", sample->key, values[i]));
+                        for (unsigned scope = 1; scope <= row->scopes; scope <<= 1) {
+                                g_auto(Error) error = ERROR_INIT;
+
+                                if (!(row->scopes & scope))
+                                        continue;
+                                if ((config_check(set, NULL, scope, &error) >= 0) != (i == 0))
+                                        g_error("%s=%s: %s", sample->key, values[i],
+                                                error.message ?: "accepted");
+                        }
+                }
         }
 }
 
