@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <gcrypt.h>
+#include <lzma.h>
 
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
@@ -363,6 +364,52 @@ TEST(decoders_that_want_too_much_memory) {
         image_fixture_refuse(fixture, "zstd of 2 GiB", zstd_bad, ERROR_INVALID_IMAGE, "memory");
         image_fixture_refuse(fixture, "xz of 1.5 GiB", xz_bad, ERROR_INVALID_IMAGE, "emory");
         image_fixture_refuse(fixture, "xz of 4 GiB", xz_worst, ERROR_INVALID_IMAGE, "emory");
+}
+
+/* --- xz in blocks, which are decompressed at the same time -------------------------------- */
+
+/* An image with noise in it, in blocks of 64 KiB. */
+static GBytes *make_xz_blocks(void) {
+        g_autoptr(TarBuilder) builder = tar_builder_new(ARCHIVE_FORMAT_TAR_USTAR,
+                                                        ARCHIVE_FILTER_NONE);
+        lzma_mt options = { .threads = 2, .block_size = 64U << 10, .preset = 0,
+                            .check = LZMA_CHECK_CRC64 };
+        lzma_stream stream = LZMA_STREAM_INIT;
+        g_autoptr(GRand) noise = g_rand_new_with_seed(1);
+        g_autoptr(GString) text = g_string_new(NULL);
+        g_autoptr(GBytes) tar = NULL;
+        gsize size;
+        guint8 *out;
+
+        for (int i = 0; i < 100000; i++)
+                g_string_append_printf(text, "%08x", g_rand_int(noise));
+        tar_builder_add_image(builder);
+        tar_builder_add_file(builder, "rootfs/noise", text->str);
+        tar = tar_builder_finish(builder);
+        out = g_malloc(g_bytes_get_size(tar) + (1U << 20));
+        g_assert_cmpint(lzma_stream_encoder_mt(&stream, &options), ==, LZMA_OK);
+        stream.next_in = g_bytes_get_data(tar, &size);
+        stream.avail_in = size;
+        stream.next_out = out;
+        stream.avail_out = g_bytes_get_size(tar) + (1U << 20);
+        g_assert_cmpint(lzma_code(&stream, LZMA_FINISH), ==, LZMA_STREAM_END);
+        size = stream.total_out;
+        lzma_end(&stream);
+        return g_bytes_new_take(out, size);
+}
+
+TEST(xz_in_blocks) {
+        g_autoptr(ImageFixture) fixture = image_fixture_new_in_memory();
+        g_autoptr(GBytes) whole = make_xz_blocks(), cut = NULL, bad = NULL;
+        gsize size = g_bytes_get_size(whole);
+        g_autofree guint8 *copy = g_memdup2(g_bytes_get_data(whole, NULL), size);
+
+        accept(fixture, whole);
+        cut = g_bytes_new_from_bytes(whole, 0, size / 2);
+        image_fixture_refuse(fixture, "cut off", cut, ERROR_INVALID_IMAGE, "ends too early");
+        copy[size / 2] ^= 1;
+        bad = g_bytes_new(copy, size);
+        image_fixture_refuse(fixture, "one bit changed", bad, ERROR_INVALID_IMAGE, "corrupt");
 }
 
 /* --- Ends before the end ----------------------------------------------------------------- */

@@ -51,8 +51,11 @@
 #define JAIL_TIME_MAX_USEC (60 * 60 * G_TIME_SPAN_SECOND)
 /* An image of a gigabyte over half a megabit per second; a server that is slower is given up. */
 #define DOWNLOAD_TIME_MAX_USEC (6 * 60 * 60 * G_TIME_SPAN_SECOND)
-/* Names are looked up in threads; the system call filter keeps processes from being made. */
-#define DOWNLOAD_THREADS_MAX 16U
+/* Decompressors and the look-up of names have threads of their own; the system call filter keeps
+ * processes from being made. */
+#define JAIL_THREADS_MAX 16U
+/* What blocks that are decompressed at the same time may take, of JAIL_MEMORY_MAX. */
+#define JAIL_DECODER_MEMORY (G_GUINT64_CONSTANT(256) << 20)
 
 /* Ids 0 to 65535, which every container has, are what an image may hold. */
 #define IMAGE_ID_COUNT 65536U

@@ -59,6 +59,7 @@ static int read_archive(Worker *worker, ImagePart part, int archive_fd, int root
                 .input_fd = archive_fd,
                 .root_fd = root_fd,
                 .idmapped = idmapped,
+                .threads = true,
                 .stage = root_fd >= 0 ? "unpacking" : "checking the archive",
         };
         g_autoptr(GVariant) answer = NULL;

@@ -47,14 +47,18 @@ static const char *const allowed_for_writing[] = {
         "getdents64", "readlinkat", "fgetxattr", "flistxattr",
 };
 
-/* What connecting, looking up names, and threads take beside. */
+/* What connecting and looking up names take beside. */
 static const char *const allowed_for_network[] = {
         "bind", "connect", "getpeername", "getsockname", "getsockopt", "recvfrom", "recvmsg",
         "recvmmsg", "recvmmsg_time64", "sendmmsg", "sendto", "setsockopt", "shutdown",
         "poll", "ppoll", "ppoll_time64", "pipe2", "eventfd2", "openat",
-        "set_robust_list", "rseq", "sched_getaffinity", "sched_yield", "clock_nanosleep",
-        "clock_nanosleep_time64", "clock_getres", "clock_getres_time64", "uname", "sysinfo",
-        "getuid", "geteuid", "getgid", "getegid",
+        "clock_nanosleep", "clock_nanosleep_time64", "clock_getres", "clock_getres_time64", "uname",
+        "sysinfo", "getuid", "geteuid", "getgid", "getegid",
+};
+
+/* What threads take beside being made. */
+static const char *const allowed_for_threads[] = {
+        "set_robust_list", "rseq", "sched_getaffinity", "sched_yield",
 };
 
 /* clone()'s flags: which argument they are differs. */
@@ -133,8 +137,24 @@ static int add_rules(scmp_filter_ctx filter) {
         return r;
 }
 
+/* No process, but threads. */
+static int add_rules_for_threads(scmp_filter_ctx filter) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(allowed_for_threads); i++)
+                r = allow(filter, allowed_for_threads[i]);
+        if (r >= 0)
+                r = allow_where(filter, SCMP_SYS(clone),
+                                SCMP_CMP(CLONE_FLAGS_ARGUMENT, SCMP_CMP_MASKED_EQ, CLONE_THREAD,
+                                         CLONE_THREAD));
+        /* Its flags are in memory, where no filter sees them; the C library then takes clone(). */
+        if (r >= 0)
+                r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+        return r == -EDOM ? 0 : r;
+}
+
 /* Sockets of the Internet, of netlink (which addresses the host has decides the order of those of a
- * name), and pairs of one's own; no process, but threads. */
+ * name), and pairs of one's own. */
 static int add_rules_for_network(scmp_filter_ctx filter) {
         static const scmp_datum_t families[] = { AF_INET, AF_INET6, AF_NETLINK };
         static const scmp_datum_t fd_commands[] = { F_GETFL, F_SETFL, F_GETFD, F_SETFD };
@@ -154,14 +174,7 @@ static int add_rules_for_network(scmp_filter_ctx filter) {
         }
         if (r >= 0)
                 r = allow_where(filter, SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_EQ, FIONBIO));
-        if (r >= 0)
-                r = allow_where(filter, SCMP_SYS(clone),
-                                SCMP_CMP(CLONE_FLAGS_ARGUMENT, SCMP_CMP_MASKED_EQ, CLONE_THREAD,
-                                         CLONE_THREAD));
-        /* Its flags are in memory, where no filter sees them; the C library then takes clone(). */
-        if (r >= 0)
-                r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
-        return r == -EDOM ? 0 : r;
+        return r;
 }
 
 int jail_filter_load(const JailSpec *spec) {
@@ -175,6 +188,8 @@ int jail_filter_load(const JailSpec *spec) {
                 r = add_rules_for_writing(filter);
         if (r >= 0 && spec->network)
                 r = add_rules_for_network(filter);
+        if (r >= 0 && (spec->threads || spec->network))
+                r = add_rules_for_threads(filter);
         if (r >= 0 && spec->answer)
                 r = allow(filter, "recvmsg");
         if (r >= 0)

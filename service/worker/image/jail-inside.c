@@ -135,7 +135,7 @@ static int set_limits(const JailSpec *spec) {
                 { RLIMIT_MEMLOCK, 0 },
                 { RLIMIT_MSGQUEUE, 0 },
                 { RLIMIT_NOFILE, JAIL_FILES_MAX },
-                { RLIMIT_NPROC, spec->network ? DOWNLOAD_THREADS_MAX : 0 },
+                { RLIMIT_NPROC, spec->threads || spec->network ? JAIL_THREADS_MAX : 0 },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(limits); i++) {

@@ -198,12 +198,13 @@ static int bad_answer(const JailSpec *spec, Error *ret_error) {
 }
 
 /* Errors that the child may tell of; others would be made up. */
-static bool error_is_plausible(ErrorCode code) {
+static bool error_is_plausible(const JailSpec *spec, ErrorCode code) {
+        if (spec->network && (code == ERROR_TIMED_OUT || code == ERROR_NO_SUCH_FILE ||
+                              code == ERROR_BACKEND_FAILED))
+                return true;
         return code == ERROR_INVALID_IMAGE || code == ERROR_NO_SPACE ||
                code == ERROR_NOT_SUPPORTED || code == ERROR_LIMITS_EXCEEDED ||
-               code == ERROR_ACCESS_DENIED || code == ERROR_TIMED_OUT ||
-               code == ERROR_NO_SUCH_FILE || code == ERROR_BACKEND_FAILED ||
-               code == ERROR_FAILED;
+               code == ERROR_ACCESS_DENIED || code == ERROR_FAILED;
 }
 
 static int take_error(const JailSpec *spec, GVariant *content, Error *ret_error) {
@@ -214,7 +215,7 @@ static int take_error(const JailSpec *spec, GVariant *content, Error *ret_error)
             !g_variant_lookup(content, "message", "&s", &message))
                 return bad_answer(spec, ret_error);
         code = error_code_from_name(name);
-        if (code == _ERROR_INVALID || !error_is_plausible(code) || message[0] == '\0' ||
+        if (code == _ERROR_INVALID || !error_is_plausible(spec, code) || message[0] == '\0' ||
             strlen(message) > JAIL_ERROR_MAX || !text_is_printable(message))
                 return bad_answer(spec, ret_error);
         return error_set(ret_error, code, "%s", message);

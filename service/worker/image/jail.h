@@ -66,6 +66,7 @@ struct JailSpec {
         const char *stage; /* for the progress */
         JailAnswer answer; /* NULL: nothing may be asked */
         void *answer_userdata;
+        bool threads;      /* it may have some */
         bool network;      /* there is no directory, but the network, and `files` */
         const JailFile *files; /* ends with a NULL path */
         bool of_container; /* the other bounds of bounds.h, and no limit of time: whoever is at the

@@ -2,17 +2,20 @@
 #include "service/worker/image/tar-reader.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "service/util/cleanup.h"
 #include "service/worker/image/bounds.h"
 #include "service/worker/image/text.h"
+#include "service/worker/image/xz-reader.h"
 
 #define READ_SIZE (128U << 10)
 #define TAR_BLOCK_SIZE 512
 
 struct TarReader {
-        struct archive *filter; /* decompresses */
+        struct archive *filter; /* decompresses; or, */
+        XzReader *xz;           /* where there may be several processors for it, this */
         struct archive *tar;
         ArchiveProgress progress;
         void *userdata;
@@ -34,6 +37,7 @@ TarReader *tar_reader_free(TarReader *reader) {
                 (void) archive_read_free(reader->tar);
         if (reader->filter)
                 (void) archive_read_free(reader->filter);
+        (void) xz_reader_free(reader->xz);
         error_clear(&reader->error);
         g_free(reader->stream_buffer);
         g_free(reader);
@@ -77,28 +81,62 @@ static uint64_t count_trailing_zeros(const char *data, size_t size) {
         return n;
 }
 
+/* libarchive counts by itself; of what liblzma gives this is the beginning. */
+static int check_not_compressed(const void *data, size_t size, Error *ret_error) {
+        static const struct {
+                const char *bytes;
+                size_t size;
+        } magics[] = {
+                { "\xfd" "7zXZ", 5 }, { "\x1f\x8b", 2 }, { "BZh", 3 }, { "\x28\xb5\x2f\xfd", 4 },
+                { "\x04\x22\x4d\x18", 4 }, { "\x5d\0\0", 3 },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(magics); i++)
+                if (size >= magics[i].size && memcmp(data, magics[i].bytes, magics[i].size) == 0)
+                        return error_set(ret_error, ERROR_INVALID_IMAGE,
+                                         "The archive is compressed more than once");
+        return 0;
+}
+
+static int decompress(TarReader *reader, const void **ret_data, size_t *ret_size,
+                      Error *ret_error) {
+        la_int64_t offset;
+        int r;
+
+        if (reader->xz) {
+                r = xz_reader_read(reader->xz, ret_data, ret_size, ret_error);
+                return r < 0 || reader->unpacked > 0 ?
+                               r : check_not_compressed(*ret_data, *ret_size, ret_error);
+        }
+        r = archive_read_data_block(reader->filter, ret_data, ret_size, &offset);
+        if (r == ARCHIVE_EOF)
+                *ret_size = 0;
+        else if (r != ARCHIVE_OK)
+                return archive_failed(reader->filter, ret_error);
+        return 0;
+}
+
+static uint64_t get_position(const TarReader *reader) {
+        return reader->xz ? xz_reader_get_position(reader->xz) :
+                            (uint64_t) archive_filter_bytes(reader->filter, -1);
+}
+
 /* Gets the next piece of decompressed data; *ret_size is 0 at the end. */
 static int filter_read(TarReader *reader, const void **ret_data, size_t *ret_size,
                        Error *ret_error) {
         uint64_t zeros;
-        la_int64_t offset;
         int r;
 
-        r = archive_read_data_block(reader->filter, ret_data, ret_size, &offset);
-        if (r == ARCHIVE_EOF) {
-                *ret_size = 0;
-                return 0;
-        }
-        if (r != ARCHIVE_OK)
-                return archive_failed(reader->filter, ret_error);
+        r = decompress(reader, ret_data, ret_size, ret_error);
+        if (r < 0 || *ret_size == 0)
+                return r;
 
         zeros = count_trailing_zeros(*ret_data, *ret_size);
         reader->trailing_zeros = zeros == *ret_size ? reader->trailing_zeros + zeros : zeros;
         reader->unpacked += *ret_size;
         if (reader->archive_size > 0)
                 reader->progress(reader->userdata,
-                                 (double) archive_filter_bytes(reader->filter, -1) /
-                                         (double) reader->archive_size);
+                                 (double) get_position(reader) / (double) reader->archive_size);
         return check_amount(reader, reader->unpacked, ret_error);
 }
 
@@ -143,8 +181,12 @@ static int open_filter(TarReader *reader, int fd, Error *ret_error) {
                 archive_read_support_filter_xz,   archive_read_support_filter_lzma,
                 archive_read_support_filter_zstd, archive_read_support_filter_lz4,
         };
+        unsigned char magic[XZ_MAGIC_SIZE];
         struct archive_entry *entry;
 
+        if (reader->stream_fd < 0 && pread(fd, magic, sizeof(magic), 0) == sizeof(magic) &&
+            xz_has_magic(magic))
+                return xz_reader_open(fd, &reader->xz, ret_error);
         reader->filter = archive_read_new();
         if (!reader->filter)
                 g_error("Out of memory");
@@ -252,7 +294,7 @@ static int check_end(TarReader *reader, Error *ret_error) {
                                  "The archive is cut off: the mark at its end is missing");
         /* A decompressor stops at the end of its last stream, whatever follows. */
         if (reader->trailing_zeros < reader->unpacked - end ||
-            (uint64_t) archive_filter_bytes(reader->filter, -1) != reader->archive_size)
+            get_position(reader) != reader->archive_size)
                 return error_set(ret_error, ERROR_INVALID_IMAGE,
                                  "The archive has something after its end");
         return 0;
