@@ -4,15 +4,19 @@
  * berthd is killed before each step of a verb that lasts or that others see (failpoint.c), one
  * after the other until the verb gets through; likewise each worker of it. Whatever the moment: the
  * next berthd finds the verb done or undone, nothing in between, nothing left over, and the verb
- * can be done then. What was told to have succeeded is done.
+ * can be done then. What was told to have succeeded is done. The same when the power fails at that
+ * moment, and with it all that was not synced (shadow.h), what is in memory, and the containers.
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "service/util/cleanup.h"
+#include "service/util/fd.h"
+#include "tests/bus/shadow.h"
 #include "tests/bus/world.h"
 
 #define C1 "/org/berth1/container/c1"
@@ -156,8 +160,14 @@ static void run_well(Harness *h, const char *path, const char *method, const cha
                 g_error("%s on %s: %s", method, path, call->message);
 }
 
-static Harness *prepare(char **ret_failpoint) {
+static Harness *prepare(char **ret_failpoint, bool power) {
         Harness *h = harness_new_idle();
+        g_autofree char *shadow = g_build_filename(h->dir, "shadow", NULL);
+
+        if (power) {
+                (void) setenv("BERTH_SHADOW", shadow, 1);
+                (void) setenv("BERTH_SHADOW_OF", h->state_dir, 1);
+        }
 
         h->service = BERTHD_FAILPOINT;
         *ret_failpoint = g_build_filename(h->dir, "failpoint", NULL);
@@ -173,9 +183,69 @@ static Harness *prepare(char **ret_failpoint) {
         return h;
 }
 
+/* --- the power fails --- */
+
+/* Tells the shadow that what lies there now is what the disk holds. */
+static void begin_shadow(const char *path) {
+        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+        const char *name;
+
+        g_assert_cmpint(fd, >=, 0);
+        while (dir && (name = g_dir_read_name(dir))) {
+                g_autofree char *entry = g_build_filename(path, name, NULL);
+
+                begin_shadow(entry);
+        }
+        shadow_synced(fd);
+}
+
+static void copy_tree(const char *from, const char *to) {
+        const char *argv[] = { "cp", "-a", from, to, NULL };
+        int status;
+
+        g_assert_true(g_spawn_sync(NULL, (char **) argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL,
+                                   NULL, NULL, &status, NULL));
+        g_assert_cmpint(status, ==, 0);
+}
+
+/* Of the state what was synced comes back; volumes are the workers' matter and stay. */
+static void cut_power(Harness *h) {
+        g_autofree char *tree = g_build_filename(h->dir, "shadow", "tree", NULL);
+        g_autoptr(GPtrArray) restored = g_ptr_array_new_with_free_func(g_free);
+        g_autoptr(GDir) dir = g_dir_open(tree, 0, NULL);
+        const char *name;
+
+        if (h->service_pid > 0) {
+                GArray *workers = harness_open_workers(h);
+
+                harness_kill_service(h);
+                harness_wait_for_workers(workers);
+        }
+        harness_end_containers(h);
+        harness_remove_tree(h, "run");
+        g_assert_nonnull(dir);
+        while ((name = g_dir_read_name(dir))) {
+                g_autofree char *from = g_build_filename(tree, name, NULL);
+                g_autofree char *place = g_build_filename("state", name, NULL);
+
+                if (!g_file_test(from, G_FILE_TEST_IS_DIR) || g_str_equal(name, "mounts"))
+                        continue;
+                harness_remove_tree(h, place);
+                copy_tree(from, h->state_dir);
+                g_ptr_array_add(restored, g_build_filename(h->state_dir, name, NULL));
+        }
+        g_assert_cmpuint(restored->len, >, 0);
+        harness_remove_tree(h, "shadow");
+        for (guint i = 0; i < restored->len; i++)
+                begin_shadow(restored->pdata[i]);
+}
+
+/* --- berthd --- */
+
 /* Kills at step number `n`; false when the verb got through before it. */
 static bool kill_at(Harness *h, const Verb *verb, const char *failpoint, unsigned n,
-                    const char *stock) {
+                    const char *stock, bool power) {
         g_autofree char *number = g_strdup_printf("%u", n), *now = NULL;
         g_autoptr(Call) call = NULL;
         bool told, done, killed;
@@ -188,6 +258,8 @@ static bool kill_at(Harness *h, const Verb *verb, const char *failpoint, unsigne
         g_assert_cmpint(unlink(failpoint), ==, 0);
         /* It may be on its way out, killed behind its answer. */
         killed = h->service_pid == 0 || !told;
+        if (power)
+                cut_power(h);
         if (h->service_pid == 0)
                 harness_start_service(h, NULL);
         done = is_done(h, verb);
@@ -206,13 +278,13 @@ static bool kill_at(Harness *h, const Verb *verb, const char *failpoint, unsigne
 
 TEST(berthd_is_killed_at_every_step) {
         g_autofree char *failpoint = NULL;
-        g_autoptr(Harness) h = prepare(&failpoint);
+        g_autoptr(Harness) h = prepare(&failpoint, false);
         g_autofree char *stock = take_stock(h);
 
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++) {
                 unsigned n = 1;
 
-                while (kill_at(h, &verbs[i], failpoint, n, stock)) {
+                while (kill_at(h, &verbs[i], failpoint, n, stock, false)) {
                         n++;
                         g_assert_cmpuint(n, <, STEPS_MAX);
                 }
@@ -221,6 +293,28 @@ TEST(berthd_is_killed_at_every_step) {
                 printf("%-24s %u steps\n", verbs[i].method, n - 1);
         }
         (void) unsetenv("BERTH_FAILPOINT");
+}
+
+TEST(the_power_fails_at_every_step) {
+        g_autofree char *failpoint = NULL, *stock = NULL;
+        g_autoptr(Harness) h = NULL;
+
+        h = prepare(&failpoint, true);
+        stock = take_stock(h);
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++) {
+                unsigned n = 1;
+
+                /* Nothing runs after that. */
+                if (verbs[i].state_after)
+                        continue;
+                while (kill_at(h, &verbs[i], failpoint, n, stock, true)) {
+                        n++;
+                        g_assert_cmpuint(n, <, STEPS_MAX);
+                }
+                g_assert_cmpuint(n, >, 1);
+        }
+        (void) unsetenv("BERTH_FAILPOINT");
+        (void) unsetenv("BERTH_SHADOW");
 }
 
 /* --- workers --- */
@@ -267,7 +361,7 @@ static void kill_worker(Harness *h, const Verb *verb, const char *operation, con
 
 TEST(each_worker_is_killed) {
         g_autofree char *failpoint = NULL;
-        g_autoptr(Harness) h = prepare(&failpoint);
+        g_autoptr(Harness) h = prepare(&failpoint, false);
         g_autofree char *stock = NULL;
         unsigned n = 0;
 

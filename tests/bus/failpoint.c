@@ -16,6 +16,8 @@
 
 #include <glib.h>
 
+#include "tests/bus/shadow.h"
+
 int __real_fsync(int fd);
 int __wrap_fsync(int fd);
 int __real_renameat(int old_dir, const char *old_name, int new_dir, const char *new_name);
@@ -43,8 +45,13 @@ static void step(void) {
 }
 
 int __wrap_fsync(int fd) {
+        int r;
+
         step();
-        return __real_fsync(fd);
+        r = __real_fsync(fd);
+        if (r >= 0)
+                shadow_synced(fd);
+        return r;
 }
 
 int __wrap_renameat(int old_dir, const char *old_name, int new_dir, const char *new_name) {

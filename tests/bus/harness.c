@@ -388,8 +388,7 @@ Harness *harness_new(void) {
         return h;
 }
 
-/* Fake containers are to outlive berthd, but not the test. */
-static void end_containers(Harness *h) {
+void harness_end_containers(Harness *h) {
         g_autofree char *log = harness_read_log(h);
         g_auto(GStrv) lines = g_strsplit(log, "\n", -1);
 
@@ -423,7 +422,7 @@ static void assert_no_process_left(void) {
 void harness_free(Harness *h) {
         if (h->service_pid > 0)
                 harness_stop_service(h);
-        end_containers(h);
+        harness_end_containers(h);
         (void) mock_polkit_free(h->polkit);
         (void) client_free(h->root);
         (void) kill(h->bus_pid, SIGTERM);
