@@ -6,6 +6,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "service/bus/call.h"
+#include "service/bus/host-network.h"
 #include "service/bus/log-control.h"
 #include "service/bus/message.h"
 #include "service/bus/path.h"
@@ -191,8 +192,11 @@ void bus_flush(Bus *bus) {
         g_autoptr(GList) objects = g_hash_table_get_keys(bus->changed);
 
         g_hash_table_remove_all(bus->changed);
-        for (GList *o = objects; o; o = o->next)
+        for (GList *o = objects; o; o = o->next) {
+                if (((Object *) o->data)->kind == OBJECT_NETWORK)
+                        host_network_changed(bus->host_network, o->data);
                 announce(bus, o->data);
+        }
 }
 
 static int on_changed_source(sd_event_source *source, void *userdata) {
@@ -214,6 +218,8 @@ static void on_object_removed(Object *o, void *userdata) {
         Bus *bus = userdata;
         g_autofree char *path = bus_path_of(o->kind, o->name);
 
+        if (o->kind == OBJECT_NETWORK)
+                host_network_removed(bus->host_network, (Network *) o);
         g_hash_table_remove(bus->changed, o);
         if (g_hash_table_remove(bus->announced, o) && bus->is_named)
                 (void) sd_bus_emit_object_removed(bus->bus, path);
@@ -346,6 +352,8 @@ int bus_new(sd_event *event, Manager *manager, Bus **ret, Error *ret_error) {
                 r = sd_bus_match_signal_async(bus->bus, NULL, "org.freedesktop.DBus.Local", NULL,
                                               "org.freedesktop.DBus.Local", "Disconnected",
                                               on_disconnected, NULL, bus);
+        if (r >= 0)
+                r = host_network_new(bus->bus, manager, &bus->host_network);
         if (r < 0)
                 return error_set_errno(ret_error, -r, "Cannot attach the bus to the event loop");
         r = log_control_export(bus->bus);
@@ -385,6 +393,7 @@ Bus *bus_free(Bus *bus) {
         g_clear_pointer(&bus->announced, g_hash_table_unref);
         g_clear_pointer(&bus->changed, g_hash_table_unref);
         g_clear_pointer(&bus->waiting, g_ptr_array_unref);
+        bus->host_network = host_network_free(bus->host_network);
         sd_bus_flush_close_unref(bus->bus);
         for (const BusClass *const *c = bus_classes(); *c; c++)
                 g_clear_pointer(&((BusClass *) *c)->vtable, g_free);

@@ -88,6 +88,7 @@ struct Bus {
         sd_event_source *changed_source, *idle_source;
         GHashTable *senders;          /* unique name -> BusSender */
         GPtrArray *waiting;           /* BusCall of Job.Wait() */
+        struct HostNetwork *host_network;
         bool is_named; /* before that nobody listens, and no signal is sent */
         bool ending;
 };
