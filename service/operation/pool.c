@@ -158,6 +158,16 @@ static int new_job(Manager *m, const char *operation, Caller caller, const JobSt
         return 0;
 }
 
+/* Of the filesystem to be: recorded before it is made, so that whatever interrupts that, what is on
+ * the device is known as ours, and nothing else is. */
+static void choose_uuid(StoragePool *pool) {
+        g_autofree char *uuid = g_uuid_string_random();
+        g_autoptr(GVariant) old = pool->config, set = NULL;
+
+        set = g_variant_ref_sink(g_variant_new_parsed("{'volatile.uuid': %s}", uuid));
+        pool->config = config_merge(old, set, NULL);
+}
+
 int pool_create(Manager *m, Caller caller, const PoolCreate *args, Job **ret, Error *ret_error) {
         g_autoptr(StoragePool) pool = NULL;
         const char *source;
@@ -189,6 +199,8 @@ int pool_create(Manager *m, Caller caller, const PoolCreate *args, Job **ret, Er
                 g_free(pool->description);
                 pool->description = g_strdup(args->description);
         }
+        if (g_str_equal(args->driver, "btrfs") && g_str_has_prefix(source, "/dev/"))
+                choose_uuid(pool);
         r = new_job(m, "pool-create", caller, create_steps, pool, ret, ret_error);
         if (r < 0)
                 return r;

@@ -25,8 +25,9 @@
  * "state-dir" s. pool-path is the mount point or directory to be: STATE/mounts/NAME; a btrfs loop
  * file is STATE/disks/NAME.img and is mounted there (nosuid,nodev,noatime, user_subvol_rm_allowed
  * not), as is a btrfs on a block device ("source" begins with /dev/); an existing btrfs directory
- * or plain directory is bind-mounted there, so that a pool is always at its path. "uuid" s: "".
- * Result: "source" s, "uuid" s (of the btrfs on a device), "size" t. Undoes itself on failure. */
+ * or plain directory is bind-mounted there, so that a pool is always at its path. "uuid" s: that a
+ * btrfs on a block device is to get, "" elsewhere. Result: "source" s, "uuid" s (of the btrfs on a
+ * device), "size" t. Undoes itself on failure. */
 #define OPERATION_POOL_CREATE "storage.pool-create"
 /* Mounts a pool that exists. Same arguments as POOL_CREATE, "source" and "uuid" as its result gave
  * them ("": what is on the device, whatever it is). Result: "uuid" s, likewise. */

@@ -213,7 +213,7 @@ static int device_is_it(PoolSource *source, const char *path, int *ret_fd) {
                 return 0;
         text = format_id(id);
         /* Whoever brings it back knows where it is, not what it is called. */
-        if (!*source->uuid && g_str_equal(path, source->path)) {
+        if (source->adopts && !*source->uuid && g_str_equal(path, source->path)) {
                 g_free(source->uuid);
                 source->uuid = g_strdup(text);
         }
@@ -250,13 +250,19 @@ static int find_device(PoolSource *source, int *ret_fd, char **ret_path, Error *
 
 int pool_disk_make_device(PoolSource *source, Error *ret_error) {
         g_autofree char *label = g_strdup_printf("berth-%s", source->pool);
+        /* berthd has recorded the UUID: what a crash leaves on the device is known as ours. */
         const char *argv[] = {
-                "mkfs.btrfs", "--quiet", "--label", label, PROGRAM_FD_PATH, NULL,
+                "mkfs.btrfs", "--quiet", "--label", label, "--uuid", source->uuid,
+                PROGRAM_FD_PATH, NULL,
         };
         _cleanup_close_ int fd = -EBADF;
         uint8_t id[BTRFS_FSID_SIZE];
-        int r = open_device(source->path, O_RDWR | O_EXCL, &fd);
+        int r;
 
+        if (!*source->uuid)
+                return error_set(ret_error, ERROR_INVALID_ARGS,
+                                 "A storage pool on a block device needs a UUID");
+        r = open_device(source->path, O_RDWR | O_EXCL, &fd);
         if (r == -EBUSY)
                 return error_set(ret_error, ERROR_IN_USE, "The block device \"%s\" is in use",
                                  source->path);

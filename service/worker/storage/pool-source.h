@@ -29,13 +29,14 @@ typedef struct PoolSource {
         PoolSourceKind kind;
         char *pool;
         char *path;       /* of the directory, the loop file or the device */
-        char *uuid;       /* of the filesystem on a device, "" before there is one */
+        char *uuid;       /* that the filesystem on a device has or gets */
         char *image;      /* name of the loop file in disks_fd */
         uint64_t size;    /* of the loop file */
         int state_fd;
         int pools_fd;     /* STATE/mounts */
         int disks_fd;     /* STATE/disks, where there is a loop file */
         bool made;        /* the directory was not there */
+        bool adopts;      /* without a UUID: whatever btrfs is on the device is the pool's */
         mode_t old_mode;  /* of a directory that was given, before it became the pool's */
 } PoolSource;
 

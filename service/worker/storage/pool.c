@@ -258,6 +258,7 @@ int pool_mount(Worker *worker, GVariantDict *result, Error *ret_error) {
         r = pool_source_read(worker, &source, ret_error);
         if (r < 0)
                 return r;
+        source.adopts = true;
         r = mount_pool(&source, &fd, ret_error);
         if (r < 0) {
                 (void) error_set_errno(ret_error, -r, "Cannot mount storage pool \"%s\"",

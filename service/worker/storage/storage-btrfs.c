@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/btrfs.h>
 #include <linux/magic.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -14,6 +16,16 @@
 #include "service/util/path.h"
 #include "service/worker/storage/quota-btrfs.h"
 #include "service/worker/storage/subvolume.h"
+
+/* Of Linux 6.13, and not in every linux/btrfs.h yet. */
+struct subvolume_wait {
+        uint64_t subvolume;
+        uint32_t mode;
+        uint32_t count;
+};
+
+#define SUBVOLUME_WAIT _IOW(BTRFS_IOCTL_MAGIC, 65, struct subvolume_wait)
+#define SUBVOLUME_WAIT_FOR_QUEUED 1
 
 /*
  * Volumes are subvolumes. A container may make subvolumes of its own (systemd does, for
@@ -29,16 +41,41 @@ static int btrfs_check(int fd) {
         return st.f_type == BTRFS_SUPER_MAGIC ? 0 : -EOPNOTSUPP;
 }
 
+/* What was deleted goes in the background, and its room comes back with it: where there is none,
+ * waits for that. True when it is worth another try; an older kernel cannot say when. */
+static bool btrfs_wait_for_room(int fd) {
+        struct subvolume_wait wait = { .mode = SUBVOLUME_WAIT_FOR_QUEUED };
+        g_autofree uint64_t *ids = NULL;
+        size_t n = 0;
+
+        if (btrfs_util_deleted_subvolumes_fd(fd, &ids, &n) || n == 0)
+                return false;
+        /* Starts it. */
+        if (btrfs_util_sync_fd(fd) || ioctl(fd, SUBVOLUME_WAIT, &wait) < 0)
+                return false;
+        return btrfs_util_sync_fd(fd) == BTRFS_UTIL_OK;
+}
+
 static int btrfs_create(int dir_fd, const char *name) {
-        return btrfs_util_create_subvolume_fd(dir_fd, name, 0, NULL, NULL) ? -errno : 0;
+        for (bool again = false;; again = true) {
+                int r = btrfs_util_create_subvolume_fd(dir_fd, name, 0, NULL, NULL) ? -errno : 0;
+
+                if (r != -ENOSPC || again || !btrfs_wait_for_room(dir_fd))
+                        return r;
+        }
 }
 
 /* Taking a snapshot commits the transaction that it is part of: when it returns, it is on disk. */
 static int btrfs_snapshot(int source_fd, int dir_fd, const char *name, bool read_only) {
         int flags = read_only ? BTRFS_UTIL_CREATE_SNAPSHOT_READ_ONLY : 0;
 
-        return btrfs_util_create_snapshot_fd2(source_fd, dir_fd, name, flags, NULL, NULL) ? -errno
-                                                                                         : 0;
+        for (bool again = false;; again = true) {
+                int r = btrfs_util_create_snapshot_fd2(source_fd, dir_fd, name, flags, NULL, NULL)
+                                ? -errno : 0;
+
+                if (r != -ENOSPC || again || !btrfs_wait_for_room(dir_fd))
+                        return r;
+        }
 }
 
 static int btrfs_seal(int fd) {
