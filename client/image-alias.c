@@ -4,6 +4,7 @@
 #include "client/commands.h"
 #include "client/image.h"
 #include "client/image-record.h"
+#include "client/image-server.h"
 #include "client/table.h"
 #include "service/util/cleanup.h"
 
@@ -74,7 +75,7 @@ static int alias_list(Client *c, Error *ret_error) {
                                                 NULL };
         const char *filter = client_argument(c, 0);
         g_autoptr(Table) table = table_new(headings);
-        g_autoptr(GVariant) managed = NULL;
+        g_autofree char *server = NULL, *name = NULL;
         g_autoptr(GPtrArray) images = NULL;
         OutputFormat format;
         int r;
@@ -82,12 +83,11 @@ static int alias_list(Client *c, Error *ret_error) {
         r = output_format_parse(client_option(c, "format"), OUTPUT_TABLE, &format, ret_error);
         if (r < 0)
                 return r;
-        if (filter && g_str_has_prefix(filter, "local:"))
-                filter += strlen("local:");
-        r = client_get_managed(c, &managed, ret_error);
+        image_source_parse(filter ?: "", &server, &name);
+        filter = name;
+        r = image_get_all(c, server, &images, ret_error);
         if (r < 0)
                 return r;
-        images = objects_select(managed, OBJECT_IMAGE);
         for (size_t i = 0; i < images->len; i++) {
                 const Object *o = g_ptr_array_index(images, i);
                 g_autoptr(GPtrArray) aliases = image_aliases(o);
@@ -97,7 +97,7 @@ static int alias_list(Client *c, Error *ret_error) {
                 for (size_t j = 0; j < aliases->len; j++) {
                         const char *alias = g_ptr_array_index(aliases, j);
 
-                        if (filter && !strstr(alias, filter) &&
+                        if (!strstr(alias, filter) &&
                             !g_str_has_prefix(o->name, filter))
                                 continue;
                         table_add_row(table, alias_to_record(alias, o));
@@ -115,8 +115,8 @@ const Command image_alias_commands[] = {
           .run = alias_create },
         { "delete", "rm", "<alias>", "Take a name from its image", NULL, "i-", 1, 1,
           .run = alias_delete },
-        { "list", "ls", "[<part of alias>]", "List aliases", client_list_options, "-", 0, 1,
-          .run = alias_list },
+        { "list", "ls", "[<server>:][<part of alias>]", "List aliases", client_list_options, "-",
+          0, 1, .run = alias_list },
         { "rename", "mv", "<alias> <new alias>", "Rename an alias", NULL, "i-", 2, 2,
           .run = alias_rename },
         { NULL },

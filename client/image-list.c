@@ -155,17 +155,10 @@ static bool image_matches_all(Client *c, const Object *o) {
 static int get_images(Client *c, GPtrArray **ret, Error *ret_error) {
         const char *first = client_argument(c, 0) ?: "";
         g_autofree char *server = NULL, *name = NULL;
-        g_autoptr(GVariant) managed = NULL;
-        int r;
 
         if (!strchr(first, '='))
                 image_source_parse(first, &server, &name);
-        if (server)
-                return image_server_list(c, server, ret, ret_error);
-        r = client_get_managed(c, &managed, ret_error);
-        if (r >= 0)
-                *ret = objects_select(managed, OBJECT_IMAGE);
-        return r;
+        return image_get_all(c, server, ret, ret_error);
 }
 
 static Table *image_table_new(const GPtrArray *columns) {

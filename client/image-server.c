@@ -73,6 +73,18 @@ int image_server_list(Client *c, const char *server, GPtrArray **ret, Error *ret
         return 0;
 }
 
+int image_get_all(Client *c, const char *server, GPtrArray **ret, Error *ret_error) {
+        g_autoptr(GVariant) managed = NULL;
+        int r;
+
+        if (server)
+                return image_server_list(c, server, ret, ret_error);
+        r = client_get_managed(c, &managed, ret_error);
+        if (r >= 0)
+                *ret = objects_select(managed, OBJECT_IMAGE);
+        return r;
+}
+
 /* By alias for this machine, by ALIAS/ARCHITECTURE, or by a beginning of the fingerprint. */
 static bool is_called(const Object *o, const char *name, const char *machine) {
         const char *architecture = object_get_string(o, "Architecture");

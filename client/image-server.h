@@ -13,6 +13,8 @@ void image_source_parse(const char *argument, char **ret_server, char **ret_name
 
 /* What a server has, in the form of images of this machine. The array owns Object. */
 int image_server_list(Client *c, const char *server, GPtrArray **ret, Error *ret_error);
+/* The same of a server, or with NULL of this machine. */
+int image_get_all(Client *c, const char *server, GPtrArray **ret, Error *ret_error);
 /* One of them, by alias or beginning of a fingerprint. */
 int image_server_find(Client *c, const char *server, const char *name, Object **ret,
                       Error *ret_error);

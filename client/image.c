@@ -201,9 +201,13 @@ int run_image_edit(Client *c, Error *ret_error) {
         g_autofree char *yaml = NULL, *text = NULL;
         g_autoptr(GVariant) record = NULL;
         g_autoptr(Object) o = NULL;
+        g_autofree char *here = NULL;
         int r;
 
-        r = image_of_argument(c, &o, ret_error);
+        /* What is elsewhere is not ours to change. */
+        r = client_object_name(client_argument(c, 0), &here, ret_error);
+        if (r >= 0)
+                r = image_of_argument(c, &o, ret_error);
         if (r < 0)
                 return r;
         record = g_variant_ref_sink(image_to_editable(o));

@@ -153,7 +153,7 @@ static const Option add_options[] = {
           NULL },
         { "public", 0, NULL, "Every server is", NULL },
         { "accept-certificate", 0, NULL, NULL,
-          "put the certificate that is to be trusted into /etc/berth/certificates.pem" },
+          "put the certificate that is to be trusted into " BERTH_CONFIG_DIR "/certificates.pem" },
         { "auth-type", 0, "TYPE", NULL, NO_KEYS },
         { "domain", 0, "DOMAIN", NULL, NO_KEYS },
         { "global", 0, NULL, "Every server is there for all users", NULL },

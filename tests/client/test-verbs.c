@@ -399,7 +399,7 @@ TEST(settings_of_the_service_have_no_container) {
 
 TEST(image_servers) {
         g_autoptr(Fixture) f = fixture_new();
-        g_autoptr(Run) list = NULL, images = NULL, filtered = NULL, info = NULL;
+        g_autoptr(Run) list = NULL, images = NULL, filtered = NULL, info = NULL, aliases = NULL;
 
         list = RUN(f, 0, "remote", "list", "-f", "csv");
         EXPECT_OUT(list, "images,https://images.example.org,simplestreams");
@@ -423,6 +423,9 @@ TEST(image_servers) {
         info = RUN(f, 0, "image", "info", "images:alpine/3.19/riscv64");
         EXPECT_OUT(info, "Architecture: riscv64");
         RUN_ONLY(f, 4, "image", "info", "images:nothing");
+        aliases = RUN(f, 0, "image", "alias", "list", "images:alpine", "-f", "csv");
+        EXPECT_OUT(aliases, "alpine/3.19,bbbbbbbbbbbb,CONTAINER");
+        RUN_ONLY(f, 1, "image", "edit", "images:alpine/3.19");
         RUN_ONLY(f, 4, "image", "list", "none:");
 }
 
