@@ -317,6 +317,51 @@ TEST(the_power_fails_at_every_step) {
         (void) unsetenv("BERTH_SHADOW");
 }
 
+/* --- recovery --- */
+
+/* The records of `c3` and `v3` are lost, their files and the copies of their records are not. */
+static void lose_records(Harness *h) {
+        harness_stop_service(h);
+        harness_remove_tree(h, "state/containers/c3");
+        harness_remove_tree(h, "state/volumes/default:v3");
+        harness_start_service(h, NULL);
+        g_assert_false(world_has_object(h, C3));
+        g_assert_false(world_has_object(h, VOLUME("v3")));
+}
+
+/* What a killed recovery brought back stays, another brings the rest. */
+TEST(recovery_is_killed_at_every_step) {
+        g_autofree char *failpoint = NULL;
+        g_autoptr(Harness) h = prepare(&failpoint, false);
+        g_autofree char *stock = take_stock(h);
+        unsigned n = 1;
+
+        for (bool killed = true; killed; n++) {
+                g_autofree char *number = g_strdup_printf("%u", n), *now = NULL;
+                g_autoptr(Call) call = NULL;
+
+                g_assert_cmpuint(n, <, STEPS_MAX);
+                lose_records(h);
+                g_assert_true(g_file_set_contents(failpoint, number, -1, NULL));
+                call = run(h, PATH_ROOT, "Manager.Recover", "(@aa{sv} [], @a{sv} {})");
+                killed = call->error != NULL;
+                if (killed)
+                        HARNESS_WAIT(h, h->service_pid == 0);
+                g_assert_cmpint(unlink(failpoint), ==, 0);
+                if (h->service_pid == 0)
+                        harness_start_service(h, NULL);
+                if (killed)
+                        run_well(h, PATH_ROOT, "Manager.Recover", "(@aa{sv} [], @a{sv} {})");
+                g_assert_true(is_there(h, C3 "/snapshot/s0"));
+                g_assert_true(is_there(h, VOLUME("v3") "#s0"));
+                now = take_stock(h);
+                if (!g_str_equal(now, stock))
+                        g_error("killed at step %u, there is\n%sinstead of\n%s", n, now, stock);
+        }
+        g_assert_cmpuint(n, >, 2);
+        (void) unsetenv("BERTH_FAILPOINT");
+}
+
 /* --- workers --- */
 
 /* The operations that the verb asked of workers: "storage.container-create" etc. */

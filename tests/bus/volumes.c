@@ -376,7 +376,6 @@ TEST(a_failed_copy_leaves_nothing) {
         run_well(h->root, V1, "Volume.Copy", "('v2', @a{sv} {})");
 }
 
-/* What has expired goes by itself. */
 /* What a pool has of a volume whose record was lost is not taken for a new one's. */
 TEST(lost_files_are_kept) {
         g_autoptr(Harness) h = new_with_volume();
@@ -399,6 +398,7 @@ TEST(lost_files_are_kept) {
                   ERROR_INVALID_ARGS, "driver");
 }
 
+/* What has expired goes by itself. */
 TEST(snapshots_expire) {
         g_autoptr(Harness) h = new_with_volume();
 
