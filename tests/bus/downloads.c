@@ -378,7 +378,7 @@ static void grow_older(Harness *h, guint64 usec) {
 }
 
 TEST(expired) {
-        g_autoptr(Client) alice = NULL, bob = NULL, later = NULL;
+        g_autoptr(Client) alice = NULL, bob = NULL;
         g_autoptr(Harness) h = new_with_pool(&alice, &bob);
         g_autofree char *image = first_image(), *kept = NULL;
 
