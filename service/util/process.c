@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,6 +17,7 @@
 #include "service/util/fd.h"
 
 #define PROC_FILE_MAX 65536U
+#define TRACER_GRACE_SEC 2
 
 int process_read_file(pid_t pid, const char *file, char **ret) {
         g_autofree char *path = g_strdup_printf("/proc/%d/%s", pid, file);
@@ -49,12 +51,80 @@ pid_t process_fork(int cgroup_fd, uint64_t flags, int *ret_pidfd) {
         return (pid_t) pid;
 }
 
-int process_reap(int pidfd, int *ret_status) {
-        siginfo_t info = { 0 };
-
-        while (waitid(P_PIDFD, (id_t) pidfd, &info, WEXITED) < 0)
+/* What waitid() would say; 1 when it has something to say. */
+static int reap(int pidfd, siginfo_t *info, int flags) {
+        info->si_pid = 0;
+        while (waitid(P_PIDFD, (id_t) pidfd, info, WEXITED | flags) < 0)
                 if (errno != EINTR)
                         return -errno;
+        return info->si_pid > 0;
+}
+
+static int wait_for_exit(int pidfd) {
+        struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+        while (poll(&p, 1, -1) < 0)
+                if (errno != EINTR)
+                        return -errno;
+        return 0;
+}
+
+/* The process that traces the one behind the pidfd, 0 for none. */
+static pid_t get_tracer(int pidfd) {
+        static const char label[] = "\nTracerPid:\t";
+        g_autofree char *status = NULL;
+        const char *p;
+        pid_t pid;
+
+        if (fd_pidfd_get_pid(pidfd, &pid) < 0 || process_read_file(pid, "status", &status) < 0)
+                return 0;
+        p = strstr(status, label);
+        return p ? (pid_t) g_ascii_strtoll(p + strlen(label), NULL, 10) : 0;
+}
+
+static void kill_tracer(int pidfd) {
+        pid_t tracer = get_tracer(pidfd);
+        _cleanup_close_ int tracer_pidfd = tracer > 0 ? fd_pidfd_open(tracer) : -EBADF;
+
+        /* Still the one: its number has not come to belong to another. */
+        if (tracer_pidfd >= 0 && get_tracer(pidfd) == tracer)
+                (void) fd_pidfd_send_signal(tracer_pidfd, SIGKILL);
+}
+
+/* It has ended, but whoever traces it has the right to know first. One that does not take that
+ * right for a while is killed, so that nobody inside a container can keep us waiting. */
+static int reap_traced(int pidfd, siginfo_t *info) {
+        const struct timespec timeout = { .tv_sec = TRACER_GRACE_SEC };
+        sigset_t child, old;
+        int r;
+
+        (void) sigemptyset(&child);
+        (void) sigaddset(&child, SIGCHLD);
+        if (sigprocmask(SIG_BLOCK, &child, &old) < 0)
+                return -errno;
+        r = reap(pidfd, info, WNOHANG);
+        if (r == 0) {
+                (void) sigtimedwait(&child, NULL, &timeout);
+                r = reap(pidfd, info, WNOHANG);
+        }
+        (void) sigprocmask(SIG_SETMASK, &old, NULL);
+        if (r != 0)
+                return r;
+        kill_tracer(pidfd);
+        return reap(pidfd, info, 0);
+}
+
+int process_reap(int pidfd, int *ret_status) {
+        siginfo_t info = { 0 };
+        int r;
+
+        r = wait_for_exit(pidfd);
+        if (r >= 0)
+                r = reap(pidfd, &info, WNOHANG);
+        if (r == 0)
+                r = reap_traced(pidfd, &info);
+        if (r < 0)
+                return r;
         *ret_status = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0)
                                                  : W_EXITCODE(0, info.si_status);
         return 0;

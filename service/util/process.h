@@ -11,7 +11,8 @@
 /* fork() into the cgroup of that directory (or, with -EBADF, into our own). `flags` are CLONE_*
  * beyond those. Returns the pid, 0 in the child; the pidfd is the parent's. */
 pid_t process_fork(int cgroup_fd, uint64_t flags, int *ret_pidfd);
-/* Reaps a child; the status as wait() gives it. */
+/* Waits until a child has ended and reaps it; the status as wait() gives it. A process that traces
+ * it and takes no notice of its end is killed. */
 int process_reap(int pidfd, int *ret_status);
 
 /* When it started, in clock ticks since boot: with the pid, an identity that is never reused. */

@@ -5,6 +5,7 @@
  * library, so that it runs in a container that holds nothing but busybox.
  *
  *   attacker terminals   tries on its standard fds what terminals allow; prints how much worked
+ *   attacker traced      ends, traced by a process that never takes notice of that
  *   attacker watch FILE  goes for every helper of berth that shows up in /proc until FILE is there;
  *                        prints how often it saw one and what it got hold of
  */
@@ -151,7 +152,31 @@ static int watch(const char *until) {
         return EXIT_SUCCESS;
 }
 
+/* Ends while a child of its own traces it, which never asks how. */
+static int traced(void) {
+        pid_t self = getpid();
+        char byte = 0;
+        int ready[2];
+
+        if (pipe(ready) < 0)
+                return EXIT_FAILURE;
+        if (fork() == 0) {
+                if (ptrace(PTRACE_SEIZE, self, NULL, NULL) < 0)
+                        _exit(EXIT_FAILURE);
+                (void) close(ready[0]);
+                if (write(ready[1], "x", 1) != 1)
+                        _exit(EXIT_FAILURE);
+                (void) close(ready[1]);
+                for (;;)
+                        (void) pause();
+        }
+        (void) close(ready[1]);
+        return read(ready[0], &byte, 1) == 1 ? 7 : EXIT_FAILURE;
+}
+
 int main(int argc, char *argv[]) {
+        if (argc == 2 && strcmp(argv[1], "traced") == 0)
+                return traced();
         if (argc == 2 && strcmp(argv[1], "terminals") == 0)
                 return terminals();
         if (argc == 3 && strcmp(argv[1], "watch") == 0)

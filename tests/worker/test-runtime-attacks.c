@@ -499,6 +499,22 @@ TEST(no_terminal_comes_along) {
         assert_inside(c, "attacker terminals", "0\n");
 }
 
+/* Nobody inside keeps the worker from telling how a program ended. */
+TEST(a_tracer_that_takes_no_notice) {
+        g_autoptr(Container) c = container_new();
+
+        if (!c)
+                return;
+        add_attacker(c);
+        container_start(c);
+        {
+                g_auto(ExecResult) r = container_shell(c, "exec attacker traced");
+
+                g_assert_cmpint(r.status, ==, 7);
+        }
+        assert_inside(c, "echo goes on", "goes on\n");
+}
+
 /* --- the helper that enters ------------------------------------------------------------------ */
 
 static char *hash_of_worker(void) {
