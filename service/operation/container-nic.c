@@ -154,9 +154,11 @@ int container_nics_prepare_on(Manager *m, const char *network, Error *ret_error)
         int r = 0;
 
         g_hash_table_iter_init(&iter, m->objects[OBJECT_CONTAINER]);
-        while (r >= 0 && g_hash_table_iter_next(&iter, NULL, (void **) &c))
-                if (container_is_up(c))
-                        r = prepare_nics_of(m, c, network, ret_error);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &c)) {
+                int failed = container_is_up(c) ? prepare_nics_of(m, c, network, ret_error) : 0;
+
+                r = r < 0 ? r : MIN(failed, 0);
+        }
         return r;
 }
 

@@ -10,7 +10,8 @@
  * `devices`: all that the container has, expanded. */
 int container_nic_prepare(Manager *m, Container *c, GVariant *devices, const char *device,
                           GVariant *options, Error *ret_error);
-/* The same for all nics on a network of containers that run, when the network changes. */
+/* The same for all nics on a network of containers that run, when the network changes. The first
+ * error of those that there were. */
 int container_nics_prepare_on(Manager *m, const char *network, Error *ret_error);
 /* Whether the name that it wants for the host's end is free: what the firewall says of one would be
  * said of the other. */

@@ -172,8 +172,12 @@ static int step_up_failed(Job *job, Error *ret_error) {
 /* Containers that ran before addresses were chosen, or while the network had others. */
 static int step_up_addresses(Job *job, Error *ret_error) {
         NetworkJob *data = job->data;
+        g_auto(Error) error = ERROR_INIT;
 
-        return container_nics_prepare_on(job->manager, data->network->object.name, ret_error);
+        /* One of them is no reason to leave all the others without the network. */
+        if (container_nics_prepare_on(job->manager, data->network->object.name, &error) < 0)
+                log_warning("%s", error.message);
+        return JOB_STEP_DONE;
 }
 
 static const JobStep bring_up_steps[] = {
