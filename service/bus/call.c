@@ -187,6 +187,30 @@ static void add_object_details(BusCall *call) {
         bus_call_detail(call, "owner", owner);
 }
 
+static Container *container_of(const BusCall *call) {
+        if (!call->object)
+                return NULL;
+        if (call->object->kind == OBJECT_SNAPSHOT)
+                return manager_get_container_of(call->manager, (Snapshot *) call->object);
+        return call->object->kind == OBJECT_CONTAINER ? (Container *) call->object : NULL;
+}
+
+/* What lets its caller into a container is a verb like others for the owner, and one that looks
+ * inside for everybody else. Where the container is privileged, it lets him at the host. */
+static void require_for_entering(BusCall *call) {
+        Container *c = container_of(call);
+        const char *host = privilege_to_string(PRIVILEGE_HOST);
+
+        if (!c || call->access != BUS_OWNER || g_strcmp0(call->method->own_action, "use") != 0 ||
+            g_strcmp0(call->method->action, "enter") != 0 ||
+            !container_is_privileged(call->manager, c))
+                return;
+        call->own_action = call->action = host;
+        call->privilege = PRIVILEGE_HOST;
+        if (!g_variant_dict_contains(call->details, "keys"))
+                bus_call_detail(call, "keys", "security.privileged");
+}
+
 /* NULL: nobody need be asked. */
 static const char *needed_action(const BusCall *call) {
         bool own = call->object && call->object->owner == call->sender->uid;
@@ -288,8 +312,10 @@ static int run_once(BusCall *call, Error *ret_error) {
                 add_object_details(call);
                 r = call->method->prepare ? call->method->prepare(call, ret_error) : 0;
         }
-        if (r >= 0)
+        if (r >= 0) {
+                require_for_entering(call);
                 r = authorize(call, ret_error);
+        }
         g_variant_dict_clear(&details);
         call->details = NULL;
         if (r <= 0)

@@ -26,6 +26,9 @@ static int start_prepare(BusCall *call, Error *ret_error) {
         g_auto(PrivilegeChange) needed = { 0 };
 
         container_start_privilege(call->manager, container_of(call), &needed);
+        /* What was granted once is no leave to run as the host's root ever after. */
+        if (container_is_privileged(call->manager, container_of(call)))
+                needed.privilege = PRIVILEGE_HOST;
         if (needed.privilege > PRIVILEGE_USE)
                 bus_call_require(call, &needed);
         return 0;

@@ -137,6 +137,16 @@ int container_make_idmap(Manager *m, const Container *c, GVariant *config, IdMap
         return make_map(m, c->ids, config, ret, ret_error);
 }
 
+bool container_is_privileged(Manager *m, const Container *c) {
+        const char *value;
+        bool privileged;
+
+        if (container_is_up(c))
+                return idmap_is_host(c->facts.idmap);
+        value = container_get_expanded(m, c, "security.privileged");
+        return value && (config_parse_boolean(value, &privileged) < 0 || privileged);
+}
+
 IdMap *container_get_idmap(Manager *m, const Container *c) {
         g_autoptr(GVariant) config = NULL, devices = NULL;
         IdMap *map;

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "service/model/config-key.h"
 #include "service/model/config.h"
 #include "service/model/device.h"
 #include "service/operation/container-console.h"
@@ -157,15 +156,6 @@ static int add_nic(Job *job, const char *device, GVariant *options, void *userda
         return 0;
 }
 
-/* What can be configured (by a profile made for another version, say) and not be had yet. */
-static int check_supported(const Container *c, GVariant *config, Error *ret_error) {
-        if (!config_get_boolean(config, "security.privileged"))
-                return 0;
-        return error_set(ret_error, ERROR_NOT_SUPPORTED,
-                         "Container \"%s\" has security.privileged, which this version of berth "
-                         "cannot do; unset it", c->object.name);
-}
-
 static int start_args(Job *job, GVariant **ret, Error *ret_error) {
         ContainerJob *data = job->data;
         Container *c = data->container;
@@ -180,9 +170,7 @@ static int start_args(Job *job, GVariant **ret, Error *ret_error) {
         int r;
 
         container_expand(job->manager, c, &config, &devices);
-        r = check_supported(c, config, ret_error);
-        if (r >= 0)
-                r = limits_choose_cpus(job->manager, c, ret_error);
+        r = limits_choose_cpus(job->manager, c, ret_error);
         if (r < 0)
                 return r;
         g_variant_builder_init(&nics, G_VARIANT_TYPE("aa{ss}"));

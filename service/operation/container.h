@@ -72,6 +72,9 @@ int container_update_privilege(Manager *m, Container *c, const ContainerUpdate *
 /* Of the effective configuration, where it is not covered by what was granted for the container
  * and its profiles; PRIVILEGE_USE where it is. */
 void container_start_privilege(Manager *m, const Container *c, PrivilegeChange *ret);
+/* It has no user namespace of its own: as it runs, or else as it would. Whoever gets inside is as
+ * good as root on the host. */
+bool container_is_privileged(Manager *m, const Container *c);
 /* The class of the whole effective configuration. */
 Privilege container_get_privilege(Manager *m, const Container *c);
 /* ERROR_ACCESS_DENIED unless the caller was granted as much. */

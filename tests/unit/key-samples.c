@@ -47,6 +47,7 @@ static const KeySample samples[] = {
         { "security.nesting", "true", "perhaps" },
         { "security.privileged", "true", "perhaps" },
         { "security.protection.delete", "true", "perhaps" },
+        { "security.protection.shift", "true", "perhaps" },
         { "security.syscalls.allow", "read\nwrite", "[all]" },
         { "security.syscalls.deny", "mount errno 1", "[all]" },
         { "security.syscalls.deny_compat", "true", "perhaps" },

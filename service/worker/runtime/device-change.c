@@ -321,6 +321,7 @@ static int read_changes(Worker *worker, const CgroupHost *host, GArray *changes,
                         return r;
                 }
                 change.context.idmap = change.idmap;
+                change.context.host = host;
                 r = process_open(worker_take_fd(worker, changes->len), pid, &change.init);
                 g_array_append_val(changes, change);
                 if (r < 0)

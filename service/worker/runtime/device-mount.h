@@ -16,6 +16,7 @@
 
 #include "service/model/idmap.h"
 #include "service/util/error.h"
+#include "service/worker/runtime/cgroup.h"
 #include "service/worker/runtime/device-find.h"
 
 /* For whom: the container's owner, and which ids of the host are its. */
@@ -23,6 +24,7 @@ typedef struct DeviceContext {
         const char *container;
         uid_t owner;
         const IdMap *idmap;
+        const CgroupHost *host; /* for what runs */
 } DeviceContext;
 
 /* A disk: *ret_fd is the mount, or -EBADF where it is not required and its source is not there;

@@ -13,6 +13,7 @@
 #include "service/util/log.h"
 #include "service/util/path.h"
 #include "service/worker/runtime/device-inside.h"
+#include "service/worker/runtime/device-rules.h"
 #include "service/worker/runtime/device-stage.h"
 
 #define NODES_DIR "nodes"
@@ -103,6 +104,24 @@ static int lock(int path_fd) {
 
 /* --- one node --- */
 
+/* Where no user namespace keeps the container from devices, a rule does. */
+static int change_rule(const DeviceContext *context, const char *device, const DeviceNode *node,
+                       bool allow, Error *ret_error) {
+        int r = idmap_is_host(context->idmap)
+                        ? device_rules_change(context->host, context->container, node, allow) : 0;
+
+        if (r == -EOPNOTSUPP)
+                return error_set(ret_error, ERROR_NOT_SUPPORTED,
+                                 "Device \"%s\" of container \"%s\": on this host a privileged "
+                                 "container gets devices only when it is started; stop it first",
+                                 device, context->container);
+        if (r < 0)
+                return error_set_errno(ret_error, -r,
+                                       "Device \"%s\" of container \"%s\": cannot change what it "
+                                       "may use", device, context->container);
+        return 0;
+}
+
 static int put(const DeviceContext *context, const Process *init, const char *device,
                GVariant *options, const DeviceNode *node, Error *ret_error) {
         _cleanup_close_ int fd = device_mount_new_node(context, device, options, node, ret_error);
@@ -110,9 +129,14 @@ static int put(const DeviceContext *context, const Process *init, const char *de
 
         if (fd < 0)
                 return fd;
+        r = change_rule(context, device, node, true, ret_error);
+        if (r < 0)
+                return r;
         r = device_inside_place(init, fd, node->target, false);
-        return r < 0 ? device_inside_error(context->container, device, node->target, r, ret_error)
-                     : 0;
+        if (r >= 0)
+                return 0;
+        (void) change_rule(context, device, node, false, NULL);
+        return device_inside_error(context->container, device, node->target, r, ret_error);
 }
 
 static int take(const DeviceContext *context, const Process *init, int path_fd, const char *device,
@@ -126,7 +150,9 @@ static int take(const DeviceContext *context, const Process *init, int path_fd, 
                 return error_set_errno(ret_error, -r,
                                        "Device \"%s\" of container \"%s\" cannot be taken away",
                                        device, context->container);
-        return 0;
+        /* Where rules cannot be changed, it may still make a node for itself. */
+        r = change_rule(context, device, node, false, NULL);
+        return r == -EOPNOTSUPP ? 0 : r;
 }
 
 static int record_error(const DeviceContext *context, const char *device, int r,

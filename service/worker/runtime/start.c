@@ -26,6 +26,7 @@
 #include "service/worker/runtime/container-scope.h"
 #include "service/worker/runtime/device-forward.h"
 #include "service/worker/runtime/device-nic.h"
+#include "service/worker/runtime/device-rules.h"
 #include "service/worker/runtime/device-stage.h"
 #include "service/worker/runtime/disk-limits.h"
 #include "service/worker/runtime/failure-cause.h"
@@ -252,6 +253,13 @@ static int write_files(const Start *start, Error *ret_error) {
         r = limits_to_lines(start->host, start->config, start->cpus, &limits, ret_error);
         if (r < 0)
                 return r;
+        if (idmap_is_host(start->idmap)) {
+                r = device_rules_append(start->host, start->devices, limits);
+                if (r < 0)
+                        return error_set_errno(ret_error, -r,
+                                               "Cannot tell which devices container \"%s\" has",
+                                               start->name);
+        }
         config.limits = limits;
         r = container_config_format(&config, &text, ret_error);
         if (r < 0)
