@@ -54,7 +54,6 @@ static void look(Hotplug *h) {
         static const WorkerHandlers handlers = { .ended = on_ended };
         Container *c = h->container;
         g_auto(Error) error = ERROR_INIT;
-        g_autoptr(GVariant) args = NULL;
 
         h->again = h->worker;
         if (h->worker || !container_is_up(c) || c->init_fd < 0 ||

@@ -67,7 +67,7 @@ static const char *find_run(const char *start, const char *operation) {
 
 TEST(rules_come_before_the_nic) {
         g_autoptr(Harness) h = harness_new();
-        g_autofree char *log = NULL, *hwaddr = NULL, *c1 = NULL, *later = NULL;
+        g_autofree char *log = NULL, *c1 = NULL;
         const char *firewall, *start;
         g_auto(GStrv) lines = NULL;
 
