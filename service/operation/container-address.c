@@ -222,11 +222,24 @@ static int check_free(Manager *m, const char *container, GVariant *devices, cons
         return 0;
 }
 
+/* Of a network of another type than bridge only its name was seen before. */
+static int check_not_guarded(GVariant *options, Error *ret_error) {
+        const char *key;
+        GVariantIter iter;
+
+        g_variant_iter_init(&iter, options);
+        while (g_variant_iter_next(&iter, "{&s&s}", &key, NULL))
+                if (g_str_has_prefix(key, "security."))
+                        return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                         "\"%s\" is for nics on a network of type bridge", key);
+        return 0;
+}
+
 static int check_nic(Manager *m, const char *container, GVariant *devices, const char *device,
                      GVariant *options, Error *ret_error) {
         const char *name = device_get_network(options);
         const Network *network = name ? manager_find_network(m, name) : NULL;
-        int r = 0;
+        int r = network ? 0 : check_not_guarded(options, ret_error);
 
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(keys); i++) {
                 const char *value = config_get(options, keys[i]);
