@@ -121,10 +121,24 @@ static int add_veth(NicSocket *sock, GVariant *nic, unsigned parent, int namespa
         return r < 0 ? r : set_up_host_end(sock, host_name, parent);
 }
 
+/* libnl knows the first two. */
+static int ipvlan_mode(const char *word) {
+        static const char *const words[] = {
+                [IPVLAN_MODE_L2] = "l2",
+                [IPVLAN_MODE_L3] = "l3",
+                [IPVLAN_MODE_L3S] = "l3s",
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(words); i++)
+                if (g_str_equal(words[i], word))
+                        return (int) i;
+        return -EINVAL;
+}
+
 static int add_child(NicSocket *sock, GVariant *nic, unsigned parent, int namespace_fd) {
         bool ipvlan = is_type(nic, "ipvlan");
         g_autoptr(NicLink) link = ipvlan ? rtnl_link_ipvlan_alloc() : rtnl_link_macvlan_alloc();
-        int r, mode = ipvlan ? rtnl_link_ipvlan_str2mode(config_get(nic, "mode") ?: "l3s") : 0;
+        int r, mode = ipvlan ? ipvlan_mode(config_get(nic, "mode") ?: "l3s") : 0;
 
         if (!link || mode < 0)
                 return -EINVAL;
