@@ -134,7 +134,7 @@ static const Column column_table[] = {
         { 'n', "NAME", make_name },
         { 't', "TYPE", make_type },
         { 'u', "USED BY", make_users },
-        { 'U', NULL, NULL, "not all pools count what their volumes hold" },
+        { 'U', NULL, NULL, "'berth storage volume info' tells what a volume holds" },
 };
 
 static int columns_read(const char *letters, GPtrArray *columns, Error *ret_error) {
@@ -228,6 +228,31 @@ static void print_field(const char *label, const char *value) {
                 printf("%s: %s\n", label, shown);
 }
 
+/* Nothing where the pool does not count, or may not be asked. */
+static void print_usage(Client *c, const char *path) {
+        Call call = {
+                .path = path,
+                .interface = object_kind_to_interface(OBJECT_VOLUME),
+                .member = "GetDiskUsage",
+                .arguments = g_variant_new("(a{sv})", NULL),
+        };
+        Error error = { 0 };
+        guint64 used;
+
+        if (connection_call_many(c->connection, &call, 1, &error) < 0)
+                error_clear(&error);
+        if (call.reply && g_variant_is_of_type(call.reply, G_VARIANT_TYPE("(a{sv})"))) {
+                g_autoptr(GVariant) usage = g_variant_get_child_value(call.reply, 0);
+
+                if (g_variant_lookup(usage, "used", "t", &used)) {
+                        g_autofree char *text = format_size_binary(used);
+
+                        print_field("Usage", text);
+                }
+        }
+        call_done(&call);
+}
+
 static int volume_info(Client *c, Error *ret_error) {
         g_autofree char *path = NULL, *owner = NULL, *size = NULL, *created = NULL;
         g_autoptr(Object) o = NULL;
@@ -247,6 +272,7 @@ static int volume_info(Client *c, Error *ret_error) {
         print_field("Type", "custom");
         print_field("Content type", "filesystem");
         print_field("Owner", owner);
+        print_usage(c, path);
         print_field("Size", size ?: "");
         print_field("Created", created);
         volume_print_snapshots(o);

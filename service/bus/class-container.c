@@ -6,11 +6,11 @@
 #include "service/bus/class-container-files.h"
 #include "service/bus/class-container-metadata.h"
 #include "service/bus/container-archive.h"
+#include "service/bus/disk-usage.h"
 #include "service/bus/path.h"
 #include "service/model/config.h"
 #include "service/operation/container-state.h"
 #include "service/operation/container-wait.h"
-#include "service/operation/disk-usage.h"
 #include "service/operation/snapshot.h"
 #include "service/util/cleanup.h"
 
@@ -263,34 +263,6 @@ static int update(BusCall *call, Error *ret_error) {
 static int get_state(BusCall *call, Error *ret_error) {
         call->reply = g_variant_new("(@a{sv})", container_read_state(container_of(call)));
         return 0;
-}
-
-static void usage_found(GVariant *found, const Error *error, void *userdata) {
-        BusCall *call = userdata;
-        GVariantDict usage;
-        guint64 value;
-
-        if (error) {
-                bus_call_fail(call, error);
-                return;
-        }
-        g_variant_dict_init(&usage, NULL);
-        if (g_variant_lookup(found, "used", "t", &value))
-                g_variant_dict_insert(&usage, "used", "t", value);
-        if (g_variant_lookup(found, "size", "t", &value) && value > 0)
-                g_variant_dict_insert(&usage, "size", "t", value);
-        bus_call_reply(call, g_variant_new("(@a{sv})", g_variant_dict_end(&usage)));
-}
-
-static int get_disk_usage(BusCall *call, Error *ret_error) {
-        Job *job;
-        int r = disk_usage(call->manager, bus_call_caller(call), container_of(call), usage_found,
-                           call, &job, ret_error);
-
-        if (r < 0)
-                return r;
-        job_start(job);
-        return BUS_CALL_DEFERRED;
 }
 
 /* --- properties --- */
@@ -553,7 +525,7 @@ static const BusMethod methods[] = {
           BUS_PUBLIC, .act = get_state },
         { "GetDiskUsage", "a{sv}", "a{sv}", SD_BUS_PARAM(options) SD_BUS_PARAM(usage),
           BUS_OWNER, NULL, "manage", "measure the files of the container $(container)",
-          NULL, NULL, get_disk_usage },
+          NULL, NULL, bus_get_disk_usage },
         { "Update", "a{ss}asa{sv}", "",
           SD_BUS_PARAM(set) SD_BUS_PARAM(unset) SD_BUS_PARAM(options),
           BUS_OWNER, "use", "manage", "configure the container $(container)",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/bus/call.h"
+#include "service/bus/disk-usage.h"
 #include "service/bus/path.h"
 #include "service/operation/step.h"
 #include "service/operation/volume-archive.h"
@@ -309,6 +310,9 @@ static const BusMethod methods[] = {
         { "GetConfig", "a{sv}", "a{ss}", SD_BUS_PARAM(options) SD_BUS_PARAM(config),
           BUS_OWNER, NULL, "enter", "read the configuration of the volume $(volume) in $(pool)",
           NULL, NULL, get_config },
+        { "GetDiskUsage", "a{sv}", "a{sv}", SD_BUS_PARAM(options) SD_BUS_PARAM(usage),
+          BUS_OWNER, NULL, "manage-storage", "measure the files of the volume $(volume) in $(pool)",
+          NULL, NULL, bus_get_disk_usage },
         { "Update", "a{ss}asa{sv}", "",
           SD_BUS_PARAM(set) SD_BUS_PARAM(unset) SD_BUS_PARAM(options),
           BUS_OWNER, "use", "manage-storage", "change the volume $(volume) in $(pool)",

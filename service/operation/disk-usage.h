@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* What a container's root disk holds, as its pool counts it: see Container.GetDiskUsage(). */
+/* What a container's root disk or a volume holds, as its pool counts it: see GetDiskUsage(). */
 
 #include "service/operation/container.h"
 
@@ -10,5 +10,5 @@
 typedef void (*DiskUsageFunc)(GVariant *found, const Error *error, void *userdata);
 
 /* A job that looks; it may wait for the pool to be mounted. */
-int disk_usage(Manager *m, Caller caller, Container *c, DiskUsageFunc func, void *userdata,
-               Job **ret, Error *ret_error);
+int disk_usage(Manager *m, Caller caller, Object *o, DiskUsageFunc func, void *userdata, Job **ret,
+               Error *ret_error);

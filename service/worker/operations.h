@@ -91,8 +91,9 @@
  * directory ("containers" or "custom"), name, size (0: no limit), the size before, whether it is an
  * error (ERROR_NO_SPACE) when it holds more than that already. All or nothing. */
 #define OPERATION_VOLUME_RESIZE "storage.volume-resize"
-/* What volume containers/"container" s holds and may hold. Result: "used" t, "size" t (0: no
- * limit); empty while its pool does not count. */
+/* What volume containers/"container" s or custom/"volume" s holds and may hold. Result: "used" t,
+ * "size" t (0: no limit); empty while its pool does not count. */
+#define OPERATION_CONTAINER_USAGE "storage.container-usage"
 #define OPERATION_VOLUME_USAGE "storage.volume-usage"
 
 /* --- image: berth-worker-image ------------------------------------------------------------ */

@@ -135,6 +135,7 @@ static const struct {
         { "StoragePool.GetVolume", PATH_POOL, "('v1',)" },
         { "StoragePool.CreateVolume", PATH_POOL, "('new', @a{ss} {}, @a{sv} {})" },
         { "Volume.GetConfig", PATH_POOL "/volume/v1", "(@a{sv} {},)" },
+        { "Volume.GetDiskUsage", PATH_POOL "/volume/v1", "(@a{sv} {},)" },
         { "Volume.Update", PATH_POOL "/volume/v1", "(@a{ss} {}, @as [], @a{sv} {})" },
         { "Volume.Copy", PATH_POOL "/volume/v1", "('v2', @a{sv} {})" },
         { "Volume.Export", PATH_POOL "/volume/v1", "(handle 0, @a{sv} {})" },

@@ -720,6 +720,7 @@ static int volume_usage(Worker *worker, GVariantDict *result, Error *ret_error) 
         _(VOLUME_DELETE, fake_volume_delete) \
         _(VOLUME_RENAME, fake_volume_rename) \
         _(VOLUME_RESIZE, nothing) \
+        _(CONTAINER_USAGE, volume_usage) \
         _(VOLUME_USAGE, volume_usage) \
         _(VOLUME_SNAPSHOT_CREATE, fake_snapshot_create) \
         _(VOLUME_SNAPSHOT_DELETE, fake_snapshot_delete) \

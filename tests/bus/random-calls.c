@@ -413,7 +413,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Round, round_done)
 
 /* How much a volume holds may be asked by everybody. */
 static unsigned count_changing_runs(Harness *h) {
-        return harness_count_runs(h, "") - harness_count_runs(h, OPERATION_VOLUME_USAGE);
+        return harness_count_runs(h, "") - harness_count_runs(h, OPERATION_CONTAINER_USAGE) -
+               harness_count_runs(h, OPERATION_VOLUME_USAGE);
 }
 
 /* Who is refused whatever he asks for changes nothing, and no worker runs for him. */

@@ -130,14 +130,15 @@ static int image_delete(Worker *worker, GVariantDict *result, Error *ret_error) 
         return r < 0 ? r : volume_delete(pool, VOLUME_IMAGE, image, ret_error);
 }
 
-static int volume_usage(Worker *worker, GVariantDict *result, Error *ret_error) {
+static int get_usage(Worker *worker, const VolumeFamily *family, GVariantDict *result,
+                     Error *ret_error) {
         g_autoptr(Pool) pool = NULL;
-        const char *container;
+        const char *name;
         uint64_t used, size;
-        int r = open_pool_for(worker, "container", &pool, &container, ret_error);
+        int r = open_pool_for(worker, family->argument, &pool, &name, ret_error);
 
         if (r >= 0)
-                r = volume_get_size(pool, VOLUME_CONTAINER, container, &used, &size, ret_error);
+                r = volume_get_size(pool, family->kind, name, &used, &size, ret_error);
         if (r == -ENODATA)
                 return 0;
         if (r < 0)
@@ -152,6 +153,7 @@ static int volume_usage(Worker *worker, GVariantDict *result, Error *ret_error) 
         _(CONTAINER_COPY, VOLUME_COPY, volume_copy) \
         _(CONTAINER_DELETE, VOLUME_DELETE, delete_with_snapshots) \
         _(CONTAINER_RENAME, VOLUME_RENAME, rename_with_snapshots) \
+        _(CONTAINER_USAGE, VOLUME_USAGE, get_usage) \
         _(SNAPSHOT_CREATE, VOLUME_SNAPSHOT_CREATE, snapshot_create) \
         _(SNAPSHOT_DELETE, VOLUME_SNAPSHOT_DELETE, snapshot_delete) \
         _(SNAPSHOT_RENAME, VOLUME_SNAPSHOT_RENAME, snapshot_rename) \
@@ -183,7 +185,6 @@ int main(void) {
                 { OPERATION_IMAGE_DELETE, image_delete },
                 { OPERATION_VOLUME_CREATE, volume_create },
                 { OPERATION_VOLUME_RESIZE, volume_resize },
-                { OPERATION_VOLUME_USAGE, volume_usage },
                 FAMILY_OPERATIONS(CONTAINER_ROW)
                 FAMILY_OPERATIONS(VOLUME_ROW)
                 { NULL },
