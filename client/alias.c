@@ -185,7 +185,10 @@ static int alias_add(Client *c, Error *ret_error) {
         if (g_hash_table_contains(aliases, name))
                 return error_set(ret_error, ERROR_EXISTS, "There is an alias '%s' already", name);
         g_hash_table_replace(aliases, g_strdup(name), g_strdup(target));
-        return aliases_write(all, aliases, ret_error);
+        r = aliases_write(all, aliases, ret_error);
+        if (r >= 0)
+                client_say(c, "Alias %s added", name);
+        return r;
 }
 
 static int no_alias(const char *name, Error *ret_error) {
@@ -202,7 +205,10 @@ static int alias_remove(Client *c, Error *ret_error) {
                 return r;
         if (!g_hash_table_remove(aliases, client_argument(c, 0)))
                 return no_alias(client_argument(c, 0), ret_error);
-        return aliases_write(all, aliases, ret_error);
+        r = aliases_write(all, aliases, ret_error);
+        if (r >= 0)
+                client_say(c, "Alias %s removed", client_argument(c, 0));
+        return r;
 }
 
 static int alias_rename(Client *c, Error *ret_error) {
@@ -222,7 +228,10 @@ static int alias_rename(Client *c, Error *ret_error) {
         target = g_strdup(g_hash_table_lookup(aliases, old));
         g_hash_table_remove(aliases, old);
         g_hash_table_replace(aliases, g_strdup(name), target);
-        return aliases_write(all, aliases, ret_error);
+        r = aliases_write(all, aliases, ret_error);
+        if (r >= 0)
+                client_say(c, "Alias %s renamed to %s", old, name);
+        return r;
 }
 
 static int alias_list(Client *c, Error *ret_error) {

@@ -8,6 +8,7 @@
 #include "client/client.h"
 
 extern const Command admin_commands[];
+extern const Command alias_commands[];
 extern const Command config_commands[];
 extern const Command file_commands[];
 extern const Command image_commands[];

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/alias.h"
 #include "client/commands.h"
 #include "client/format.h"
 #include "client/help.h"
@@ -55,7 +56,6 @@ static int run_refused(Client *c, Error *ret_error) {
         static const struct {
                 const char *verb, *reason;
         } reasons[] = {
-                { "alias", "use an alias of your shell" },
                 { "cluster", "berth works on this machine only" },
                 { "project", "berth has no projects: every user owns his containers" },
                 { "query", "the service speaks D-Bus: use berth-call" },
@@ -75,6 +75,8 @@ static int run_refused(Client *c, Error *ret_error) {
 
 static const Command commands[] = {
         { "admin", NULL, NULL, "Set up this machine, and look at it", .children = admin_commands },
+        { "alias", NULL, NULL, "Manage words of your own for command lines",
+          .children = alias_commands },
         { "config", NULL, NULL, "Manage the configuration of containers",
           .children = config_commands },
         { "console", NULL, "<container>", "Attach to the console of a container", console_options,
@@ -136,7 +138,6 @@ static const Command commands[] = {
         { "storage", NULL, NULL, "Manage storage pools", .children = storage_commands },
         { "version", NULL, "", "Print the versions of client and service", NULL, "-", 0, 1,
           .run = run_version },
-        REFUSED("alias"),
         REFUSED("cluster"),
         REFUSED("project"),
         REFUSED("query"),
@@ -211,6 +212,7 @@ static int flush_output(int status) {
 }
 
 int main(int argc, char **argv) {
+        g_auto(GStrv) line = NULL; /* the client keeps words of it */
         g_autoptr(Client) c = client_new(&root);
         g_auto(Error) e = ERROR_INIT;
         int r;
@@ -223,6 +225,13 @@ int main(int argc, char **argv) {
                 /* A shell has no use for errors. */
                 (void) run_complete(c, NULL);
                 return flush_output(EXIT_SUCCESS);
+        }
+        r = alias_expand((const char *const *) argv, &line, &e);
+        if (r < 0)
+                return report(c, &e, false);
+        if (r > 0) {
+                argc = (int) g_strv_length(line);
+                argv = line;
         }
         r = client_parse(c, argc, argv, &e);
         if (r == 0)

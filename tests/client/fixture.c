@@ -125,6 +125,7 @@ Fixture *fixture_new_without_service(void) {
         g_assert_cmpint(chmod(f->directory, 0777), ==, 0);
         address = g_strdup_printf("unix:path=%s/bus", f->directory);
         g_assert_true(g_setenv("DBUS_SYSTEM_BUS_ADDRESS", address, TRUE));
+        g_assert_true(g_setenv("BERTH_CONF", f->directory, TRUE));
         g_assert_true(g_setenv("LC_ALL", "C.UTF-8", TRUE));
         g_assert_true(g_setenv("TZ", "UTC", TRUE));
         g_unsetenv("NO_COLOR");

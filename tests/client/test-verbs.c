@@ -70,6 +70,43 @@ TEST(delete_asks_when_it_shall) {
         fixture_expect_log(f, "c2 Delete");
 }
 
+TEST(aliases_stand_for_command_lines) {
+        g_autoptr(Fixture) f = fixture_new();
+        g_autoptr(Run) list = NULL, program = NULL, again = NULL, broken = NULL;
+
+        RUN_ONLY(f, 0, "alias", "add", "freeze", "pause");
+        RUN_ONLY(f, 0, "freeze", "c1");
+        fixture_expect_log(f, "c1 Freeze");
+        /* An alias may be a command's name, have several words, and say where the rest goes. */
+        RUN_ONLY(f, 0, "alias", "add", "stop now", "stop @ARGS@ --force");
+        RUN_ONLY(f, 0, "stop", "now", "c1");
+        fixture_expect_log(f, "c1 Stop ({'force': <true>},)");
+        RUN_ONLY(f, 0, "alias", "add", "say", "/bin/echo 'a b' @ARGS@ end");
+        program = RUN(f, 0, "say", "x");
+        g_assert_cmpstr(program->out, ==, "a b x end\n");
+        again = RUN(f, 5, "alias", "add", "say", "list");
+        EXPECT_ERR(again, "There is an alias 'say' already");
+        RUN_ONLY(f, 0, "alias", "rename", "say", "tell");
+        RUN_ONLY(f, 0, "alias", "rm", "freeze");
+        RUN_ONLY(f, 2, "freeze", "c1");
+        list = RUN(f, 0, "alias", "list", "-f", "csv");
+        g_assert_cmpstr(list->out, ==, "stop now,stop @ARGS@ --force\n"
+                                       "tell,/bin/echo 'a b' @ARGS@ end\n");
+        /* What is wrong with the file is said, and what is somebody else's stays. */
+        fixture_write(f, "config.yml", "default-remote: local\naliases: {x: list}\n");
+        RUN_ONLY(f, 0, "alias", "add", "w", "list");
+        {
+                g_autofree char *path = fixture_path(f, "config.yml"), *text = NULL;
+
+                g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+                g_assert_nonnull(strstr(text, "default-remote: local"));
+                g_assert_nonnull(strstr(text, "w: list"));
+        }
+        fixture_write(f, "config.yml", "aliases: [}");
+        broken = RUN(f, 2, "list");
+        EXPECT_ERR(broken, "config.yml");
+}
+
 TEST(move_and_rename_are_the_same) {
         g_autoptr(Fixture) f = fixture_new();
 
