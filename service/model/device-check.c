@@ -145,14 +145,14 @@ int device_check_hardware_id(const char *value, Error *ret_error) {
 }
 
 int device_check_pci(const char *value, Error *ret_error) {
+        static const char whole[] = "xxxx:xx:xx.x";
+        size_t n = strlen(value);
         /* The domain may be left out. */
-        const char *rest = strlen(value) == 12 ? value + 5 : value;
-        static const char pattern[] = "xxxx:xx:xx.x";
-        bool ok = strlen(rest) == 7;
+        const char *pattern = n == strlen(whole) ? whole : strchr(whole, ':') + 1;
+        bool ok = n == strlen(pattern);
 
-        for (size_t i = 0, skip = 12 - strlen(value); ok && value[i]; i++)
-                ok = pattern[skip + i] == 'x' ? g_ascii_isxdigit(value[i])
-                                              : value[i] == pattern[skip + i];
+        for (size_t i = 0; ok && i < n; i++)
+                ok = pattern[i] == 'x' ? g_ascii_isxdigit(value[i]) : value[i] == pattern[i];
         if (!ok)
                 return error_set(ret_error, ERROR_INVALID_DEVICE,
                                  "\"%.32s\" is no address of PCI such as 0000:01:00.0", value);

@@ -9,7 +9,7 @@
 #include "service/util/fd.h"
 
 /* A message for people longer than this comes from a worker that is not ours any more. */
-#define TEXT_MAX 4096U
+#define TEXT_MAX ((size_t) ERROR_MESSAGE_MAX)
 
 static void fds_close(int *fds, size_t n_fds) {
         for (size_t i = 0; i < n_fds; i++)
