@@ -214,27 +214,36 @@ static size_t fds_take(struct msghdr *message, int *fds, size_t max, bool *ret_s
         return n;
 }
 
+static ssize_t receive(int socket, struct msghdr *message, void *control, size_t control_size,
+                       int flags) {
+        ssize_t n;
+
+        do {
+                message->msg_control = control;
+                message->msg_controllen = control_size;
+                n = recvmsg(socket, message, MSG_CMSG_CLOEXEC | flags);
+        } while (n < 0 && errno == EINTR);
+        return n < 0 ? -errno : n;
+}
+
 ssize_t fd_receive(int socket, void *data, size_t size, int *fds, size_t *n_fds) {
         union {
                 struct cmsghdr header;
                 char buffer[CMSG_SPACE(sizeof(int) * FD_PASS_MAX)];
         } control = { 0 };
         struct iovec iov = { .iov_base = data, .iov_len = size };
-        struct msghdr message = {
-                .msg_iov = &iov,
-                .msg_iovlen = 1,
-                .msg_control = control.buffer,
-                .msg_controllen = sizeof(control.buffer),
-        };
+        struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
         bool surplus = false;
         size_t n_received;
         ssize_t n;
 
-        do
-                n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-        while (n < 0 && errno == EINTR);
+        n = receive(socket, &message, control.buffer, sizeof(control.buffer), 0);
+        /* The kernel looks for a message first and for the end of the socket then. Where both came
+         * in between, it tells of the end, and the message is still to be had. */
+        if (n == 0)
+                n = receive(socket, &message, control.buffer, sizeof(control.buffer), MSG_DONTWAIT);
         if (n < 0)
-                return -errno;
+                return n;
 
         n_received = fds_take(&message, fds, fds ? *n_fds : 0, &surplus);
         if (surplus || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {

@@ -79,4 +79,48 @@ TEST(a_message_too_long_is_refused) {
         g_assert_cmpint(fd_receive(theirs, &byte, 1, NULL, NULL), ==, -EMSGSIZE);
 }
 
+/* --- the end of a socket --- */
+
+#define HURRIED_SENDERS 30000
+
+static void *send_and_leave(void *data) {
+        int *sockets = data;
+
+        for (int i = 0; i < HURRIED_SENDERS; i++) {
+                int fd;
+
+                while ((fd = g_atomic_int_get(&sockets[i])) < 0)
+                        ;
+                g_assert_cmpint(fd_send(fd, "x", 1, NULL, 0), ==, 0);
+                (void) close(fd);
+        }
+        return NULL;
+}
+
+/* Who sends his last word and goes is heard, at whatever moment he is listened to. */
+TEST(the_last_message_comes_before_the_end) {
+        g_autofree int *sockets = g_new(int, HURRIED_SENDERS);
+        GThread *sender;
+
+        for (int i = 0; i < HURRIED_SENDERS; i++)
+                sockets[i] = -EBADF;
+        sender = g_thread_new("sender", send_and_leave, sockets);
+        for (int i = 0; i < HURRIED_SENDERS; i++) {
+                int pair[2];
+                ssize_t n;
+                char byte;
+
+                g_assert_cmpint(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                                           0, pair), ==, 0);
+                g_atomic_int_set(&sockets[i], pair[1]);
+                do
+                        n = fd_receive(pair[0], &byte, 1, NULL, NULL);
+                while (n == -EAGAIN);
+                g_assert_cmpint(n, ==, 1);
+                g_assert_cmpint(fd_receive(pair[0], &byte, 1, NULL, NULL), <=, 0);
+                (void) close(pair[0]);
+        }
+        (void) g_thread_join(sender);
+}
+
 TEST_MAIN()
