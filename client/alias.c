@@ -136,6 +136,7 @@ static int alias_apply(const char *name, const char *target, const char *program
 
 int alias_expand(const char *const *argv, GStrv *ret, Error *ret_error) {
         g_autoptr(GHashTable) aliases = NULL;
+        g_autofree char *path = config_path();
         const char *best = NULL;
         GHashTableIter iter;
         gpointer name;
@@ -144,6 +145,9 @@ int alias_expand(const char *const *argv, GStrv *ret, Error *ret_error) {
 
         /* What repairs a file that cannot be read must not need it. */
         if (!argv[0] || !argv[1] || *argv[1] == '-' || g_str_equal(argv[1], "alias"))
+                return 0;
+        /* There are none without a home, or for a service from which homes are hidden. */
+        if (access(path, R_OK) < 0)
                 return 0;
         r = aliases_read(NULL, &aliases, ret_error);
         if (r < 0)
