@@ -394,11 +394,17 @@ void harness_end_containers(Harness *h) {
 
         for (char **line = lines; *line; line++) {
                 guint64 pid;
+                int pidfd;
 
-                if (g_str_has_prefix(*line, "pid ") &&
-                    g_ascii_string_to_unsigned(*line + strlen("pid "), 10, 2, G_MAXINT32, &pid,
-                                               NULL))
-                        (void) kill((pid_t) pid, SIGKILL);
+                if (!g_str_has_prefix(*line, "pid ") ||
+                    !g_ascii_string_to_unsigned(*line + strlen("pid "), 10, 2, G_MAXINT32, &pid,
+                                                NULL))
+                        continue;
+                pidfd = fd_pidfd_open((pid_t) pid);
+                if (pidfd < 0)
+                        continue;
+                (void) fd_pidfd_send_signal(pidfd, SIGKILL);
+                harness_wait_for_process(pidfd);
         }
 }
 

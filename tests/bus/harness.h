@@ -56,7 +56,7 @@ void harness_start_service(Harness *h, const char *const *more);
 void harness_stop_service(Harness *h);
 /* SIGKILL, and waits. */
 void harness_kill_service(Harness *h);
-/* Ends the fake containers, which outlive berthd. */
+/* Ends the fake containers, which outlive berthd, and waits. */
 void harness_end_containers(Harness *h);
 /* Who has org.berth1, or NULL. To be freed. */
 char *harness_get_owner(Harness *h);

@@ -271,15 +271,13 @@ TEST(ephemeral_that_ended_meanwhile) {
 /* The machine was booted anew: everything below the run directory has gone. */
 TEST(after_a_boot) {
         g_autoptr(Harness) h = harness_new();
-        pid_t init;
 
         world_make_image(h);
         g_free(world_start_container(h->root, "c1"));
         run_job(h->root, PATH_ROOT, "Manager.CreateContainer",
                 world_create_args("c2", "{'start': <true>, 'ephemeral': <true>}"));
-        init = world_get_init(h->root, C1);
         harness_kill_service(h);
-        kill_and_wait(init);
+        harness_end_containers(h);
         harness_remove_tree(h, "run");
         harness_start_service(h, NULL);
         /* It ran when the host went down, so it comes up with it. */
@@ -289,16 +287,14 @@ TEST(after_a_boot) {
 /* What was to go with its end goes when the host took it; what has never run has not ended. */
 TEST(ephemeral_ones_after_a_boot) {
         g_autoptr(Harness) h = harness_new();
-        pid_t init;
 
         world_make_image(h);
         run_job(h->root, PATH_ROOT, "Manager.CreateContainer",
                 world_create_args("c1", "{'start': <true>, 'ephemeral': <true>}"));
         run_job(h->root, PATH_ROOT, "Manager.CreateContainer",
                 world_create_args("c2", "{'ephemeral': <true>}"));
-        init = world_get_init(h->root, C1);
         harness_kill_service(h);
-        kill_and_wait(init);
+        harness_end_containers(h);
         harness_remove_tree(h, "run");
         harness_start_service(h, NULL);
         HARNESS_WAIT(h, !world_has_object(h, C1));

@@ -286,8 +286,10 @@ TEST(renamed_and_updated) {
 TEST(expired_ones_go) {
         g_autoptr(Harness) h = new_with_container();
         g_autofree char *soon = g_strdup_printf(
-                "{'expires': <uint64 %" G_GINT64_FORMAT ">}", g_get_real_time() + G_USEC_PER_SEC);
+                "{'expires': <uint64 %" G_GINT64_FORMAT ">}",
+                g_get_real_time() + 3 * G_USEC_PER_SEC);
 
+        /* Not so soon that it is due while it is being made: that is seen to a minute later. */
         run_job(h->root, C1, "Container.CreateSnapshot", named("s2", "{'expires': <uint64 0>}"));
         run_job(h->root, C1, "Container.CreateSnapshot", named("s1", soon));
         HARNESS_WAIT(h, !world_has_object(h, C1 "/snapshot/s1"));
