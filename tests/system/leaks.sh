@@ -17,7 +17,7 @@ leaks_loops() {
 }
 
 leaks_snapshot() {
-        ps -eo args= | grep -vE '^(ps|grep|sed|bash) |polkitd|dbus-daemon' | sed 's/^/process /'
+        ps -eo args= | grep -vE '^(ps|grep|sed|bash) |^sort$|polkitd|dbus-daemon' | sed 's/^/process /'
         findmnt -rno TARGET | sed 's/^/mount /'
         ip -o link | awk -F ': ' '{ print "link " $2 }'
         nft list tables | sed 's/^/nftables /'
