@@ -95,3 +95,15 @@ int archive_write_to_file(Client *c, ObjectKind kind, const char *path, const ch
                 (void) unlink(temporary);
         return r;
 }
+
+GVariant *archive_export_options(Client *c, const char *alone) {
+        GVariantDict options;
+
+        g_variant_dict_init(&options, NULL);
+        if (client_option(c, "compression"))
+                g_variant_dict_insert(&options, "compression", "s",
+                                      client_option(c, "compression"));
+        if (client_flag(c, alone))
+                g_variant_dict_insert(&options, "without-snapshots", "b", TRUE);
+        return g_variant_dict_end(&options);
+}

@@ -25,3 +25,5 @@ int archive_write_to_fd(Client *c, ObjectKind kind, const char *path, const char
 /* The same, to a file that appears under its name only when it is complete. */
 int archive_write_to_file(Client *c, ObjectKind kind, const char *path, const char *member,
                           GVariant *options, const char *file, Error *ret_error);
+/* Options of Export() from --compression and the flag that leaves snapshots out (floating). */
+GVariant *archive_export_options(Client *c, const char *alone);

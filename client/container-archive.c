@@ -22,18 +22,6 @@ const Option container_import_options[] = {
         { NULL },
 };
 
-static GVariant *export_options_to_variant(Client *c) {
-        GVariantDict options;
-
-        g_variant_dict_init(&options, NULL);
-        if (client_option(c, "compression"))
-                g_variant_dict_insert(&options, "compression", "s",
-                                      client_option(c, "compression"));
-        if (client_flag(c, "instance-only"))
-                g_variant_dict_insert(&options, "without-snapshots", "b", TRUE);
-        return g_variant_dict_end(&options);
-}
-
 /* NAME.tar.gz and the like, where no file is given. */
 static char *default_file(Client *c, const char *path) {
         static const char *const extensions[][2] = {
@@ -67,12 +55,13 @@ int run_export(Client *c, Error *ret_error) {
                 if (isatty(STDOUT_FILENO))
                         return client_usage_error(ret_error,
                                                   "Cannot export a container to a terminal");
-                return archive_write_to_fd(c, kind, path, "Export", export_options_to_variant(c),
+                return archive_write_to_fd(c, kind, path, "Export",
+                                           archive_export_options(c, "instance-only"),
                                            STDOUT_FILENO, ret_error);
         }
         file = target ? g_strdup(target) : default_file(c, path);
-        r = archive_write_to_file(c, kind, path, "Export", export_options_to_variant(c), file,
-                                  ret_error);
+        r = archive_write_to_file(c, kind, path, "Export",
+                                  archive_export_options(c, "instance-only"), file, ret_error);
         if (r < 0)
                 return r;
         client_say(c, "Backup exported successfully!");

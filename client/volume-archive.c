@@ -21,18 +21,6 @@ const Option volume_import_options[] = {
         { NULL },
 };
 
-static GVariant *export_options_to_variant(Client *c) {
-        GVariantDict options;
-
-        g_variant_dict_init(&options, NULL);
-        if (client_option(c, "compression"))
-                g_variant_dict_insert(&options, "compression", "s",
-                                      client_option(c, "compression"));
-        if (client_flag(c, "volume-only"))
-                g_variant_dict_insert(&options, "without-snapshots", "b", TRUE);
-        return g_variant_dict_end(&options);
-}
-
 int volume_run_export(Client *c, Error *ret_error) {
         const char *target = client_argument(c, 2);
         g_autofree char *path = NULL, *file = NULL;
@@ -45,11 +33,12 @@ int volume_run_export(Client *c, Error *ret_error) {
                         return client_usage_error(ret_error,
                                                   "Cannot export a volume to a terminal");
                 return archive_write_to_fd(c, OBJECT_VOLUME, path, "Export",
-                                           export_options_to_variant(c), STDOUT_FILENO, ret_error);
+                                           archive_export_options(c, "volume-only"), STDOUT_FILENO,
+                                           ret_error);
         }
         file = g_strdup(target ?: "backup.tar.gz"); /* lxc's default */
-        r = archive_write_to_file(c, OBJECT_VOLUME, path, "Export", export_options_to_variant(c),
-                                  file, ret_error);
+        r = archive_write_to_file(c, OBJECT_VOLUME, path, "Export",
+                                  archive_export_options(c, "volume-only"), file, ret_error);
         if (r >= 0)
                 client_say(c, "Backup exported successfully!");
         return r;
