@@ -16,7 +16,10 @@ static int wait_for_end(BusCall *call, Error *ret_error) {
                 return bus_call_await_job(call, job);
         if (job->result == JOB_RESULT_DONE)
                 return 0;
-        return error_set(ret_error, job->error.code, "%s", job->error.message);
+        /* The job's error, as who waited for it was told: this call has not failed, and nothing was
+         * decided about it. */
+        bus_call_fail(call, &job->error);
+        return BUS_CALL_DEFERRED;
 }
 
 static int cancel(BusCall *call, Error *ret_error) {

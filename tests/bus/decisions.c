@@ -172,6 +172,23 @@ static void check_vanished(Harness *h, int journal) {
         expect(journal, "4243", "Container.GetConfig", "enter", "withdrawn");
 }
 
+/* That a worker was refused something is the job's end, not what anybody decided about a call. */
+static void check_jobs(Harness *h, Client *alice, int journal) {
+        g_autofree char *job = NULL;
+        g_autoptr(Call) first = NULL, second = NULL;
+
+        harness_plan(h, "storage.container-create",
+                     "error org.freedesktop.DBus.Error.AccessDenied The disk says no");
+        job = client_start_job(alice, PATH_ROOT, "Manager.CreateContainer",
+                               world_create_args("c2", "{}"));
+        first = client_wait_job(alice, job);
+        call_assert_error(first, ERROR_ACCESS_DENIED, "The disk says no");
+        expect(journal, "4242", "Manager.CreateContainer", "use", "granted");
+        second = client_wait_job(alice, job);
+        call_assert_error(second, ERROR_ACCESS_DENIED, "The disk says no");
+        expect_nothing(journal);
+}
+
 TEST(every_decision_is_recorded_once) {
         _cleanup_close_ int journal = open_journal();
         g_autoptr(Harness) h = harness_new_idle();
@@ -182,6 +199,7 @@ TEST(every_decision_is_recorded_once) {
         (void) unsetenv("JOURNAL_STREAM");
         world_make_image(h);
         check_grants(h, alice, bob, journal);
+        check_jobs(h, alice, journal);
         check_refusals(h, bob, journal);
         check_vanished(h, journal);
         g_assert_cmpint(umount2("/run", MNT_DETACH), ==, 0);
