@@ -229,10 +229,11 @@ void harness_plan(Harness *h, const char *operation, const char *directives) {
 
 void harness_open_gate(Harness *h, const char *operation) {
         g_autofree char *gate = g_strdup_printf("%s/plan/%s.gate", h->libexec_dir, operation);
-        /* Never blocks, and is a writer for all readers that come while it is open. */
         int fd = open(gate, O_RDWR | O_CLOEXEC);
 
         g_assert_cmpint(fd, >=, 0);
+        /* There to be read, and never read, as long as this is open: for all that come. */
+        g_assert_cmpint(write(fd, "", 1), ==, 1);
         g_array_append_val(h->gates, fd);
 }
 
