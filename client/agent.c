@@ -38,12 +38,13 @@ static void G_GNUC_NORETURN agent_exec(int notify_fd) {
         _exit(EXIT_FAILURE);
 }
 
-int agent_open(Agent *agent) {
+int agent_open(Agent *agent, AgentTerminal where) {
         int fds[2];
         _cleanup_close_ int ready = -EBADF, notify = -EBADF;
         struct pollfd p;
 
-        if (agent->pid > 0 || geteuid() == 0 || !isatty(STDIN_FILENO))
+        if (agent->pid > 0 || geteuid() == 0 ||
+            (where == AGENT_ON_INPUT && !isatty(STDIN_FILENO)))
                 return 0;
         if (pipe2(fds, O_CLOEXEC) < 0)
                 return -errno;

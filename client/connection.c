@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "client/agent.h"
 #include "client/format.h"
 #include "client/message.h"
 #include "client/object.h"
@@ -17,6 +16,7 @@ struct Connection {
         sd_bus *bus;
         ConnectionFlags flags;
         Agent agent;
+        bool asks; /* the first try may already ask */
 };
 
 int connection_open(ConnectionFlags flags, Connection **ret, Error *ret_error) {
@@ -143,6 +143,18 @@ static int call_once(Connection *c, const char *path, const char *interface, con
         return 0;
 }
 
+int connection_ask_at_once(Connection *c, AgentTerminal where, Error *ret_error) {
+        int r;
+
+        if (c->flags & CONNECTION_QUIET)
+                return 0;
+        r = agent_open(&c->agent, where);
+        if (r < 0)
+                return error_set_errno(ret_error, -r, "Cannot start pkttyagent");
+        c->asks = true;
+        return 0;
+}
+
 int connection_call(Connection *c, const char *path, const char *interface, const char *member,
                     GVariant *arguments, GVariant **ret_reply, Error *ret_error) {
         g_autoptr(GVariant) body = arguments ? g_variant_ref_sink(arguments) : NULL;
@@ -150,10 +162,10 @@ int connection_call(Connection *c, const char *path, const char *interface, cons
         g_auto(Error) e = ERROR_INIT;
         int r;
 
-        r = call_once(c, path, interface, member, body, false, &reply, &e);
-        if (r < 0 && e.code == ERROR_AUTH_REQUIRED && !(c->flags & CONNECTION_QUIET)) {
+        r = call_once(c, path, interface, member, body, c->asks, &reply, &e);
+        if (r < 0 && e.code == ERROR_AUTH_REQUIRED && !c->asks && !(c->flags & CONNECTION_QUIET)) {
                 error_clear(&e);
-                r = agent_open(&c->agent);
+                r = agent_open(&c->agent, AGENT_ON_INPUT);
                 if (r < 0)
                         return error_set_errno(ret_error, -r, "Cannot start pkttyagent");
                 r = call_once(c, path, interface, member, body, true, &reply, &e);

@@ -15,6 +15,7 @@
 #include <glib.h>
 #include <systemd/sd-bus.h>
 
+#include "client/agent.h"
 #include "service/util/error.h"
 
 typedef struct Connection Connection;
@@ -38,6 +39,9 @@ int connection_open(ConnectionFlags flags, Connection **ret, Error *ret_error);
 Connection *connection_free(Connection *c);
 sd_bus *connection_get_bus(Connection *c);
 
+/* For calls that cannot be made once more, since what they read is gone then: from now on the first
+ * try may ask, and the agent is there before it. */
+int connection_ask_at_once(Connection *c, AgentTerminal where, Error *ret_error);
 /* Consumes `arguments` when floating. */
 int connection_call(Connection *c, const char *path, const char *interface, const char *member,
                     GVariant *arguments, GVariant **ret_reply, Error *ret_error);

@@ -77,17 +77,32 @@ static GVariant *import_options_to_variant(Client *c) {
         return g_variant_dict_end(&options);
 }
 
+/* What an archive asks for is known when its beginning has been read, and a second try would find
+ * the rest: of a pipe, and of a file too, whose position is everybody's who has the fd. */
+static int import_passed(Client *c, const char *name, int archive, Job **ret, Error *ret_error) {
+        bool is_input = g_str_equal(client_argument(c, 0), "-");
+        int r = client_connect(c, ret_error);
+
+        if (r >= 0)
+                r = connection_ask_at_once(c->connection,
+                                           is_input ? AGENT_ON_ANY_TERMINAL : AGENT_ON_INPUT,
+                                           ret_error);
+        if (r < 0)
+                return r;
+        return job_start(c, OBJECT_MANAGER, BERTH_ROOT_PATH, "ImportContainer",
+                         g_variant_new("(hs@a{sv})", archive, name, import_options_to_variant(c)),
+                         ret, ret_error);
+}
+
 static int start_import(Client *c, const char *name, int archive, Relay *relay, Job **ret,
                         Error *ret_error) {
-        GVariant *options = import_options_to_variant(c);
         int fd, r;
 
         if (archive_is_passable(archive))
-                return job_start(c, OBJECT_MANAGER, BERTH_ROOT_PATH, "ImportContainer",
-                                 g_variant_new("(hs@a{sv})", archive, name, options), ret,
-                                 ret_error);
+                return import_passed(c, name, archive, ret, ret_error);
         r = job_start(c, OBJECT_MANAGER, BERTH_ROOT_PATH, "OpenContainerImport",
-                      g_variant_new("(s@a{sv})", name, options), ret, ret_error);
+                      g_variant_new("(s@a{sv})", name, import_options_to_variant(c)), ret,
+                      ret_error);
         if (r < 0)
                 return r;
         if (!g_variant_is_of_type(job_get_reply(*ret), G_VARIANT_TYPE("(oh)")))
