@@ -5,6 +5,7 @@
 
 #include "service/model/config.h"
 #include "service/model/device.h"
+#include "service/model/failure-cause.h"
 #include "service/operation/container-console.h"
 #include "service/operation/container-ids.h"
 #include "service/operation/container-nic.h"
@@ -20,6 +21,7 @@
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
 #include "service/util/log.h"
+#include "service/util/tail.h"
 #include "service/worker/operations.h"
 
 /* Calls `func` for each nic of the expanded devices; ends with the first that is not 0. */
@@ -199,9 +201,69 @@ static int start_args(Job *job, GVariant **ret, Error *ret_error) {
         return 0;
 }
 
+/* --- one that ends at once --- */
+
+static void forget_waits(ContainerJob *data) {
+        data->timer = sd_event_source_disable_unref(data->timer);
+        data->monitor_watch = process_watch_free(data->monitor_watch);
+}
+
+static void tell_end(Job *job) {
+        ContainerJob *data = job->data;
+        const char *name = data->container->object.name;
+        g_autofree char *path = container_log_path(job->manager, name, CONTAINER_LOG_CONSOLE);
+        g_autofree char *text = NULL, *words = NULL;
+        g_autoptr(GBytes) bytes = NULL;
+
+        forget_waits(data);
+        if (tail_read(path, LAST_WORDS_MAX, &bytes) >= 0) {
+                text = g_strndup(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
+                words = failure_cause_from_console(text);
+        }
+        job_step_done(job, error_set(&job->error, ERROR_BACKEND_FAILED,
+                                     "Container \"%s\" stopped as soon as it had started: %s%s",
+                                     name, words ? "the last words on its console are: " : "",
+                                     words ?: "its init ended without a word"));
+}
+
+static void on_monitor_ended(void *userdata) {
+        tell_end(userdata);
+}
+
+static int on_words_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
+        tell_end(userdata);
+        return 0;
+}
+
+static void on_words_cancel(Job *job) {
+        forget_waits(job->data);
+        job_step_done(job, error_set(&job->error, ERROR_CANCELLED, "The start was cancelled"));
+}
+
+/* Its monitor writes down what it has said, and then ends. */
+static int wait_for_last_words(Job *job, Error *ret_error) {
+        ContainerJob *data = job->data;
+        int r;
+
+        r = process_watch_new(job->manager->event, data->container->monitor_fd, on_monitor_ended,
+                              job, &data->monitor_watch);
+        if (r >= 0)
+                r = sd_event_add_time_relative(job->manager->event, &data->timer, CLOCK_MONOTONIC,
+                                               LAST_WORDS_USEC, 0, on_words_timeout, job);
+        if (r < 0)
+                return error_set_errno(ret_error, -r, "Cannot wait for the end of container \"%s\"",
+                                       data->container->object.name);
+        job->on_cancel = on_words_cancel;
+        return JOB_STEP_PENDING;
+}
+
+/* --- running it --- */
+
 static int start_run_done(Job *job, GVariant *result, int *fds, size_t n_fds, Error *ret_error) {
         ContainerJob *data = job->data;
         gint32 init_pid, monitor_pid;
+        pid_t pid;
+        int r;
 
         if (n_fds != 2 || !g_variant_lookup(result, "init-pid", "i", &init_pid) ||
             !g_variant_lookup(result, "monitor-pid", "i", &monitor_pid) || init_pid <= 1 ||
@@ -209,8 +271,14 @@ static int start_run_done(Job *job, GVariant *result, int *fds, size_t n_fds, Er
                 return error_set(ret_error, ERROR_FAILED,
                                  "The runtime worker's result is incomplete");
         job_warn_result(job, result);
-        return container_run_begin(job->manager, data->container, init_pid, TAKE_FD(fds[0]),
-                                   monitor_pid, TAKE_FD(fds[1]), ret_error);
+        r = container_run_begin(job->manager, data->container, init_pid, TAKE_FD(fds[0]),
+                                monitor_pid, TAKE_FD(fds[1]), ret_error);
+        if (r >= 0 || fd_pidfd_get_pid(data->container->init_fd, &pid) != -ESRCH)
+                return r;
+        error_clear(ret_error);
+        data->ended = true;
+        job_repeat_step(job);
+        return 0;
 }
 
 /* Rules that say what its nics may send are there before they are. */
@@ -234,6 +302,8 @@ int step_start_run(Job *job, Error *ret_error) {
         GVariant *args;
         int r;
 
+        if (((ContainerJob *) job->data)->ended)
+                return wait_for_last_words(job, ret_error);
         r = step_make_templates(job, ret_error);
         if (r == JOB_STEP_DONE)
                 r = guard(job, ret_error);

@@ -20,6 +20,7 @@ void container_job_free(void *p) {
         ContainerJob *data = p;
 
         sd_event_source_disable_unref(data->timer);
+        process_watch_free(data->monitor_watch);
         g_free(data->name);
         g_free(data);
 }

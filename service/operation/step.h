@@ -5,6 +5,7 @@
 
 #include "service/operation/container.h"
 #include "service/operation/manager.h"
+#include "service/watch/process-watch.h"
 
 /* What the jobs of containers carry; each uses what it needs. */
 typedef struct ContainerJob {
@@ -15,6 +16,8 @@ typedef struct ContainerJob {
         bool renamed;
         bool templates_made;  /* start: those of its image */
         bool guarded;         /* start: the firewall knows of its nics */
+        bool ended;           /* start: its init has gone already */
+        ProcessWatch *monitor_watch;
         sd_event_source *timer;
 } ContainerJob;
 

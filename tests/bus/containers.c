@@ -77,6 +77,26 @@ static void assert_dead(pid_t pid) {
 
 /* --- the ordinary life --- */
 
+/* Its init was there when the worker looked, and has gone when berthd does. */
+TEST(last_words_of_one_that_ends_at_once) {
+        g_autoptr(Harness) h = harness_new();
+        g_autoptr(Call) silent = NULL, end = NULL;
+
+        world_make_image(h);
+        g_free(world_make_container(h->root, "c1"));
+        harness_plan(h, "runtime.start", "set words the disk is on fire");
+        end = client_run_job(h->root, C1, "Container.Start", nothing());
+        call_assert_error(end, ERROR_BACKEND_FAILED,
+                          "the last words on its console are: the disk is on fire");
+        assert_state(h, C1, "stopped");
+        harness_plan(h, "runtime.start", "set words  ");
+        silent = client_run_job(h->root, C1, "Container.Start", nothing());
+        call_assert_error(silent, ERROR_BACKEND_FAILED, "without a word");
+        g_assert_cmpuint(harness_count_entries(h, "run/lxc"), ==, 0);
+        harness_plan(h, "runtime.start", NULL);
+        run_job(h->root, C1, "Container.Start", nothing());
+}
+
 TEST(life_cycle) {
         g_autoptr(Harness) h = harness_new();
         g_autoptr(Client) alice = client_new(h, UID_ALICE);

@@ -462,12 +462,8 @@ static int network_up(Worker *worker, GVariantDict *result, Error *ret_error) {
 
 /* --- runtime --- */
 
-static void on_power(int signal) {
-        _exit(0);
-}
-
-static void on_reboot(int signal) {
-        _exit(STATUS_REBOOT);
+static void on_end(int signal) {
+        _exit(signal == SIGPWR ? 0 : STATUS_REBOOT);
 }
 
 /* Its user namespace is mapped by the monitor; `ready` and `go` are their pipes. */
@@ -479,8 +475,8 @@ static void G_GNUC_NORETURN run_init(int ready, int go, bool privileged) {
             read(go, &byte, 1) != 1)
                 _exit(126);
         (void) prctl(PR_SET_PDEATHSIG, 0);
-        (void) signal(SIGPWR, setting("deaf") ? SIG_IGN : on_power);
-        (void) signal(SIGUSR1, on_reboot);
+        (void) signal(SIGPWR, setting("deaf") ? SIG_IGN : on_end);
+        (void) signal(SIGUSR1, on_end);
         (void) close_range(3, ~0U, 0);
         wait_for_ever();
 }
@@ -496,8 +492,10 @@ static void remember_pids(const char *lxc_path, pid_t init) {
 }
 
 /* Until somebody could find it, it ends with the worker, which may be killed at any time.
- * set monitor hang: does not end when init has. */
-static void G_GNUC_NORETURN run_monitor(int report, const IdMap *map, const char *lxc_path) {
+ * set monitor hang: does not end when init has. set words TEXT: init ends at once, and this is on
+ * its console then. */
+static void G_GNUC_NORETURN run_monitor(int report, const IdMap *map, const char *lxc_path,
+                                        const char *console) {
         g_autofree char *target = g_build_filename(lxc_path, RUNTIME_TARGET_FILE, NULL);
         int ready[2], go[2], status = 0;
         char byte = 0;
@@ -519,8 +517,12 @@ static void G_GNUC_NORETURN run_monitor(int report, const IdMap *map, const char
         (void) prctl(PR_SET_PDEATHSIG, 0);
         if (write(go[1], &byte, 1) != 1 || write(report, &init, sizeof(init)) != sizeof(init))
                 _exit(124);
-        (void) close_range(3, ~0U, 0);
+        (void) dup2(report, 3);
+        (void) close_range(4, ~0U, 0);
         (void) waitpid(init, &status, 0);
+        (void) close(3);
+        if (setting("words"))
+                (void) g_file_set_contents(console, setting("words"), -1, NULL);
         (void) g_file_set_contents(target, WIFEXITED(status) &&
                                    WEXITSTATUS(status) == STATUS_REBOOT ? "reboot" : "stop", -1,
                                    NULL);
@@ -545,11 +547,13 @@ static int read_map(Worker *worker, IdMap **ret, Error *ret_error) {
 /* set init PID, set monitor-pid PID: what are claimed to be their pids. */
 static int start(Worker *worker, GVariantDict *result, Error *ret_error) {
         g_autoptr(IdMap) map = NULL;
-        const char *lxc_path;
+        const char *lxc_path, *console;
         pid_t monitor, init;
         int report[2], r;
 
         r = worker_get_string(worker, "lxc-path", &lxc_path, ret_error);
+        if (r >= 0)
+                r = worker_get_string(worker, "console-log", &console, ret_error);
         if (r >= 0)
                 r = read_map(worker, &map, ret_error);
         if (r < 0)
@@ -558,7 +562,7 @@ static int start(Worker *worker, GVariantDict *result, Error *ret_error) {
                 return -errno;
         monitor = fork();
         if (monitor == 0)
-                run_monitor(report[1], map, lxc_path);
+                run_monitor(report[1], map, lxc_path, console);
         if (monitor < 0 || close(report[1]) < 0 ||
             read(report[0], &init, sizeof(init)) != sizeof(init))
                 return error_set(ret_error, ERROR_BACKEND_FAILED, "The fake container failed");
@@ -567,7 +571,9 @@ static int start(Worker *worker, GVariantDict *result, Error *ret_error) {
                               setting_number("monitor-pid", monitor));
         worker_add_result_fd(worker, fd_pidfd_open(init));
         worker_add_result_fd(worker, fd_pidfd_open(monitor));
-        return 0;
+        /* The monitor says no more once it has reaped it. */
+        return setting("words") && (kill(init, SIGKILL) < 0 || read(report[0], &init, 1) != 0)
+                       ? -errno : 0;
 }
 
 static int clean(Worker *worker, GVariantDict *result, Error *ret_error) {

@@ -12,6 +12,7 @@
 
 #include "service/model/config.h"
 #include "service/model/device.h"
+#include "service/model/failure-cause.h"
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
 #include "service/util/log.h"
@@ -29,7 +30,6 @@
 #include "service/worker/runtime/device-rules.h"
 #include "service/worker/runtime/device-stage.h"
 #include "service/worker/runtime/disk-limits.h"
-#include "service/worker/runtime/failure-cause.h"
 #include "service/worker/runtime/nic-limits.h"
 #include "service/worker/runtime/nic-record.h"
 #include "service/worker/runtime/nic-routed.h"
@@ -39,7 +39,6 @@
 #include "service/worker/runtime/wait.h"
 
 #define LOG_CAUSE_MAX (1U << 20)
-#define LAST_WORDS_MAX 4096
 #define STARTER "berth-start"
 
 /* berth-start finds no newuidmap with either of these, so liblxc writes the id maps itself: berthd
@@ -393,10 +392,15 @@ static char *read_last_words(const Start *start) {
         return failure_cause_from_console(text);
 }
 
-/* It ran, and does not any more. */
-static int describe_end(const Start *start, Error *ret_error) {
-        g_autofree char *cause = read_cause(start), *words = read_last_words(start);
+/* It ran, and does not any more. Its monitor copies the console to the log, and then ends. */
+static int describe_end(const Start *start, const Process *monitor, Error *ret_error) {
+        struct pollfd p = { .fd = monitor->pidfd, .events = POLLIN };
+        g_autofree char *cause = NULL, *words = NULL;
 
+        if (p.fd >= 0 && wait_poll(&p, 1, wait_deadline(LAST_WORDS_USEC)) == -ECANCELED)
+                return worker_cancelled(ret_error);
+        cause = read_cause(start);
+        words = read_last_words(start);
         return error_set(ret_error, ERROR_BACKEND_FAILED,
                          "Container \"%s\" stopped as soon as it had started: %s%s%s", start->name,
                          cause ?: (words ? "" : "its init ended without a word"),
@@ -508,7 +512,7 @@ static int report(const Start *start, Worker *worker, GVariantDict *result, Erro
         if (r >= 0)
                 r = find_init(start, &monitor, &init);
         if (r == -ESRCH)
-                return describe_end(start, ret_error);
+                return describe_end(start, &monitor, ret_error);
         if (r >= 0)
                 r = process_check_idmap(&init, start->idmap);
         if (r == -EPERM)

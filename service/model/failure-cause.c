@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "service/worker/runtime/failure-cause.h"
+#include "service/model/failure-cause.h"
 
 #include <stdbool.h>
 #include <string.h>
