@@ -458,6 +458,7 @@ void manager_job_finished(Manager *m, Job *job) {
         if (m->observer)
                 m->observer->job_finished(job, m->observer_userdata);
         network_restart_resolvers(m);
+        snapshot_timer_job_ended(m->snapshot_timer);
 }
 
 void manager_lifecycle(Manager *m, Container *c, const char *event, GVariant *details) {

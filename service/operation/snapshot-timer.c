@@ -8,7 +8,8 @@
 #include "service/operation/volume.h"
 #include "service/util/log.h"
 
-/* What is due while another job works on the container is tried again after this. */
+/* What is due while something else is done with the container is tried again when a job ends, and
+ * after this where it was no job. */
 #define RETRY_USEC (60 * (uint64_t) G_USEC_PER_SEC)
 /* How exactly: the kernel may join it with what others wait for. */
 #define ACCURACY_USEC ((uint64_t) G_USEC_PER_SEC)
@@ -213,6 +214,13 @@ static int on_look(sd_event_source *source, void *userdata) {
 void snapshot_timer_touch(SnapshotTimer *timer) {
         if (timer)
                 (void) sd_event_source_set_enabled(timer->look_source, SD_EVENT_ONESHOT);
+}
+
+void snapshot_timer_job_ended(SnapshotTimer *timer) {
+        if (!timer || !timer->retry)
+                return;
+        do_what_is_due(timer);
+        snapshot_timer_touch(timer);
 }
 
 void snapshot_timer_started(SnapshotTimer *timer, const Container *c) {

@@ -18,6 +18,8 @@ int snapshot_timer_new(Manager *m, SnapshotTimer **ret, Error *ret_error);
 void snapshot_timer_free(SnapshotTimer *timer);
 /* Something may have changed about what is due. Cheap; looks later. */
 void snapshot_timer_touch(SnapshotTimer *timer);
+/* A job has let go of what it worked on: what was due meanwhile is done now. */
+void snapshot_timer_job_ended(SnapshotTimer *timer);
 /* It runs now: what its schedule wants "@startup" is taken as soon as whoever started it is
  * done. */
 void snapshot_timer_started(SnapshotTimer *timer, const Container *c);

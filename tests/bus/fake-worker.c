@@ -7,7 +7,7 @@
  * directory "plan". plan/OPERATION, if there is one, holds directives, a line each:
  *
  *   progress FRACTION TEXT  tell it
- *   gate                    wait until there is something in the fifo plan/OPERATION.gate; cancellable
+ *   gate                    wait, cancellable, until something is in the fifo plan/OPERATION.gate
  *   deaf                    from here on SIGTERM is not heard
  *   fail ERROR TEXT         end with this error ("Busy" stands for org.berth1.Error.Busy)
  *   error NAME TEXT         say that this is the error, and end
@@ -43,6 +43,7 @@
 #include "service/worker/worker.h"
 #include "tests/bus/fake-archive.h"
 #include "tests/bus/fake-download.h"
+#include "tests/bus/fake-files.h"
 #include "tests/bus/fake-pool.h"
 
 /* Exit status by which an init asks for a reboot. */
@@ -697,26 +698,6 @@ static int file_push(Worker *worker, GVariantDict *result, Error *ret_error) {
         return r < 0 ? r : fd_copy(in, out, &(uint64_t) { 0 });
 }
 
-static int file_stat(Worker *worker, GVariantDict *result, Error *ret_error) {
-        g_variant_dict_insert(result, "type", "s", "directory");
-        g_variant_dict_insert(result, "uid", "u", 7U);
-        g_variant_dict_insert(result, "surplus", "s", "not told");
-        return 0;
-}
-
-static int file_list(Worker *worker, GVariantDict *result, Error *ret_error) {
-        g_variant_dict_insert_value(result, "entries",
-                                    g_variant_new_parsed("[('a', 'file'), ('b', 'directory')]"));
-        g_variant_dict_insert(result, "complete", "b", TRUE);
-        return 0;
-}
-
-static int volume_usage(Worker *worker, GVariantDict *result, Error *ret_error) {
-        g_variant_dict_insert(result, "used", "t", UINT64_C(12345));
-        g_variant_dict_insert(result, "size", "t", UINT64_C(0));
-        return 0;
-}
-
 /* --- table --- */
 
 #define OPERATIONS(_) \
@@ -741,8 +722,8 @@ static int volume_usage(Worker *worker, GVariantDict *result, Error *ret_error) 
         _(VOLUME_DELETE, fake_volume_delete) \
         _(VOLUME_RENAME, fake_volume_rename) \
         _(VOLUME_RESIZE, nothing) \
-        _(CONTAINER_USAGE, volume_usage) \
-        _(VOLUME_USAGE, volume_usage) \
+        _(CONTAINER_USAGE, fake_usage) \
+        _(VOLUME_USAGE, fake_usage) \
         _(VOLUME_SNAPSHOT_CREATE, fake_snapshot_create) \
         _(VOLUME_SNAPSHOT_DELETE, fake_snapshot_delete) \
         _(VOLUME_SNAPSHOT_RENAME, fake_snapshot_rename) \
@@ -774,8 +755,8 @@ static int volume_usage(Worker *worker, GVariantDict *result, Error *ret_error) 
         _(CONSOLE, console) \
         _(FILE_PULL, file_pull) \
         _(FILE_PUSH, file_push) \
-        _(FILE_STAT, file_stat) \
-        _(FILE_LIST, file_list) \
+        _(FILE_STAT, fake_file_stat) \
+        _(FILE_LIST, fake_file_list) \
         _(FILE_MAKE_DIRECTORY, nothing) \
         _(FILE_DELETE, nothing) \
         _(FILE_TEMPLATES, nothing) \

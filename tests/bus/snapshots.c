@@ -121,6 +121,18 @@ TEST(one_is_taken_at_the_start) {
         HARNESS_WAIT(h, count_snapshots(h, C1) == 2);
 }
 
+/* Two of one container cannot be deleted at a time; the second does not wait for a minute. */
+TEST(what_is_due_meanwhile_is_done_right_after) {
+        g_autoptr(Harness) h = new_with_container();
+
+        run_job(h->root, C1, "Container.CreateSnapshot", named("s1", "{'expires': <uint64 99>}"));
+        run_job(h->root, C1, "Container.CreateSnapshot", named("s2", "{'expires': <uint64 99>}"));
+        run_job(h->root, C1, "Container.CreateSnapshot", named("s3", "{'expires': <uint64 99>}"));
+        harness_stop_service(h);
+        harness_start_service(h, NULL);
+        HARNESS_WAIT(h, count_snapshots(h, C1) == 0);
+}
+
 TEST(names) {
         static const char *const bad[] = { "a/b", "..", ".x", "-x", "a b", "\xc3\xa4" };
         g_autoptr(Harness) h = new_with_container();
