@@ -105,6 +105,15 @@ static GVariant *network_of(const ContainerDetails *d) {
         return state ? g_variant_lookup_value(state, "network", G_VARIANT_TYPE("a{sa{st}}")) : NULL;
 }
 
+GVariant *container_interface(const ContainerDetails *d, const char *interface) {
+        GVariant *state = d->answers[DETAIL_STATE];
+        g_autoptr(GVariant) all = NULL;
+
+        if (state)
+                all = g_variant_lookup_value(state, "interfaces", G_VARIANT_TYPE("a{sa{sv}}"));
+        return all ? g_variant_lookup_value(all, interface, G_VARIANT_TYPE_VARDICT) : NULL;
+}
+
 GPtrArray *container_interfaces(const ContainerDetails *d) {
         g_autoptr(GVariant) addresses = object_get_value(d->container, "Addresses", "a(sssus)");
         g_autoptr(GVariant) network = network_of(d);
@@ -136,6 +145,21 @@ GVariant *container_counters(const ContainerDetails *d, const char *interface) {
                        : NULL;
 }
 
+/* "host-name" is "host_name" in LXD. */
+static void add_interface(GVariantBuilder *b, GVariant *interface) {
+        GVariantIter iter;
+        const char *key;
+        GVariant *value;
+
+        g_variant_iter_init(&iter, interface);
+        while (g_variant_iter_next(&iter, "{&sv}", &key, &value)) {
+                g_autofree char *name = g_strdelimit(g_strdup(key), "-", '_');
+
+                record_add(b, name, value);
+                g_variant_unref(value);
+        }
+}
+
 static GVariant *network_to_record(const ContainerDetails *d) {
         g_autoptr(GPtrArray) interfaces = container_interfaces(d);
         GVariantBuilder b;
@@ -144,6 +168,7 @@ static GVariant *network_to_record(const ContainerDetails *d) {
         for (size_t i = 0; i < interfaces->len; i++) {
                 const char *name = g_ptr_array_index(interfaces, i);
                 g_autoptr(GVariant) counters = container_counters(d, name);
+                g_autoptr(GVariant) interface = container_interface(d, name);
 
                 g_variant_builder_open(&b, G_VARIANT_TYPE("{sa{sv}}"));
                 g_variant_builder_add(&b, "s", name);
@@ -151,6 +176,8 @@ static GVariant *network_to_record(const ContainerDetails *d) {
                 record_add(&b, "addresses", addresses_to_records(d->container, name));
                 if (counters)
                         record_add(&b, "counters", counters_to_record(counters));
+                if (interface)
+                        add_interface(&b, interface);
                 g_variant_builder_close(&b);
                 g_variant_builder_close(&b);
         }

@@ -20,5 +20,7 @@ char *container_owner(const Object *o);
 GPtrArray *container_interfaces(const ContainerDetails *d);
 /* Those of one (a{st}), or NULL. */
 GVariant *container_counters(const ContainerDetails *d, const char *interface);
+/* What one is (a{sv} of GetState()'s "interfaces"), or NULL. */
+GVariant *container_interface(const ContainerDetails *d, const char *interface);
 /* What is known of it, a{sv}, floating. `snapshots` is consumed when floating. */
 GVariant *container_to_record(const ContainerDetails *d, GVariant *snapshots);

@@ -105,6 +105,32 @@ static void print_counters(GVariant *counters) {
         }
 }
 
+static void print_interface(GVariant *interface) {
+        static const struct {
+                const char *label, *key;
+                bool upper;
+        } fields[] = {
+                { "Type", "type", false },
+                { "State", "state", true },
+                { "Host interface", "host-name", false },
+                { "MAC address", "hwaddr", false },
+        };
+        guint32 mtu;
+
+        for (size_t i = 0; i < ELEMENTSOF(fields); i++) {
+                g_autofree char *shown = NULL, *upper = NULL;
+                const char *value;
+
+                if (!g_variant_lookup(interface, fields[i].key, "&s", &value))
+                        continue;
+                upper = g_ascii_strup(value, -1);
+                shown = format_printable(fields[i].upper ? upper : value);
+                printf("      %s: %s\n", fields[i].label, shown);
+        }
+        if (g_variant_lookup(interface, "mtu", "u", &mtu))
+                printf("      MTU: %u\n", mtu);
+}
+
 static void print_network(const ContainerDetails *d) {
         g_autoptr(GPtrArray) interfaces = container_interfaces(d);
 
@@ -113,9 +139,12 @@ static void print_network(const ContainerDetails *d) {
         for (size_t i = 0; i < interfaces->len; i++) {
                 const char *name = g_ptr_array_index(interfaces, i);
                 g_autoptr(GVariant) counters = container_counters(d, name);
+                g_autoptr(GVariant) interface = container_interface(d, name);
                 g_autofree char *shown = format_printable(name);
 
                 printf("    %s:\n", shown);
+                if (interface)
+                        print_interface(interface);
                 print_counters(counters);
                 print_addresses(d->container, name);
         }

@@ -261,7 +261,8 @@ static int update(BusCall *call, Error *ret_error) {
 }
 
 static int get_state(BusCall *call, Error *ret_error) {
-        call->reply = g_variant_new("(@a{sv})", container_read_state(container_of(call)));
+        call->reply = g_variant_new("(@a{sv})",
+                                    container_read_state(call->manager, container_of(call)));
         return 0;
 }
 

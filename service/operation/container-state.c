@@ -6,6 +6,7 @@
 
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
+#include "service/watch/address-watch.h"
 
 #define STATE_FILE_MAX (256U << 10)
 /* What is no limit in effect. */
@@ -120,6 +121,7 @@ static void add_cgroup_state(GVariantDict *state, const char *cgroups) {
 static void add_interface(GVariantBuilder *network, char *line) {
         g_autoptr(GPtrArray) numbers = g_ptr_array_new();
         char *colon = strchr(line, ':');
+        g_autofree char *name = NULL;
         g_auto(GStrv) words = NULL;
 
         if (!colon)
@@ -131,8 +133,10 @@ static void add_interface(GVariantBuilder *network, char *line) {
                         g_ptr_array_add(numbers, *word);
         if (numbers->len < 16)
                 return;
+        /* The container chooses it. */
+        name = g_utf8_make_valid(g_strchug(line), -1);
         g_variant_builder_open(network, G_VARIANT_TYPE("{sa{st}}"));
-        g_variant_builder_add(network, "s", g_strchug(line));
+        g_variant_builder_add(network, "s", name);
         g_variant_builder_open(network, G_VARIANT_TYPE("a{st}"));
         g_variant_builder_add(network, "{st}", "bytes-received",
                               g_ascii_strtoull(g_ptr_array_index(numbers, 0), NULL, 10));
@@ -158,7 +162,7 @@ static GVariant *read_network(const Container *c) {
         return g_variant_builder_end(&network);
 }
 
-GVariant *container_read_state(const Container *c) {
+GVariant *container_read_state(Manager *m, const Container *c) {
         g_autofree char *path = g_strdup_printf("/proc/%d/cgroup", c->facts.init_pid);
         g_autofree char *cgroups = NULL;
         GVariantDict state;
@@ -170,5 +174,7 @@ GVariant *container_read_state(const Container *c) {
         if (cgroups)
                 add_cgroup_state(&state, cgroups);
         g_variant_dict_insert_value(&state, "network", read_network(c));
+        g_variant_dict_insert_value(&state, "interfaces",
+                                    address_watch_read_links(m->address_watch, c->object.name));
         return g_variant_dict_end(&state);
 }

@@ -20,6 +20,7 @@
 #include "service/util/cleanup.h"
 #include "service/util/log.h"
 #include "service/watch/namespace-addresses.h"
+#include "service/watch/namespace-links.h"
 #include "service/watch/netlink-socket.h"
 
 /* A list that keeps changing while it is read is changing by messages that we get as well. */
@@ -29,9 +30,6 @@
 #define RESYNC_ACCURACY_USEC 1000
 /* How often the socket is read before an id is trusted: until it is empty, if that can be had. */
 #define DRAIN_TRIES 64
-
-typedef struct nl_msg NetlinkMessage;
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(NetlinkMessage, nlmsg_free)
 
 typedef struct Entry {
         AddressWatch *watch;
@@ -76,20 +74,6 @@ static void entry_touch(Entry *entry) {
         (void) sd_event_source_set_enabled(entry->watch->tell_source, SD_EVENT_ONESHOT);
 }
 
-/* A message of `type` with a header and room for attributes. */
-static struct nl_msg *message_new(int type, int flags, const void *header, size_t size) {
-        struct nl_msg *message = nlmsg_alloc_simple(type, flags);
-
-        if (!message || nlmsg_append(message, (void *) header, size, NLMSG_ALIGNTO) < 0)
-                g_error("Out of memory");
-        return message;
-}
-
-static void message_put(struct nl_msg *message, int type, int value) {
-        if (nla_put_s32(message, type, value) < 0)
-                g_error("Out of memory");
-}
-
 static void on_nsid(struct nlmsghdr *message, int nsid, void *userdata) {
         struct nlattr *attributes[NETNSA_MAX + 1];
         int *ret = userdata;
@@ -102,17 +86,19 @@ static void on_nsid(struct nlmsghdr *message, int nsid, void *userdata) {
 
 static int ask_nsid(AddressWatch *watch, int netns_fd, int *ret) {
         const struct rtgenmsg header = { .rtgen_family = AF_UNSPEC };
-        g_autoptr(NetlinkMessage) create = message_new(RTM_NEWNSID, 0, &header, sizeof(header));
-        g_autoptr(NetlinkMessage) get = message_new(RTM_GETNSID, 0, &header, sizeof(header));
+        g_autoptr(NetlinkMessage) create =
+                netlink_message_new(RTM_NEWNSID, 0, &header, sizeof(header));
+        g_autoptr(NetlinkMessage) get =
+                netlink_message_new(RTM_GETNSID, 0, &header, sizeof(header));
         int nsid = NSID_UNKNOWN, r;
 
-        message_put(create, NETNSA_FD, netns_fd);
-        message_put(create, NETNSA_NSID, -1); /* any */
+        netlink_message_put(create, NETNSA_FD, netns_fd);
+        netlink_message_put(create, NETNSA_NSID, -1); /* any */
         r = netlink_socket_ask(watch->ask_fd, nlmsg_hdr(create), NULL, NULL);
         if (r < 0 && r != -EEXIST)
                 return r;
 
-        message_put(get, NETNSA_FD, netns_fd);
+        netlink_message_put(get, NETNSA_FD, netns_fd);
         r = netlink_socket_ask(watch->ask_fd, nlmsg_hdr(get), on_nsid, &nsid);
         if (r < 0)
                 return r;
@@ -132,17 +118,17 @@ static int dump_once(Entry *entry) {
         const struct ifinfomsg link = { .ifi_family = AF_UNSPEC };
         const struct ifaddrmsg address = { .ifa_family = AF_UNSPEC };
         g_autoptr(NetlinkMessage) links =
-                message_new(RTM_GETLINK, NLM_F_DUMP, &link, sizeof(link));
+                netlink_message_new(RTM_GETLINK, NLM_F_DUMP, &link, sizeof(link));
         g_autoptr(NetlinkMessage) addresses =
-                message_new(RTM_GETADDR, NLM_F_DUMP, &address, sizeof(address));
+                netlink_message_new(RTM_GETADDR, NLM_F_DUMP, &address, sizeof(address));
         int r;
 
         namespace_addresses_clear(entry->addresses);
-        message_put(links, IFLA_TARGET_NETNSID, entry->nsid);
+        netlink_message_put(links, IFLA_TARGET_NETNSID, entry->nsid);
         r = netlink_socket_ask(entry->watch->ask_fd, nlmsg_hdr(links), on_dumped, entry);
         if (r < 0)
                 return r;
-        message_put(addresses, IFA_TARGET_NETNSID, entry->nsid);
+        netlink_message_put(addresses, IFA_TARGET_NETNSID, entry->nsid);
         return netlink_socket_ask(entry->watch->ask_fd, nlmsg_hdr(addresses), on_dumped, entry);
 }
 
@@ -432,4 +418,10 @@ GVariant *address_watch_get(AddressWatch *watch, const char *key) {
         const Entry *entry = g_hash_table_lookup(watch->entries, key);
 
         return entry ? g_variant_ref(entry->list) : NULL;
+}
+
+GVariant *address_watch_read_links(AddressWatch *watch, const char *key) {
+        const Entry *entry = g_hash_table_lookup(watch->entries, key);
+
+        return namespace_links_read(watch->ask_fd, entry ? entry->nsid : NSID_UNKNOWN);
 }

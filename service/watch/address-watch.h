@@ -40,5 +40,7 @@ void address_watch_remove(AddressWatch *watch, const char *key);
  * scopes first. The container chooses the interfaces' names; what is no UTF-8 in them is replaced.
  * A new reference; NULL for an unknown key. */
 GVariant *address_watch_get(AddressWatch *watch, const char *key);
+/* What the interfaces are now, as namespace_links_read() gives them; nothing for an unknown key. */
+GVariant *address_watch_read_links(AddressWatch *watch, const char *key);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AddressWatch, address_watch_free)

@@ -6,8 +6,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include <netlink/msg.h>
-
 #include "service/util/cleanup.h"
 
 /* The kernel never puts more into one datagram of a dump. */
@@ -142,4 +140,17 @@ int netlink_socket_ask(int fd, struct nlmsghdr *request, NetlinkSocketFunc func,
                                 func(m, nsid, userdata);
                 }
         }
+}
+
+NetlinkMessage *netlink_message_new(int type, int flags, const void *header, size_t size) {
+        NetlinkMessage *message = nlmsg_alloc_simple(type, flags);
+
+        if (!message || nlmsg_append(message, (void *) header, size, NLMSG_ALIGNTO) < 0)
+                g_error("Out of memory");
+        return message;
+}
+
+void netlink_message_put(NetlinkMessage *message, int type, int value) {
+        if (nla_put_s32(message, type, value) < 0)
+                g_error("Out of memory");
 }

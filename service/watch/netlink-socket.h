@@ -11,6 +11,7 @@
 
 #include <glib.h>
 #include <linux/netlink.h>
+#include <netlink/msg.h>
 
 /* The namespace that a message comes from has no id, being that of the socket. */
 #define NETLINK_SOCKET_OWN_NSID (-1)
@@ -28,3 +29,11 @@ int netlink_socket_read(int fd, NetlinkSocketFunc func, void *userdata);
 /* Sends one request and hands over the messages of the answer (`func` may be NULL). Returns what
  * the kernel says: 0 or -errno. */
 int netlink_socket_ask(int fd, struct nlmsghdr *request, NetlinkSocketFunc func, void *userdata);
+
+/* A message of `type` with its header and room for attributes, to be sent by netlink_socket_ask();
+ * and one attribute more. */
+typedef struct nl_msg NetlinkMessage;
+NetlinkMessage *netlink_message_new(int type, int flags, const void *header, size_t size);
+void netlink_message_put(NetlinkMessage *message, int type, int value);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(NetlinkMessage, nlmsg_free)

@@ -22,6 +22,11 @@ void fake_get_state(FakeCall *call) {
                 g_variant_builder_add(&network, "{s@a{st}}", "eth0",
                                       g_variant_builder_end(&counters));
                 g_variant_builder_add(&b, "{sv}", "network", g_variant_builder_end(&network));
+                g_variant_builder_add(&b, "{sv}", "interfaces",
+                                      g_variant_new_parsed(
+                                              "{'eth0': {'type': <'broadcast'>, 'state': <'up'>,"
+                                              " 'mtu': <@u 1500>, 'host-name': <'veth2a'>,"
+                                              " 'hwaddr': <'00:16:3e:12:34:56'>}}"));
         }
         call->reply->body = g_variant_new("(@a{sv})", g_variant_builder_end(&b));
 }

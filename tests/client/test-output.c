@@ -138,6 +138,8 @@ TEST(json_is_json) {
         g_assert_true(json_object_object_get_ex(network, "eth0", &found));
         /* As scripts for LXD ask for it. */
         EXPECT_OUT(r, "\"counters\":{\"bytes_received\":83650,");
+        EXPECT_OUT(r, "\"hwaddr\":\"00:16:3e:12:34:56\"");
+        EXPECT_OUT(r, "\"host_name\":\"veth2a\"");
         EXPECT_OUT(r, "\"cpu\":{\"usage\":25000000000}");
         EXPECT_OUT(r, "\"disk\":{\"root\":{\"usage\":184320,");
         EXPECT_OUT(r, "\"expanded_devices\":{\"eth0\":{\"network\":\"berthbr0\"");
@@ -159,7 +161,10 @@ TEST(info_looks_like_lxcs) {
                             "  CPU usage:\n    CPU usage (in seconds): 25\n");
         EXPECT_OUT(running, "    Memory (current): 69.01MiB\n");
         EXPECT_OUT(running, "    Memory (limit): 256.00MiB\n");
-        EXPECT_OUT(running, "    eth0:\n      Bytes received: 83.65kB\n");
+        EXPECT_OUT(running, "    eth0:\n      Type: broadcast\n      State: UP\n"
+                            "      Host interface: veth2a\n"
+                            "      MAC address: 00:16:3e:12:34:56\n      MTU: 1500\n"
+                            "      Bytes received: 83.65kB\n");
         EXPECT_OUT(running, "        inet:  10.1.2.3/24 (global)\n");
         g_assert_null(strstr(stopped->out, "Resources"));
         EXPECT_OUT(json, "\"memory\":{\"usage\":72362230,");

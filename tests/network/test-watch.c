@@ -160,6 +160,53 @@ TEST(a_lease_is_told_at_once) {
         g_free(calls.last_key);
 }
 
+/* "NAME: KEY=VALUE …" lines, keys as they come, but for bytes that nobody can foretell. */
+static void assert_links(AddressWatch *watch, const char *key, const char *expected) {
+        g_autoptr(GVariant) links = g_variant_ref_sink(address_watch_read_links(watch, key));
+        g_autoptr(GString) text = g_string_new(NULL);
+        GVariantIter iter;
+        GVariant *link;
+        const char *name;
+
+        g_variant_iter_init(&iter, links);
+        while (g_variant_iter_next(&iter, "{&s@a{sv}}", &name, &link)) {
+                g_autofree char *printed = g_variant_print(link, FALSE);
+
+                g_string_append_printf(text, "%s: %s\n", name, printed);
+                g_variant_unref(link);
+        }
+        g_assert_cmpstr(text->str, ==, expected);
+}
+
+TEST(interfaces_are_told_with_their_ends_on_the_host) {
+        g_autoptr(Event) event = event_new();
+        Calls calls = { 0 };
+        g_autoptr(AddressWatch) watch = watch_new(event, &calls);
+
+        /* Between "one" and "two" is a pair, one end of which has the number of another here. */
+        room_run("ip netns add one && ip netns add two && "
+                 "ip link add host0 type veth peer name eth0 netns one && "
+                 "ip -n one link set eth0 address 00:16:3e:00:00:01 mtu 1400 && "
+                 "ip -n one link set eth0 up && "
+                 "ip -n one link add eth1 address 00:16:3e:00:00:02 type veth peer name far "
+                 "index \"$(ip -o link show host0 | cut -d : -f 1)\" netns two && "
+                 "ip -n one link add \"$(printf '\\377x')\" address 00:16:3e:00:00:04 type bridge");
+        watch_add(watch, "one");
+        assert_links(watch, "one",
+                     "lo: {'type': <'loopback'>, 'state': <'down'>, 'mtu': <uint32 65536>}\n"
+                     "eth0: {'type': <'broadcast'>, 'state': <'up'>, 'mtu': <uint32 1400>, "
+                     "'hwaddr': <'00:16:3e:00:00:01'>, 'host-name': <'host0'>}\n"
+                     "eth1: {'type': <'broadcast'>, 'state': <'down'>, 'mtu': <uint32 1500>, "
+                     "'hwaddr': <'00:16:3e:00:00:02'>}\n"
+                     "\357\277\275x: {'type': <'broadcast'>, 'state': <'down'>, "
+                     "'mtu': <uint32 1500>, 'hwaddr': <'00:16:3e:00:00:04'>}\n");
+        assert_links(watch, "nobody", "");
+        room_run("ip netns del one; ip netns del two");
+        settle(event);
+        assert_links(watch, "one", "");
+        g_free(calls.last_key);
+}
+
 TEST(only_a_changed_list_is_told_and_once) {
         g_autoptr(Event) event = event_new();
         Calls calls = { 0 };
