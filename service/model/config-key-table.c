@@ -279,6 +279,16 @@ static const ConfigKey table[] = {
           .help = "how much a root disk in it may hold that has no size of its own, and a volume "
                   "that is made without one" },
 
+        { "core.proxy_http", CONFIG_SCOPE_SERVICE, CONFIG_CLASS_USE, "URL", config_check_proxy,
+          .live = true,
+          .help = "through which what is asked for by plain HTTP is: by berth, nothing" },
+        { "core.proxy_https", CONFIG_SCOPE_SERVICE, CONFIG_CLASS_USE, "URL", config_check_proxy,
+          .live = true,
+          .help = "through which image servers are asked: http, https or socks5; without a "
+                  "password, since everybody may read it" },
+        { "core.proxy_ignore_hosts", CONFIG_SCOPE_SERVICE, CONFIG_CLASS_USE, "hosts",
+          config_check_proxy_exceptions, .live = true,
+          .help = "which hosts, domains and addresses are asked without it, with commas" },
         { "images.auto_update_cached", CONFIG_SCOPE_SERVICE, CONFIG_CLASS_USE, "boolean",
           config_check_boolean, .live = true, .fallback = "true",
           .help = "whether images that came with a launch follow their server" },

@@ -13,6 +13,8 @@
 #define CONFIG_VALUE_MAX (64U << 10)
 /* The kernel's CONFIG_NR_CPUS is nowhere higher. */
 #define CPU_MAX 8192U
+#define PROXY_HOST_MAX 262U /* a name of DNS, a port */
+#define PROXY_EXCEPTIONS_MAX 4096U
 
 int config_parse_boolean(const char *value, bool *ret) {
         static const struct {
@@ -178,6 +180,37 @@ int config_check_compression(const char *value, Error *ret_error) {
                 return 0;
         return error_set(ret_error, ERROR_INVALID_CONFIG,
                          "There is no compression \"%.40s\": gzip, bzip2, xz, zstd or none", value);
+}
+
+int config_check_proxy(const char *value, Error *ret_error) {
+        static const char *const schemes[] = { "http://", "https://", "socks5://" };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(schemes); i++) {
+                const char *host = value + strlen(schemes[i]);
+                size_t n;
+
+                if (!g_str_has_prefix(value, schemes[i]))
+                        continue;
+                if (strchr(host, '@'))
+                        return error_set(ret_error, ERROR_INVALID_CONFIG,
+                                         "A proxy's URL has no user and password here: everybody "
+                                         "may read it");
+                n = strspn(host, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS ".-:[]");
+                if (n > 0 && n <= PROXY_HOST_MAX && (!host[n] || g_str_equal(host + n, "/")))
+                        return 0;
+        }
+        return error_set(ret_error, ERROR_INVALID_CONFIG,
+                         "\"%.80s\" is no URL of a proxy, such as http://proxy.example.com:3128: "
+                         "http, https or socks5, a host and a port", value);
+}
+
+int config_check_proxy_exceptions(const char *value, Error *ret_error) {
+        if (strlen(value) <= PROXY_EXCEPTIONS_MAX &&
+            !value[strspn(value, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS ".-:[]/*, ")])
+                return 0;
+        return error_set(ret_error, ERROR_INVALID_CONFIG,
+                         "\"%.80s\" is no list of hosts, domains and addresses, with commas "
+                         "between them", value);
 }
 
 int config_check_size(const char *value, Error *ret_error) {

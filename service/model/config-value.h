@@ -48,6 +48,9 @@ int config_check_text(const char *value, Error *ret_error);
 int config_check_line(const char *value, Error *ret_error);
 int config_check_boolean(const char *value, Error *ret_error);
 int config_check_compression(const char *value, Error *ret_error);
+/* URL of a proxy, without a user or password: everybody may read it. */
+int config_check_proxy(const char *value, Error *ret_error);
+int config_check_proxy_exceptions(const char *value, Error *ret_error);
 int config_check_size(const char *value, Error *ret_error);
 int config_check_integer(const char *value, Error *ret_error);
 int config_check_id(const char *value, Error *ret_error);

@@ -49,6 +49,19 @@ static int read_catalogue(int fd, GVariant **ret, Error *ret_error) {
         return 0;
 }
 
+/* Arguments of all that is asked of servers. */
+static void begin_args(GVariantDict *args, const Manager *m) {
+        GVariant *config = settings_get_config(m->settings);
+        const char *proxy = config_get(config, "core.proxy_https");
+        const char *except = config_get(config, "core.proxy_ignore_hosts");
+
+        g_variant_dict_init(args, NULL);
+        if (proxy)
+                g_variant_dict_insert(args, "proxy", "s", proxy);
+        if (proxy && except)
+                g_variant_dict_insert(args, "proxy-except", "s", except);
+}
+
 static void put_server(GVariantDict *args, const ImageServer *server) {
         g_variant_dict_insert(args, "url", "s", server->url);
         g_variant_dict_insert(args, "protocol", "s",
@@ -95,7 +108,7 @@ static int list_run(Job *job, Error *ret_error) {
         r = settings_get_image_server(job->manager->settings, data->server, &server, ret_error);
         if (r < 0)
                 return r;
-        g_variant_dict_init(&args, NULL);
+        begin_args(&args, job->manager);
         put_server(&args, server);
         return job_run_worker(job, OPERATION_DOWNLOAD_LIST, g_variant_dict_end(&args), NULL, 0,
                               list_done, ret_error);
@@ -229,7 +242,7 @@ static int look_run(Job *job, Error *ret_error) {
         if (r < 0)
                 return r;
         data->url = g_strdup(server->url);
-        g_variant_dict_init(&args, NULL);
+        begin_args(&args, job->manager);
         put_server(&args, server);
         g_variant_dict_insert(&args, "image", "s", data->remote_name);
         g_variant_dict_insert(&args, "architecture", "s", data->architecture);
@@ -321,7 +334,7 @@ static int fetch_run(Job *job, Error *ret_error) {
                 return error_set_errno(ret_error, errno, "Cannot make a file for the archive");
         *(data->n_fetched == 0 ? &data->fd : &data->rootfs_fd) = fd;
         url = next_url(data, &size);
-        g_variant_dict_init(&args, NULL);
+        begin_args(&args, job->manager);
         g_variant_dict_insert(&args, "url", "s", url);
         g_variant_dict_insert(&args, "size", "t", size);
         return job_run_worker(job, OPERATION_DOWNLOAD_FETCH, g_variant_dict_end(&args), &fd, 1,
@@ -563,7 +576,7 @@ static int locate_run(Job *job, Error *ret_error) {
         ImageJob *data = job->data;
         GVariantDict args;
 
-        g_variant_dict_init(&args, NULL);
+        begin_args(&args, job->manager);
         g_variant_dict_insert(&args, "url", "s", data->url);
         g_variant_dict_insert(&args, "architecture", "s", data->architecture);
         return job_run_worker(job, OPERATION_DOWNLOAD_LOCATE, g_variant_dict_end(&args), NULL, 0,

@@ -133,6 +133,9 @@
 
 /* --- download: berth-worker-download ------------------------------------------------------ */
 
+/* All three may have "proxy" s, a URL (config_check_proxy()), and "proxy-except" s: which hosts are
+ * asked directly, with commas. */
+
 /* Asks the image server "url" s, "protocol" s (service/model/image-server.h) what it has, or with
  * "image" s and "architecture" s for that one image (ERROR_NO_SUCH_IMAGE). Result fd: a sealed
  * memfd with a catalogue (service/model/catalogue.h), from a stranger; with "tolerant" b, where the

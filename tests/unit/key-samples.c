@@ -98,6 +98,9 @@ static const KeySample samples[] = {
         { "volume.size", "1GiB", "much" },
         { "images.auto_update_cached", "true", "perhaps" },
         { "images.auto_update_interval", "12", "often" },
+        { "core.proxy_http", "http://proxy:3128", "proxy:3128" },
+        { "core.proxy_https", "http://proxy.example.com:3128/", "http://me:secret@proxy" },
+        { "core.proxy_ignore_hosts", "10.0.0.0/8,.example.com", "a;b" },
         { "images.compression_algorithm", "zstd", "arj" },
         { "images.remote_cache_expiry", "5", "never" },
 };

@@ -32,6 +32,7 @@ typedef struct Download {
         ImageServerProtocol protocol;
         uint64_t size_max;
         const char *architecture;
+        const char *proxy, *direct; /* as in http.h */
         GBytes *certificates;
 } Download;
 
@@ -47,6 +48,8 @@ static int fetch_text(const Download *download, const char *path, GBytes **ret, 
         const HttpFetch fetch = {
                 .url = url,
                 .certificates = download->certificates,
+                .proxy = download->proxy,
+                .direct = download->direct,
                 .size_max = LIST_MAX,
         };
 
@@ -108,6 +111,8 @@ static int locate_in_jail(Jail *jail, GVariantDict *result, Error *ret_error) {
         const HttpFetch fetch = {
                 .url = download->url,
                 .certificates = download->certificates,
+                .proxy = download->proxy,
+                .direct = download->direct,
                 .size_max = 0,
         };
         g_autofree char *wanted = g_strconcat("LXD-Server-Architectures: ", download->architecture,
@@ -129,6 +134,8 @@ static int fetch_in_jail(Jail *jail, GVariantDict *result, Error *ret_error) {
         const HttpFetch fetch = {
                 .url = download->url,
                 .certificates = download->certificates,
+                .proxy = download->proxy,
+                .direct = download->direct,
                 .size_max = download->size_max,
                 .progress = on_progress,
                 .userdata = jail,
@@ -197,6 +204,8 @@ static int download_run(Worker *worker, Download *download, JailFunc func, int f
         g_autoptr(GVariant) answer = NULL;
         int r;
 
+        (void) g_variant_lookup(worker->args, "proxy", "&s", &download->proxy);
+        (void) g_variant_lookup(worker->args, "proxy-except", "&s", &download->direct);
         r = read_certificates(&download->certificates, ret_error);
         if (r < 0)
                 return r;

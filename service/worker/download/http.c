@@ -77,11 +77,16 @@ static CURLcode set_certificates(CURL *curl, GBytes *certificates) {
         gsize size;
         const void *data = g_bytes_get_data(certificates, &size);
         struct curl_blob blob = { .data = (void *) data, .len = size, .flags = CURL_BLOB_NOCOPY };
-        CURLcode code = curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);
+        /* Of servers, and of proxies that are spoken to by HTTPS. */
+        const CURLoption none[] = { CURLOPT_CAPATH, CURLOPT_CAINFO, CURLOPT_PROXY_CAPATH,
+                                    CURLOPT_PROXY_CAINFO };
+        CURLcode code = CURLE_OK;
 
+        for (size_t i = 0; code == CURLE_OK && i < ELEMENTSOF(none); i++)
+                code = curl_easy_setopt(curl, none[i], NULL);
         if (code == CURLE_OK)
-                code = curl_easy_setopt(curl, CURLOPT_CAINFO, NULL);
-        return code == CURLE_OK ? curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &blob) : code;
+                code = curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &blob);
+        return code == CURLE_OK ? curl_easy_setopt(curl, CURLOPT_PROXY_CAINFO_BLOB, &blob) : code;
 }
 
 static CURLcode set_options(CURL *curl, const HttpFetch *fetch, Sink *sink) {
@@ -109,7 +114,9 @@ static CURLcode set_options(CURL *curl, const HttpFetch *fetch, Sink *sink) {
                 { CURLOPT_URL, fetch->url },
                 { CURLOPT_PROTOCOLS_STR, "https" },
                 { CURLOPT_REDIR_PROTOCOLS_STR, "https" },
-                { CURLOPT_PROXY, "" },
+                /* Not what an environment says. */
+                { CURLOPT_PROXY, fetch->proxy ?: "" },
+                { CURLOPT_NOPROXY, fetch->direct ?: "" },
                 { CURLOPT_USERAGENT, "berth/" BERTH_VERSION },
                 /* Lists are text and shrink to a tenth; archives are compressed already. */
                 { CURLOPT_ACCEPT_ENCODING, sink->bytes ? "gzip" : NULL },

@@ -4,7 +4,8 @@
 /*
  * HTTPS, from inside the jail: what is behind a URL, to a file or into memory. Certificates are
  * checked against those that the jail's maker has read; redirections lead to HTTPS alone; there are
- * bounds of size, and servers that send next to nothing are given up.
+ * bounds of size, and servers that send next to nothing are given up. A proxy passes on what is
+ * encrypted from end to end.
  */
 
 #include <stdint.h>
@@ -16,6 +17,8 @@
 typedef struct HttpFetch {
         const char *url;
         GBytes *certificates; /* PEM */
+        const char *proxy;    /* URL, or NULL for none */
+        const char *direct;   /* hosts that are asked without it, with commas; may be NULL */
         uint64_t size_max;
         void (*progress)(void *userdata, uint64_t size, uint64_t total); /* total 0: not known */
         void *userdata;
