@@ -5,6 +5,7 @@
 
 #include "service/model/config-key.h"
 #include "service/operation/container-run.h"
+#include "service/operation/lease-release.h"
 #include "service/operation/step.h"
 #include "service/util/cleanup.h"
 #include "service/util/process.h"
@@ -282,6 +283,7 @@ int step_delete_forget(Job *job, Error *ret_error) {
         r = manager_forget(m, OBJECT_CONTAINER, c->object.name, ret_error);
         if (r < 0)
                 return r;
+        container_release_leases(m, c);
         container_forget_files(m, c);
         manager_lifecycle(m, c, "deleted", NULL);
         usage_changed(m, c);
