@@ -8,11 +8,9 @@
 #include "client/format.h"
 #include "client/job.h"
 #include "client/settings.h"
-#include "client/table.h"
 #include "service/util/cleanup.h"
 
 #define LOCAL_ONLY "berth works on this machine only"
-#define COLUMNS_DEFAULT "tndcu"
 
 /* --- naming --- */
 
@@ -95,130 +93,6 @@ static int volume_edit(Client *c, Error *ret_error) {
         return r < 0 ? r : settings_edit(c, OBJECT_VOLUME, path, ret_error);
 }
 
-/* --- list --- */
-
-typedef struct Column {
-        char letter;
-        const char *heading;
-        char *(*make)(const Object *o); /* to be freed */
-        const char *refusal;
-} Column;
-
-static char *make_type(const Object *o) {
-        return g_strdup("custom");
-}
-
-static char *make_name(const Object *o) {
-        return g_strdup(o->name);
-}
-
-static char *make_description(const Object *o) {
-        return g_strdup(object_get_string(o, "Description"));
-}
-
-static char *make_content(const Object *o) {
-        return g_strdup("filesystem");
-}
-
-static char *make_users(const Object *o) {
-        g_autoptr(GVariant) users = object_get_value(o, "UsedBy", "ao");
-
-        return g_strdup_printf("%zu", users ? g_variant_n_children(users) : 0);
-}
-
-static const Column column_table[] = {
-        { 'c', "CONTENT-TYPE", make_content },
-        { 'd', "DESCRIPTION", make_description },
-        { 'L', NULL, NULL, LOCAL_ONLY },
-        { 'e', NULL, NULL, "berth has no projects" },
-        { 'n', "NAME", make_name },
-        { 't', "TYPE", make_type },
-        { 'u', "USED BY", make_users },
-        { 'U', NULL, NULL, "'berth storage volume info' tells what a volume holds" },
-};
-
-static int columns_read(const char *letters, GPtrArray *columns, Error *ret_error) {
-        for (const char *p = letters; *p; p++) {
-                const Column *found = NULL;
-
-                if (*p == ',')
-                        continue;
-                for (size_t i = 0; i < ELEMENTSOF(column_table); i++)
-                        if (column_table[i].letter == *p)
-                                found = &column_table[i];
-                if (!found)
-                        return client_usage_error(ret_error, "There is no column '%c'",
-                                                  g_ascii_isprint(*p) ? *p : '?');
-                if (found->refusal)
-                        return error_set(ret_error, ERROR_NOT_SUPPORTED,
-                                         "There is no column '%c': %s", *p, found->refusal);
-                g_ptr_array_add(columns, (void *) found);
-        }
-        return 0;
-}
-
-static GVariant *volume_to_record(const Object *o) {
-        GVariantBuilder b;
-
-        g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
-        g_variant_builder_add(&b, "{sv}", "name", g_variant_new_string(o->name));
-        g_variant_builder_add(&b, "{sv}", "type", g_variant_new_string("custom"));
-        g_variant_builder_add(&b, "{sv}", "content_type", g_variant_new_string("filesystem"));
-        g_variant_builder_add(&b, "{sv}", "description",
-                              g_variant_new_string(object_get_string(o, "Description")));
-        g_variant_builder_add(&b, "{sv}", "status",
-                              g_variant_new_string(object_get_string(o, "State")));
-        g_variant_builder_add(&b, "{sv}", "used_by", settings_used_by(o));
-        return g_variant_builder_end(&b);
-}
-
-static int print_list(GVariant *managed, const char *pool, const GPtrArray *columns,
-                      OutputFormat format, Error *ret_error) {
-        g_autoptr(GPtrArray) headings = g_ptr_array_new(), volumes = NULL;
-        g_autofree char *prefix = g_strconcat(pool, "/volume/", NULL);
-        g_autoptr(Table) table = NULL;
-
-        for (guint i = 0; i < columns->len; i++)
-                g_ptr_array_add(headings, (void *) ((Column *) columns->pdata[i])->heading);
-        g_ptr_array_add(headings, NULL);
-        table = table_new((const char *const *) headings->pdata);
-        volumes = objects_select(managed, OBJECT_VOLUME);
-        for (guint i = 0; i < volumes->len; i++) {
-                const Object *o = volumes->pdata[i];
-
-                if (!g_str_has_prefix(o->path, prefix))
-                        continue;
-                table_add_row(table, volume_to_record(o));
-                for (guint j = 0; j < columns->len; j++) {
-                        g_autofree char *text = ((Column *) columns->pdata[j])->make(o);
-
-                        table_add_cell(table, text);
-                }
-        }
-        return table_print(table, format, ret_error);
-}
-
-static int volume_list(Client *c, Error *ret_error) {
-        const char *letters = client_option(c, "columns") ?: COLUMNS_DEFAULT;
-        g_autoptr(GPtrArray) columns = g_ptr_array_new();
-        g_autoptr(GVariant) managed = NULL;
-        g_autoptr(Object) pool = NULL;
-        g_autofree char *path = NULL;
-        OutputFormat format;
-        int r;
-
-        r = output_format_parse(client_option(c, "format"), OUTPUT_TABLE, &format, ret_error);
-        if (r >= 0)
-                r = columns_read(letters, columns, ret_error);
-        if (r >= 0)
-                r = client_object_path(OBJECT_POOL, client_argument(c, 0), &path, ret_error);
-        if (r >= 0)
-                r = client_get_object(c, OBJECT_POOL, path, &pool, ret_error);
-        if (r >= 0)
-                r = client_get_managed(c, &managed, ret_error);
-        return r < 0 ? r : print_list(managed, path, columns, format, ret_error);
-}
-
 /* --- info --- */
 
 static void print_field(const char *label, const char *value) {
@@ -228,33 +102,8 @@ static void print_field(const char *label, const char *value) {
                 printf("%s: %s\n", label, shown);
 }
 
-/* Nothing where the pool does not count, or may not be asked. */
-static void print_usage(Client *c, const char *path) {
-        Call call = {
-                .path = path,
-                .interface = object_kind_to_interface(OBJECT_VOLUME),
-                .member = "GetDiskUsage",
-                .arguments = g_variant_new("(a{sv})", NULL),
-        };
-        Error error = { 0 };
-        guint64 used;
-
-        if (connection_call_many(c->connection, &call, 1, &error) < 0)
-                error_clear(&error);
-        if (call.reply && g_variant_is_of_type(call.reply, G_VARIANT_TYPE("(a{sv})"))) {
-                g_autoptr(GVariant) usage = g_variant_get_child_value(call.reply, 0);
-
-                if (g_variant_lookup(usage, "used", "t", &used)) {
-                        g_autofree char *text = format_size_binary(used);
-
-                        print_field("Usage", text);
-                }
-        }
-        call_done(&call);
-}
-
 static int volume_info(Client *c, Error *ret_error) {
-        g_autofree char *path = NULL, *owner = NULL, *size = NULL, *created = NULL;
+        g_autofree char *path = NULL, *owner = NULL, *size = NULL, *created = NULL, *usage = NULL;
         g_autoptr(Object) o = NULL;
         int r;
 
@@ -272,7 +121,8 @@ static int volume_info(Client *c, Error *ret_error) {
         print_field("Type", "custom");
         print_field("Content type", "filesystem");
         print_field("Owner", owner);
-        print_usage(c, path);
+        volume_read_usage(c, &o, 1, &usage);
+        print_field("Usage", usage);
         print_field("Size", size ?: "");
         print_field("Created", created);
         volume_print_snapshots(o);
@@ -364,14 +214,6 @@ static const Option create_volume_options[] = {
         { NULL },
 };
 
-static const Option list_volume_options[] = {
-        { "columns", 'c', "LETTERS",
-          "c content, d description, n name, t type, u used by; " COLUMNS_DEFAULT, NULL },
-        { "format", 'f', "FORMAT", "table, compact, csv, json or yaml", NULL },
-        { "all-projects", 0, NULL, NULL, "berth has no projects" },
-        { NULL },
-};
-
 static const Option plain_options[] = {
         TARGET,
         { NULL },
@@ -409,8 +251,8 @@ const Command volume_commands[] = {
           volume_import_options, "s-", 2, 3, .run = volume_run_import },
         { "info", NULL, "<pool> <volume>", "Show a volume and its snapshots", plain_options, "sv-",
           2, 2, .run = volume_info },
-        { "list", "ls", "<pool>", "List volumes", list_volume_options, "s-", 1, 1,
-          .run = volume_list },
+        { "list", "ls", "<pool>", "List volumes", volume_list_options, "s-", 1, 1,
+          .run = volume_run_list },
         { "move", "mv", "<pool>/<volume> <pool>/<volume>",
           "Rename a volume, or put it on another pool", volume_move_options, "w-", 2, 2,
           .run = volume_run_move },
