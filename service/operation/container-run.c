@@ -117,7 +117,7 @@ void container_run_discard(Manager *m, Container *c) {
                 log_warning("%s.", error.message);
         container_forget_run(c);
         if (container_nics_are_guarded(m, c))
-                firewall_settle(m);
+                firewall_settle(m, c->object.name);
 }
 
 /* --- its end --- */

@@ -281,21 +281,13 @@ static int start_run_done(Job *job, GVariant *result, int *fds, size_t n_fds, Er
         return 0;
 }
 
-/* Rules that say what its nics may send are there before they are. */
-static int guard_done(Job *job, GVariant *result, int *fds, size_t n_fds, Error *ret_error) {
+int step_start_guard(Job *job, Error *ret_error) {
         ContainerJob *data = job->data;
+        const char *const names[] = { data->container->object.name, NULL };
 
-        data->guarded = true;
-        job_repeat_step(job);
-        return 0;
-}
-
-static int guard(Job *job, Error *ret_error) {
-        ContainerJob *data = job->data;
-
-        if (data->guarded || !container_nics_are_guarded(job->manager, data->container))
-                return JOB_STEP_DONE;
-        return step_firewall_then(job, guard_done, ret_error);
+        return container_nics_are_guarded(job->manager, data->container)
+                       ? step_firewall_for(job, names, ret_error)
+                       : JOB_STEP_DONE;
 }
 
 int step_start_run(Job *job, Error *ret_error) {
@@ -305,8 +297,6 @@ int step_start_run(Job *job, Error *ret_error) {
         if (((ContainerJob *) job->data)->ended)
                 return wait_for_last_words(job, ret_error);
         r = step_make_templates(job, ret_error);
-        if (r == JOB_STEP_DONE)
-                r = guard(job, ret_error);
         if (r != JOB_STEP_DONE)
                 return r;
         r = start_args(job, &args, ret_error);
@@ -341,6 +331,7 @@ int step_start_commit(Job *job, Error *ret_error) {
 static const JobStep start_steps[] = {
         { "Waiting for the network", step_start_wait, NULL },
         { NULL, step_start_prepare, step_start_prepare_undo },
+        { "Setting the firewall", step_start_guard, NULL },
         { "Starting the container", step_start_run, step_start_run_undo },
         { NULL, step_start_commit, NULL },
         { NULL },

@@ -178,6 +178,7 @@ static const JobStep restart_steps[] = {
         { NULL, stop_done, NULL },
         { "Waiting for the network", step_start_wait, NULL },
         { NULL, step_start_prepare, step_start_prepare_undo },
+        { "Setting the firewall", step_start_guard, NULL },
         { "Starting the container", step_start_run, step_start_run_undo },
         { NULL, step_start_commit, NULL },
         { NULL },

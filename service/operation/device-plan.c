@@ -53,14 +53,23 @@ static bool have_nics(GVariant *devices) {
         return found;
 }
 
-bool device_plan_has_nics(const DevicePlan *plan) {
+static bool entry_has_nics(const Entry *e) {
+        return e->add && (have_nics(e->add) || have_nics(e->remove));
+}
+
+int device_plan_guard(const DevicePlan *plan, Job *job, Error *ret_error) {
+        g_autoptr(GPtrArray) names = g_ptr_array_new();
+
         for (guint i = 0; i < plan->entries->len; i++) {
                 const Entry *e = g_ptr_array_index(plan->entries, i);
 
-                if (e->add && (have_nics(e->add) || have_nics(e->remove)))
-                        return true;
+                if (entry_has_nics(e))
+                        g_ptr_array_add(names, e->name);
         }
-        return false;
+        if (names->len == 0)
+                return JOB_STEP_DONE;
+        g_ptr_array_add(names, NULL);
+        return step_firewall_for(job, (const char *const *) names->pdata, ret_error);
 }
 
 void device_plan_enter(DevicePlan *plan) {
@@ -68,15 +77,23 @@ void device_plan_enter(DevicePlan *plan) {
 }
 
 void device_plan_leave(DevicePlan *plan) {
+        bool had_nics = false;
+
         if (plan->has_left)
                 return;
         plan->has_left = true;
         (void) g_ptr_array_remove_fast(plan->manager->device_plans, plan);
         /* What was said of nics that have gone, or have not come about. */
-        if (device_plan_has_nics(plan)) {
-                network_settle_hosts(plan->manager);
-                firewall_settle(plan->manager);
+        for (guint i = 0; i < plan->entries->len; i++) {
+                const Entry *e = g_ptr_array_index(plan->entries, i);
+
+                if (!entry_has_nics(e))
+                        continue;
+                firewall_settle(plan->manager, e->name);
+                had_nics = true;
         }
+        if (had_nics)
+                network_settle_hosts(plan->manager);
 }
 
 DevicePlan *device_plan_free(DevicePlan *plan) {

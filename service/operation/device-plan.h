@@ -34,8 +34,8 @@ void device_plan_settle(const DevicePlan *plan);
 /* From here on, and until here, the firewall has rules for the nics that the plan puts in. */
 void device_plan_enter(DevicePlan *plan);
 void device_plan_leave(DevicePlan *plan);
-/* Whether it has to do with nics, on which rules of the firewall depend. */
-bool device_plan_has_nics(const DevicePlan *plan);
+/* For a step: sets them. */
+int device_plan_guard(const DevicePlan *plan, Job *job, Error *ret_error);
 /* `devices` (a{sa{ss}}, described, floating) of a container with what plans that are being carried
  * out are about to put in; a full reference. */
 GVariant *device_plan_overlay(Manager *m, const Container *c, GVariant *devices);

@@ -2,23 +2,31 @@
 #pragma once
 
 /*
- * The rules for all networks and containers, which are always made as a whole from what the Manager
- * knows: whoever has changed something that they depend on runs the step. Two jobs may do so at a
- * time; the worker keeps what knows more, whichever comes first.
+ * When nftables' tables "inet berth" and "bridge berth" are made, and by what they are changed.
+ *
+ * Both are made as a whole, from what the Manager knows, when networks change or come up, at the
+ * start of the service, and when somebody else has touched them. After that it is known what is in
+ * them: a container that starts only adds what its nics need to the sets of the guards, and that is
+ * taken out again soon after it has ended. Where that cannot be all of it (a proxy that translates
+ * addresses) or fails, the whole is made.
+ *
+ * One worker runs at a time and is told what is known when it begins. Whoever needs something from
+ * it meanwhile waits for the next, which does all that was asked for until then at once. So no
+ * worker that knows less ever comes after one that knows more.
  */
 
 #include "service/operation/manager.h"
 
-/* For a step, and as its undo. */
-int step_firewall(Job *job, Error *ret_error);
+Firewall *firewall_new(Manager *m);
+Firewall *firewall_free(Firewall *firewall);
 
-/* The same with something to be done when the rules are there. */
-int step_firewall_then(Job *job,
-                       int (*on_result)(Job *job, GVariant *result, int *fds, size_t n_fds,
-                                        Error *ret_error),
-                       Error *ret_error);
-/* Rules of nics that have gone hurt nobody: they are taken away soon, all at once. */
-void firewall_settle(Manager *m);
+/* For a step, and as its undo: makes the whole. */
+int step_firewall(Job *job, Error *ret_error);
+/* For a step: what nics of these containers need is there when it is done. Takes nothing away: nics
+ * that are to be replaced are there for a while. `containers` ends with NULL. */
+int step_firewall_for(Job *job, const char *const *containers, Error *ret_error);
+/* Rules of nics that have gone hurt nobody: they are taken away soon, for all at once. */
+void firewall_settle(Manager *m, const char *container);
 
 /* For FirewallWatch: somebody has taken our rules away. `manager`: Manager */
 void network_firewall_lost(void *manager);

@@ -11,6 +11,7 @@
 #include "service/operation/container-ids.h"
 #include "service/operation/container-run.h"
 #include "service/operation/container-wait.h"
+#include "service/operation/firewall.h"
 #include "service/operation/image-upkeep.h"
 #include "service/operation/network.h"
 #include "service/operation/pool-records.h"
@@ -194,6 +195,7 @@ int manager_new(sd_event *event, const char *state_dir, const char *run_dir,
         m->resolvers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
                                              resolver_free);
         m->device_plans = g_ptr_array_new();
+        m->firewall = firewall_new(m);
         m->id_ranges = read_id_ranges();
         for (ObjectKind kind = 0; kind < _OBJECT_KIND_MAX; kind++)
                 m->objects[kind] = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
@@ -235,7 +237,7 @@ Manager *manager_free(Manager *m) {
         m->facts = record_dir_close(m->facts);
         m->settings = settings_free(m->settings);
         g_clear_pointer(&m->device_plans, g_ptr_array_unref);
-        sd_event_source_disable_unref(m->firewall_timer);
+        m->firewall = firewall_free(m->firewall);
         address_watch_free(m->address_watch);
         firewall_watch_free(m->firewall_watch);
         uevent_watch_free(m->uevent_watch);

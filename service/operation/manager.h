@@ -32,6 +32,7 @@
 
 
 typedef struct ManagerObserver ManagerObserver;
+typedef struct Firewall Firewall;
 typedef struct ImageUpkeep ImageUpkeep;
 typedef struct Settings Settings;
 typedef struct SnapshotTimer SnapshotTimer;
@@ -60,8 +61,7 @@ struct Manager {
         AddressWatch *address_watch;
         FirewallWatch *firewall_watch;
         UeventWatch *uevent_watch;
-        uint64_t firewall_generation;          /* of the rules, see firewall.h */
-        sd_event_source *firewall_timer;       /* until rules of what has gone are taken away */
+        Firewall *firewall;
         GPtrArray *device_plans;               /* of DevicePlan: those that are being carried out */
         GHashTable *runs;                      /* Container -> ContainerRun */
         GHashTable *forwards;                  /* Container -> its proxies' processes */

@@ -200,6 +200,12 @@ static int start_prepare_undo(Job *job, Error *ret_error) {
         return data->was_running ? step_start_prepare_undo(job, ret_error) : JOB_STEP_DONE;
 }
 
+static int start_guard(Job *job, Error *ret_error) {
+        RestoreJob *data = job->data;
+
+        return data->was_running ? step_start_guard(job, ret_error) : JOB_STEP_DONE;
+}
+
 static int start_run(Job *job, Error *ret_error) {
         RestoreJob *data = job->data;
 
@@ -227,6 +233,7 @@ static const JobStep restore_steps[] = {
         { "Deleting the old files", restore_tidy, NULL },
         { "Waiting for the network", start_wait, NULL },
         { NULL, start_prepare, start_prepare_undo },
+        { "Setting the firewall", start_guard, NULL },
         { "Starting the container", start_run, start_run_undo },
         { NULL, start_commit, NULL },
         { NULL },

@@ -15,7 +15,6 @@ typedef struct ContainerJob {
         char *name;           /* rename: the new one */
         bool renamed;
         bool templates_made;  /* start: those of its image */
-        bool guarded;         /* start: the firewall knows of its nics */
         bool ended;           /* start: its init has gone already */
         ProcessWatch *monitor_watch;
         sd_event_source *timer;
@@ -40,11 +39,13 @@ int step_wait_for_pool(Job *job, const char *name, StoragePool **ret, Error *ret
 GVariant *step_clean_args(const Container *c);
 int step_run_clean(Job *job, Container *c, Error *ret_error);
 
-/* Starting: prepare, start, commit; in this order, with their undos. For a ContainerJob. */
+/* Starting: prepare, guard, start, commit; in this order, with their undos. For a ContainerJob.
+ * Guard: the rules that say what its nics may send are there before they are. */
 int container_check_start(Manager *m, Caller caller, Container *c, Error *ret_error);
 int step_start_wait(Job *job, Error *ret_error);
 int step_start_prepare(Job *job, Error *ret_error);
 int step_start_prepare_undo(Job *job, Error *ret_error);
+int step_start_guard(Job *job, Error *ret_error);
 int step_start_run(Job *job, Error *ret_error);
 int step_start_run_undo(Job *job, Error *ret_error);
 int step_start_commit(Job *job, Error *ret_error);

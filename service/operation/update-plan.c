@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/operation/update-plan.h"
 
-#include "service/operation/firewall.h"
-
 void update_plan_begin(UpdatePlan *plan, Manager *m) {
         plan->limits = limits_plan_new(m, NULL);
         plan->sizes = size_plan_new(m);
@@ -78,8 +76,7 @@ int update_plan_sizes_undo(Job *job, Error *ret_error) {
 int update_plan_firewall(Job *job, Error *ret_error) {
         UpdatePlan *plan = job->data;
 
-        return device_plan_has_nics(plan->devices) ? step_firewall(job, ret_error)
-                                                   : JOB_STEP_DONE;
+        return device_plan_guard(plan->devices, job, ret_error);
 }
 
 int update_plan_devices(Job *job, Error *ret_error) {

@@ -36,7 +36,8 @@ struct FirewallWatch {
         int fd;
         sd_event_source *listen_source;
         sd_event_source *tell_source;
-        bool is_touched;    /* by the transaction whose messages are being read */
+        bool is_touched;    /* by the transaction whose messages are being read, which */
+        bool is_renewed;    /* makes whole tables, or takes them away */
         bool is_changed;    /* by somebody else, and not made anew since */
         bool is_unsure;     /* messages were dropped: nothing that is heard can make that good */
 };
@@ -59,19 +60,26 @@ static bool is_about_table(struct nlmsghdr *message) {
 static void on_message(struct nlmsghdr *message, int nsid, void *userdata) {
         FirewallWatch *watch = userdata;
         struct nlattr *name;
+        int type;
 
         if (!nlmsg_valid_hdr(message, sizeof(struct nfgenmsg)) ||
             NFNL_SUBSYS_ID(message->nlmsg_type) != NFNL_SUBSYS_NFTABLES)
                 return;
-        if (NFNL_MSG_TYPE(message->nlmsg_type) != NFT_MSG_NEWGEN) {
-                watch->is_touched = watch->is_touched || is_about_table(message);
+        type = NFNL_MSG_TYPE(message->nlmsg_type);
+        if (type != NFT_MSG_NEWGEN) {
+                bool is_ours = is_about_table(message);
+
+                watch->is_touched |= is_ours;
+                watch->is_renewed |= is_ours && (type == NFT_MSG_NEWTABLE ||
+                                                 type == NFT_MSG_DELTABLE);
                 return;
         }
-        if (!watch->is_touched)
-                return;
-        watch->is_touched = false;
         name = nlmsg_find_attr(message, sizeof(struct nfgenmsg), NFTA_GEN_PROC_NAME);
-        watch->is_changed = !attribute_is(name, WORKER_COMM);
+        if (watch->is_touched && !attribute_is(name, WORKER_COMM))
+                watch->is_changed = true;
+        else if (watch->is_renewed)
+                watch->is_changed = false;
+        watch->is_touched = watch->is_renewed = false;
 }
 
 static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
@@ -80,7 +88,7 @@ static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *
 
         if (r == -ENOBUFS) {
                 log_debug("The kernel dropped messages about nftables: the table may be another");
-                watch->is_touched = false;
+                watch->is_touched = watch->is_renewed = false;
                 watch->is_unsure = true;
         } else if (r < 0)
                 log_debug("Cannot read messages about nftables: %s", g_strerror(-r));

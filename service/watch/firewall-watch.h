@@ -8,9 +8,10 @@
  *
  * The kernel ends the messages of each transaction with the name of the process that made it. The
  * transactions of our own worker, known by that name, do not count, so nothing has to be switched
- * off while it runs, and a change by somebody else meanwhile is noticed all the same. Each of ours
- * makes the whole table anew and so undoes what others did before: what was noticed until then is
- * forgotten. Only root can make transactions at all; that root could borrow the name is no concern.
+ * off while it runs, and a change by somebody else meanwhile is noticed all the same. One of ours
+ * that makes the tables anew undoes what others did before: what was noticed until then is
+ * forgotten; one that changes what is in a set does not. Only root can make transactions at all;
+ * that root could borrow the name is no concern.
  */
 
 #include <glib.h>

@@ -745,6 +745,7 @@ static int file_push(Worker *worker, GVariantDict *result, Error *ret_error) {
         _(NETWORK_UP, network_up) \
         _(NETWORK_DOWN, nothing) \
         _(NETWORK_FIREWALL, nothing) \
+        _(NETWORK_GUARD, nothing) \
         _(START, start) \
         _(FREEZE, nothing) \
         _(UNFREEZE, nothing) \

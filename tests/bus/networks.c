@@ -65,11 +65,31 @@ static const char *find_run(const char *start, const char *operation) {
 
 /* --- guards --- */
 
+/* In a line of an operation before `end`, that is: by the worker that has to do with it. */
+static bool has_run_with(const char *log, const char *end, const char *operation,
+                         const char *const *parts) {
+        for (const char *run = find_run(log, operation); run && run < end;
+             run = find_run(run, operation)) {
+                g_autofree char *line = g_strndup(run, strcspn(run, "\n"));
+                bool all = true;
+
+                for (const char *const *part = parts; *part; part++)
+                        all = all && strstr(line, *part);
+                if (all)
+                        return true;
+        }
+        return false;
+}
+
+static const char *const guarded0[] = {
+        "'host_name': 'guarded0'", "'security.mac_filtering': 'true'",
+        "'security.ipv4_filtering': 'true'", "'ipv4.address': '10.9.0.", NULL,
+};
+
 TEST(rules_come_before_the_nic) {
         g_autoptr(Harness) h = harness_new();
         g_autofree char *log = NULL, *c1 = NULL;
-        const char *firewall, *start;
-        g_auto(GStrv) lines = NULL;
+        const char *start;
 
         world_make_image(h);
         make_network(h, "br0");
@@ -80,29 +100,72 @@ TEST(rules_come_before_the_nic) {
         log = harness_read_log(h);
         start = find_run(log, "runtime.start");
         g_assert_nonnull(start);
-        lines = g_strsplit(log, "\n", -1);
-        for (firewall = find_run(log, "network.firewall"); firewall && firewall < start;
-             firewall = find_run(firewall, "network.firewall")) {
-                g_autofree char *line = g_strndup(firewall, strcspn(firewall, "\n"));
-
-                if (strstr(line, "'host_name': 'guarded0'") &&
-                    strstr(line, "'security.mac_filtering': 'true'") &&
-                    strstr(line, "'security.ipv4_filtering': 'true'") &&
-                    strstr(line, "'ipv4.address': '10.9.0."))
-                        break;
-        }
-        g_assert_true(firewall && firewall < start);
+        g_assert_true(has_run_with(log, start, "network.guard", guarded0));
 
         /* They go when it has gone. */
         set_devices(h->root, PATH_C1, "@a{sa{ss}} {}");
         HARNESS_WAIT(h, ({
                              g_autofree char *now = harness_read_log(h);
-                             const char *last = g_strrstr(now, "\nnetwork.firewall ");
+                             const char *last = g_strrstr(now, "\nnetwork.guard ");
+                             const char *gone = strstr(now, "\nruntime.devices ");
+                             const char *removed = last ? strstr(last, "'remove': <[{") : NULL;
 
-                             last && last > strstr(now, "\nruntime.devices ") &&
-                                     strstr(now, "\nruntime.devices ") &&
-                                     !strstr(last, "guarded0");
+                             gone && last > gone && removed && strstr(removed, "guarded0") &&
+                                     strstr(last, "'add': <@aa{ss} []>");
                      }));
+        g_assert_cmpuint(harness_count_runs(h, "network.guard"), ==, 2);
+        g_assert_cmpuint(harness_count_runs(h, "network.firewall"), ==, 1);
+}
+
+/* However many run: it is the network that makes the rules. */
+TEST(a_start_adds_only_what_is_its_own) {
+        g_autoptr(Harness) h = harness_new();
+        g_autofree char *log = NULL;
+
+        world_make_image(h);
+        make_network(h, "br0");
+        for (unsigned i = 1; i <= 3; i++) {
+                g_autofree char *name = g_strdup_printf("c%u", i);
+                g_autofree char *devices = g_strdup_printf(
+                        "{'eth0': {'type': 'nic', 'network': 'br0', 'host_name': 'guarded%u'}}", i);
+                g_autofree char *path = world_make_container(h->root, name);
+
+                set_devices(h->root, path, devices);
+                run(h->root, path, "Container.Start");
+        }
+        log = harness_read_log(h);
+        g_assert_cmpuint(harness_count_runs(h, "network.firewall"), ==, 1);
+        g_assert_cmpuint(harness_count_runs(h, "network.guard"), ==, 3);
+        g_assert_null(strstr(g_strrstr(log, "\nnetwork.guard "), "guarded2"));
+}
+
+TEST(rules_that_are_not_there_are_made_whole) {
+        g_autoptr(Harness) h = harness_new();
+        g_autofree char *log = NULL, *c1 = NULL;
+
+        world_make_image(h);
+        make_network(h, "br0");
+        c1 = world_make_container(h->root, "c1");
+        set_devices(h->root, PATH_C1, "{'eth0': {'type': 'nic', 'network': 'br0', "
+                                      "'host_name': 'guarded0', 'hwaddr': '00:16:3e:01:02:03'}}");
+        harness_plan(h, "network.guard", "fail BackendFailed no such table");
+        run(h->root, PATH_C1, "Container.Start");
+        log = harness_read_log(h);
+        g_assert_true(has_run_with(log, find_run(log, "runtime.start"), "network.firewall",
+                                   guarded0));
+
+        /* And where that fails, nothing starts. */
+        run(h->root, PATH_C1, "Container.Stop");
+        HARNESS_WAIT(h, harness_count_runs(h, "network.firewall") == 3);
+        harness_plan(h, "network.firewall", "fail BackendFailed no rules today");
+        {
+                g_autofree char *job = client_start_job(h->root, PATH_C1, "Container.Start",
+                                                        g_variant_new_parsed("(@a{sv} {},)"));
+                g_autoptr(Call) end = client_wait_job(h->root, job);
+
+                call_assert_error(end, ERROR_BACKEND_FAILED, "no rules today");
+        }
+        g_assert_cmpuint(harness_count_runs(h, "runtime.start"), ==, 1);
 }
 
 TEST(without_guards_it_takes_an_administrator) {
@@ -151,7 +214,8 @@ TEST(dnsmasq_is_started_again) {
         make_network(h, "br0");
         kill_dnsmasq(h);
         HARNESS_WAIT(h, harness_count_runs(h, "network.up") == 2);
-        world_wait_for(h, 0, PATH_NETWORK, "State", "up");
+        /* The job after the one that made it. */
+        world_wait_for(h, 0, PATH_ROOT "/job/_32", "State", "done");
 
         harness_plan(h, "network.firewall", "gate");
         job = client_start_job(h->root, PATH_ROOT, "Manager.CreateNetwork",

@@ -87,6 +87,24 @@ WorkerClient *network_try_firewall(const Network *network, bool nat) {
         return call(OPERATION_NETWORK_FIREWALL, g_variant_dict_end(&args));
 }
 
+static GVariant *nics_of(const char *text) {
+        return g_variant_parse((const GVariantType *) "aa{ss}", text, NULL, NULL, NULL);
+}
+
+bool network_guard(const char *remove, const char *add, guint64 generation) {
+        g_autoptr(WorkerClient) client = NULL;
+        GVariantDict args;
+
+        g_variant_dict_init(&args, NULL);
+        g_variant_dict_insert(&args, "generation", "t",
+                              generation > 0 ? generation : (guint64) g_get_monotonic_time());
+        g_variant_dict_insert(&args, "lock-file", "s", "/run/firewall");
+        g_variant_dict_insert_value(&args, "remove", nics_of(remove));
+        g_variant_dict_insert_value(&args, "add", nics_of(add));
+        client = call(OPERATION_NETWORK_GUARD, g_variant_dict_end(&args));
+        return client->result != NULL;
+}
+
 WorkerClient *network_try_pick(bool ipv4, bool ipv6) {
         GVariantDict args;
 

@@ -40,6 +40,8 @@ WorkerClient *network_try_up(const Network *network);
 WorkerClient *network_try_down(const Network *network);
 WorkerClient *network_try_firewall(const Network *network, bool nat);
 WorkerClient *network_try_pick(bool ipv4, bool ipv6);
+/* Lists as `nics` above; `generation` 0: now. Whether the tables took it. */
+bool network_guard(const char *remove, const char *add, guint64 generation);
 
 /* Assert success; up returns the pid of dnsmasq. */
 int network_up(const Network *network);

@@ -310,6 +310,74 @@ TEST(the_host_is_closed_and_nat_hides_containers) {
         assert_nothing_left();
 }
 
+#define NIC_V0 \
+        "{'host_name': 'v0', 'hwaddr': '00:16:3e:00:00:01', 'ipv4.address': '10.77.0.9', " \
+        "'ipv6.address': 'fd42:77::9'}"
+#define NIC_V1 \
+        "{'host_name': 'v1', 'hwaddr': '00:16:3e:00:00:02', 'ipv4.address': '10.77.0.10', " \
+        "'security.ipv6_filtering': 'false', 'security.port_isolation': 'true'}"
+#define NIC_V1_CHANGED \
+        "{'host_name': 'v1', 'hwaddr': '00:16:3e:00:00:02', 'ipv4.address': '10.77.0.11'}"
+
+/* All of the table, however its sets are sorted. */
+static char *read_guards(void) {
+        return room_read("nft -s list table bridge berth | tr '{},' '\n' | sed 's/^[ \t]*//' | "
+                         "sort | md5sum");
+}
+
+static void set_whole(const char *nics) {
+        Network network = NETWORK_DEFAULT;
+
+        network.nics = nics;
+        network_firewall(&network, true);
+}
+
+static void assert_guards(const char *expected) {
+        g_autofree char *now = read_guards();
+
+        g_assert_cmpstr(now, ==, expected);
+}
+
+/* What comes bit by bit is what is made as a whole, and the rules are not made anew. */
+TEST(guards_come_and_go_with_nics) {
+        g_autofree char *none = NULL, *one = NULL, *both = NULL, *changed = NULL, *handles = NULL;
+        static const char list_handles[] =
+                "nft -s -a list table bridge berth | grep handle | md5sum";
+
+        set_whole("[" NIC_V0 ", " NIC_V1 "]");
+        both = read_guards();
+        set_whole("[" NIC_V0 ", " NIC_V1_CHANGED "]");
+        changed = read_guards();
+        set_whole("[" NIC_V0 "]");
+        one = read_guards();
+        g_assert_cmpstr(one, !=, both);
+        set_whole("[]");
+        none = read_guards();
+
+        handles = room_read(list_handles);
+        g_assert_true(network_guard("[]", "[" NIC_V0 "]", 0));
+        assert_guards(one);
+        g_assert_true(network_guard("[]", "[" NIC_V1 "]", 0));
+        assert_guards(both);
+        g_assert_true(network_guard("[" NIC_V1 "]", "[" NIC_V1_CHANGED "]", 0));
+        assert_guards(changed);
+        g_assert_true(network_guard("[" NIC_V1_CHANGED "]", "[]", 0));
+        assert_guards(one);
+        g_assert_true(network_guard("[" NIC_V0 "]", "[]", 0));
+        assert_guards(none);
+        assert_output(list_handles, handles);
+
+        /* All of it or nothing. */
+        g_assert_false(network_guard("[" NIC_V1 "]", "[" NIC_V0 "]", 0));
+        assert_guards(none);
+        /* A worker that comes late, after one that has made all, does nothing. */
+        g_assert_true(network_guard("[]", "[" NIC_V0 "]", 1));
+        assert_guards(none);
+        network_firewall_none();
+        g_assert_false(network_guard("[]", "[" NIC_V0 "]", 0));
+        assert_nothing_left();
+}
+
 TEST(other_tables_are_not_touched) {
         Network network = NETWORK_DEFAULT;
         g_autofree char *before = NULL, *after = NULL;
@@ -321,7 +389,7 @@ TEST(other_tables_are_not_touched) {
         network_firewall(&network, true);
         network_firewall(&network, false);
         assert_output("nft list tables | sort",
-                      "table inet berth\ntable inet filter\ntable ip berth");
+                      "table bridge berth\ntable inet berth\ntable inet filter\ntable ip berth");
         network_firewall_none();
         network_firewall_none();
         after = room_read("nft list ruleset");

@@ -344,6 +344,8 @@ TEST(dropped_messages_are_made_up_for) {
         g_free(calls.last_key);
 }
 
+#define NICS "[{'host_name': 'v0', 'hwaddr': '00:16:3e:00:00:01', 'ipv4.address': '10.77.0.9'}]"
+
 static void on_firewall(void *userdata) {
         unsigned *count = userdata;
 
@@ -392,8 +394,7 @@ TEST(what_others_do_to_our_table_is_told) {
         settle(event);
         g_assert_cmpint(count, ==, 4);
 
-        network.nics = "[{'host_name': 'v0', 'hwaddr': '00:16:3e:00:00:01', "
-                       "'ipv4.address': '10.77.0.9'}]";
+        network.nics = NICS;
         network_firewall(&network, true);
         settle(event);
         g_assert_cmpint(count, ==, 4);
@@ -408,6 +409,15 @@ TEST(what_others_do_to_our_table_is_told) {
         network_firewall(&network, true);
         settle(event);
         g_assert_cmpint(count, ==, 5);
+
+        /* What comes and goes with nics makes nothing good. */
+        g_assert_true(network_guard("[]", NICS, 0));
+        settle(event);
+        g_assert_cmpint(count, ==, 5);
+        room_run("nft flush chain bridge berth prerouting");
+        g_assert_true(network_guard(NICS, "[]", 0));
+        settle(event);
+        g_assert_cmpint(count, ==, 6);
         network_firewall_none();
 }
 

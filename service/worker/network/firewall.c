@@ -187,31 +187,60 @@ int firewall_apply(const char *rules, Error *ret_error) {
         return 0;
 }
 
-/* Of two workers at a time the one that knows more may be the first to come here. */
-static int apply_unless_outdated(const char *rules, const char *lock_file, uint64_t generation,
-                                 bool guards, bool is_last, Error *ret_error) {
-        _cleanup_close_ int fd = open(lock_file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-        g_autofree char *text = NULL, *number = g_strdup_printf("%" G_GUINT64_FORMAT, generation);
+/* Opens and locks the file that keeps the number of the last who made the tables. Returns 0 where
+ * that one knew more than we do: a worker may outlive the service that began it. */
+static int lock_unless_outdated(Worker *worker, const char **ret_path, uint64_t *ret_generation,
+                                int *ret_fd, Error *ret_error) {
+        _cleanup_close_ int fd = -EBADF;
+        g_autofree char *text = NULL;
+        uint64_t generation;
+        const char *path;
         guint64 last;
         int r;
 
+        r = worker_get_uint64(worker, "generation", &generation, ret_error);
+        if (r >= 0)
+                r = worker_get_string(worker, "lock-file", &path, ret_error);
+        if (r < 0)
+                return r;
+        fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0 || flock(fd, LOCK_EX) < 0)
-                return error_set_errno(ret_error, errno, "Cannot lock %s", lock_file);
+                return error_set_errno(ret_error, errno, "Cannot lock %s", path);
         if (fd_read_text(fd, GENERATION_LENGTH_MAX, &text) >= 0 &&
             g_ascii_string_to_unsigned(text, 10, 0, UINT64_MAX, &last, NULL) && last > generation)
                 return 0;
-        r = firewall_apply(rules, ret_error);
+        *ret_path = path;
+        *ret_generation = generation;
+        *ret_fd = TAKE_FD(fd);
+        return 1;
+}
+
+/* A kernel that knows of no such tables for bridges has networks all the same, as long as nobody is
+ * to be guarded. */
+static int apply_whole(Worker *worker, const char *rules, const char *guards, bool is_guarded,
+                       bool is_last, Error *ret_error) {
+        g_autofree char *all = g_strconcat(rules, remove_guard, guards, NULL);
+        _cleanup_close_ int fd = -EBADF;
+        g_autofree char *number = NULL;
+        uint64_t generation;
+        const char *path;
+        int r;
+
+        r = lock_unless_outdated(worker, &path, &generation, &fd, ret_error);
+        if (r <= 0)
+                return r;
+        r = firewall_apply(all, is_guarded ? ret_error : NULL);
+        if (r < 0 && !is_guarded)
+                r = firewall_apply(rules, ret_error);
         if (r < 0)
                 return r;
-        /* By itself, so that a kernel that knows of no such tables has networks all the same. */
-        if (!guards)
-                (void) firewall_apply(remove_guard, NULL);
+        number = g_strdup_printf("%" G_GUINT64_FORMAT, generation);
         if (ftruncate(fd, 0) < 0 ||
             pwrite(fd, number, strlen(number), 0) != (ssize_t) strlen(number))
-                return error_set_errno(ret_error, errno, "Cannot write %s", lock_file);
+                return error_set_errno(ret_error, errno, "Cannot write %s", path);
         /* Who waits for it has it open and reads the number all the same. */
         if (is_last)
-                (void) unlink(lock_file);
+                (void) unlink(path);
         return 0;
 }
 
@@ -242,9 +271,8 @@ int firewall_operation(Worker *worker, GVariantDict *result, Error *ret_error) {
         g_autoptr(GArray) networks = g_array_new(FALSE, TRUE, sizeof(FirewallNetwork));
         g_autoptr(GVariant) list = NULL, nics = NULL, translations = NULL;
         g_autoptr(GString) guards = g_string_new(NULL);
-        g_autofree char *rules = NULL, *all = NULL;
-        const char *lock_file;
-        uint64_t generation;
+        g_autofree char *rules = NULL;
+        bool is_guarded;
         int r;
 
         g_array_set_clear_func(networks, firewall_network_clear);
@@ -256,12 +284,9 @@ int firewall_operation(Worker *worker, GVariantDict *result, Error *ret_error) {
                                        ret_error);
         if (r >= 0)
                 r = guard_append_rules(guards, nics, ret_error);
-        if (r >= 0)
-                r = worker_get_uint64(worker, "generation", &generation, ret_error);
-        if (r >= 0)
-                r = worker_get_string(worker, "lock-file", &lock_file, ret_error);
         if (r < 0)
                 return r;
+        is_guarded = r > 0;
         for (size_t i = 0; i < g_variant_n_children(list); i++) {
                 g_autoptr(GVariant) tuple = g_variant_get_child_value(list, i);
                 FirewallNetwork network = { 0 };
@@ -275,7 +300,28 @@ int firewall_operation(Worker *worker, GVariantDict *result, Error *ret_error) {
                            translations, &rules, ret_error);
         if (r < 0)
                 return r;
-        all = guards->len > 0 ? g_strconcat(rules, remove_guard, guards->str, NULL) : NULL;
-        return apply_unless_outdated(all ?: rules, lock_file, generation, all, networks->len == 0,
-                                     ret_error);
+        return apply_whole(worker, rules, networks->len > 0 ? guards->str : "", is_guarded,
+                           networks->len == 0, ret_error);
+}
+
+int firewall_guard_operation(Worker *worker, GVariantDict *result, Error *ret_error) {
+        g_autoptr(GVariant) remove = NULL, add = NULL;
+        g_autoptr(GString) rules = g_string_new(NULL);
+        _cleanup_close_ int fd = -EBADF;
+        uint64_t generation;
+        const char *path;
+        int r;
+
+        r = worker_get_variant(worker, "remove", "aa{ss}", &remove, ret_error);
+        if (r >= 0)
+                r = worker_get_variant(worker, "add", "aa{ss}", &add, ret_error);
+        if (r >= 0)
+                r = guard_append_elements(rules, "delete", remove, ret_error);
+        if (r >= 0)
+                r = guard_append_elements(rules, "add", add, ret_error);
+        if (r >= 0)
+                r = lock_unless_outdated(worker, &path, &generation, &fd, ret_error);
+        if (r <= 0 || rules->len == 0)
+                return r;
+        return firewall_apply(rules->str, ret_error);
 }

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The rules of nftables' table "inet berth", made anew as a whole in one transaction each time,
- * together with those of "bridge berth" (guard.h):
+ * The rules of nftables' table "inet berth", made anew as a whole in one transaction together with
+ * those of "bridge berth" (guard.h), of which nics that come and go change no more than the sets:
  *
  *   input        what comes from a bridge to the host itself: DHCP, DNS to the bridge's own
  *                addresses, what ICMP needs, and answers; everything else is dropped, so that a
@@ -43,5 +43,6 @@ int firewall_rules(const FirewallNetwork *networks, size_t n_networks, GVariant 
                    char **ret, Error *ret_error);
 int firewall_apply(const char *rules, Error *ret_error);
 
-/* The operation "network.firewall". */
+/* The operations "network.firewall" and "network.guard". */
 int firewall_operation(Worker *worker, GVariantDict *result, Error *ret_error);
+int firewall_guard_operation(Worker *worker, GVariantDict *result, Error *ret_error);

@@ -199,20 +199,28 @@ static const char chains[] =
         "    iifname @isolated oifname @isolated counter drop\n"
         "  }\n";
 
-int guard_append_rules(GString *rules, GVariant *nics, Error *ret_error) {
+/* Whether there is any to guard. */
+static int add_nics(Guard *guard, GVariant *nics, Error *ret_error) {
         g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-        g_auto(Guard) guard;
 
-        guard_init(&guard);
         for (size_t i = 0; i < g_variant_n_children(nics); i++) {
                 g_autoptr(GVariant) nic = g_variant_get_child_value(nics, i);
-                int r = add_nic(&guard, nic, seen, ret_error);
+                int r = add_nic(guard, nic, seen, ret_error);
 
                 if (r < 0)
                         return r;
         }
-        if (g_hash_table_size(seen) == 0)
-                return 0;
+        return g_hash_table_size(seen) > 0;
+}
+
+int guard_append_rules(GString *rules, GVariant *nics, Error *ret_error) {
+        g_auto(Guard) guard;
+        int r;
+
+        guard_init(&guard);
+        r = add_nics(&guard, nics, ret_error);
+        if (r < 0)
+                return r;
         g_string_append(rules, "table bridge berth {\n");
         for (size_t i = 0; i < _SET_MAX; i++) {
                 const GuardSet *set = &guard.sets[i];
@@ -225,5 +233,21 @@ int guard_append_rules(GString *rules, GVariant *nics, Error *ret_error) {
         }
         g_string_append(rules, chains);
         g_string_append(rules, "}\n");
-        return 0;
+        return r;
+}
+
+int guard_append_elements(GString *rules, const char *verb, GVariant *nics, Error *ret_error) {
+        g_auto(Guard) guard;
+        int r;
+
+        guard_init(&guard);
+        r = add_nics(&guard, nics, ret_error);
+        for (size_t i = 0; r > 0 && i < _SET_MAX; i++) {
+                const GuardSet *set = &guard.sets[i];
+
+                if (set->elements->len > 0)
+                        g_string_append_printf(rules, "%s element bridge berth %s { %s }\n", verb,
+                                               set->name, set->elements->str);
+        }
+        return r;
 }

@@ -27,6 +27,9 @@
 
 #include "service/util/error.h"
 
-/* Checks nics (aa{ss}, as container_nic_describe() has them) and appends the table to `rules`;
- * nothing where none of them is guarded. */
+/* Checks nics (aa{ss}, as container_nic_describe() has them) and appends the table to `rules`.
+ * Returns whether any of them is guarded. */
 int guard_append_rules(GString *rules, GVariant *nics, Error *ret_error);
+/* The same for a table that is there: appends what must be added to its sets for these nics, or
+ * deleted; `verb` "add" or "delete". */
+int guard_append_elements(GString *rules, const char *verb, GVariant *nics, Error *ret_error);

@@ -13,6 +13,7 @@ static const WorkerOperation operations[] = {
         { OPERATION_NETWORK_UP, network_up_operation },
         { OPERATION_NETWORK_DOWN, network_down_operation },
         { OPERATION_NETWORK_FIREWALL, firewall_operation },
+        { OPERATION_NETWORK_GUARD, firewall_guard_operation },
         { 0 },
 };
 
