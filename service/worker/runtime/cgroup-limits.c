@@ -128,6 +128,22 @@ static int write_limit(int group, const Limit *limit) {
         return -ENOENT;
 }
 
+/* Version 2 takes no empty set of CPUs while there are processes: then it is all that there are. */
+static int write_all_cpus(const CgroupHierarchy *h, int group, const Limit *limit) {
+        _cleanup_close_ int base = cgroup_open_base(h);
+        g_autofree char *text = NULL;
+        Limit all = *limit;
+        int r;
+
+        if (base < 0)
+                return base;
+        r = cgroup_read_file(base, "cpuset.cpus.effective", &text);
+        if (r < 0)
+                return r;
+        all.value = g_strchomp(text);
+        return write_limit(group, &all);
+}
+
 static void warn(GPtrArray *warnings, const Limit *limit, const char *container, int r) {
         g_autofree char *text = g_strdup_printf(
                 "%s of container \"%s\" has no effect: %s", limit->key, container,
@@ -171,6 +187,8 @@ static int set_limit(const CgroupHost *host, const char *container, const Limit 
                 return 0;
         }
         r = group < 0 ? group : write_limit(group, limit);
+        if (r == -ENOSPC && g_str_equal(limit->files, "cpuset.cpus") && !*limit->value)
+                r = write_all_cpus(h, group, limit);
         if (r >= 0 || limit->flags & LIMIT_UNSET)
                 return 0;
         if (limit->flags & LIMIT_HINT) {
