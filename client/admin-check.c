@@ -225,6 +225,7 @@ static const Check checks[] = {
         CONTROLLER("hugetlb", "no limits.hugepages"),
         { "name=systemd hierarchy", NEED_OPTIONAL, look_systemd_hierarchy, NULL,
           "systemd does not run in containers",
+          "berth mounts it with the next container that starts; by hand: "
           "mount -t cgroup -o none,name=systemd systemd /sys/fs/cgroup/systemd" },
         { "ids for containers", NEED_REQUIRED, look_subids, NULL, "no container can be created",
           "give root at least 65536 ids in /etc/subuid and /etc/subgid, or none at all" },

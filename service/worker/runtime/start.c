@@ -36,6 +36,7 @@
 #include "service/worker/runtime/kernel-module.h"
 #include "service/worker/runtime/process.h"
 #include "service/worker/runtime/syscall-filter.h"
+#include "service/worker/runtime/systemd-hierarchy.h"
 #include "service/worker/runtime/wait.h"
 
 #define LOG_CAUSE_MAX (1U << 20)
@@ -617,6 +618,7 @@ int start_run(Worker *worker, GVariantDict *result, Error *ret_error) {
         if (r < 0)
                 return r;
         wait_block_term();
+        systemd_hierarchy_ensure();
         r = cgroup_host_new(&start.host, ret_error);
         if (r >= 0)
                 r = check_groups(&start, ret_error);
