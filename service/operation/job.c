@@ -404,7 +404,7 @@ int job_wait_for(Job *job, Job *other) {
 }
 
 void job_repeat_step(Job *job) {
-        job->step--; /* job_step_done() goes one on */
+        job->step += job->undoing ? 1 : -1; /* job_step_done() goes one on, or back */
 }
 
 /* --- workers --- */
