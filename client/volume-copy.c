@@ -11,7 +11,7 @@ const Option volume_copy_options[] = {
         { "volume-only", 0, NULL, "Without the snapshots", NULL },
         { "destination-target", 0, "MEMBER", NULL, LOCAL_ONLY },
         { "mode", 0, "MODE", NULL, LOCAL_ONLY },
-        { "refresh", 0, NULL, NULL, "a copy that is there is not brought up to date yet" },
+        { "refresh", 0, NULL, "Bring a copy that is there up to date", NULL },
         { "target", 0, "MEMBER", NULL, LOCAL_ONLY },
         { "target-project", 0, "NAME", NULL, "berth has no projects" },
         { NULL },
@@ -79,6 +79,8 @@ static int copy(Client *c, const Way *way, Error *ret_error) {
                 g_variant_dict_insert(&options, "snapshot", "s", way->snapshot);
         if (client_flag(c, "volume-only"))
                 g_variant_dict_insert(&options, "without-snapshots", "b", TRUE);
+        if (client_flag(c, "refresh"))
+                g_variant_dict_insert(&options, "refresh", "b", TRUE);
         return job_run(c, OBJECT_VOLUME, way->path, "Copy",
                        g_variant_new("(s@a{sv})", way->name, g_variant_dict_end(&options)),
                        ret_error);

@@ -69,6 +69,7 @@ static int copy(BusCall *call, Error *ret_error) {
                 .source = volume_of(call),
                 .snapshot = option_get_string(call->options, "snapshot", ""),
                 .without_snapshots = option_get_boolean(call->options, "without-snapshots", false),
+                .refresh = option_get_boolean(call->options, "refresh", false),
         };
         g_autofree char *job_path = NULL, *path = NULL;
         Job *job;
@@ -281,6 +282,7 @@ static const Option update_options[] = {
 static const Option copy_options[] = {
         { "pool", "s" },
         { "snapshot", "s" },
+        { "refresh", "b" },
         { "without-snapshots", "b" },
         { NULL },
 };

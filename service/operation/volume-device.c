@@ -5,6 +5,7 @@
 #include "service/model/device.h"
 #include "service/operation/container.h"
 #include "service/operation/step.h"
+#include "service/operation/volume-job.h"
 #include "service/util/cleanup.h"
 
 static char *full_name(GVariant *options) {
@@ -128,7 +129,8 @@ static int wait_for_volume(Manager *m, GVariant *options, void *userdata, Error 
         StoragePool *unused;
 
         /* Its files are just being exchanged. */
-        if (holder && holder != job && v->restore_from)
+        if (holder && holder != job &&
+            (v->restore_from || g_str_equal(holder->operation, VOLUME_REFRESH)))
                 return job_wait_for(job, holder);
         return step_wait_for_pool(job, config_get(options, "pool"), &unused, ret_error);
 }

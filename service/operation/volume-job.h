@@ -16,7 +16,14 @@ typedef struct VolumeJob {
         bool committed;          /* nothing is undone any more */
         GVariant *config;        /* update: what is to be, and what was */
         char *description;
+        bool refresh;            /* copy: the volume is there already */
+        bool without_snapshots;  /* refresh: they stay as they are */
+        bool marked;             /* refresh: `new` are in the volume's list */
+        GPtrArray *new, *gone;   /* refresh: Snapshot; of the volume once marked */
 } VolumeJob;
+
+/* The operation of jobs that exchange the files of a volume by those of another one. */
+#define VOLUME_REFRESH "volume-refresh"
 
 /* A job that has the volume locked and as its subject. */
 int volume_job_new(Manager *m, const char *operation, Caller caller, const JobStep *steps,
@@ -27,6 +34,10 @@ int volume_run_worker(Job *job, const char *operation, GVariant *args, Error *re
 /* Steps: the files of what was begun go, then its record; from the commit on it exists. */
 int volume_step_unmake(Job *job, Error *ret_error);
 int volume_step_forget(Job *job, Error *ret_error);
+/* Step: copies the files of `source` to those of `volume`. */
+int volume_step_copy(Job *job, Error *ret_error);
+/* Step, also to undo or recover: snapshots of the volume that are half made, or half gone, go. */
+int volume_step_delete_halves(Job *job, Error *ret_error);
 int volume_step_commit(Job *job, Error *ret_error);
 /* Whether there can be a new one of that name. */
 int volume_check_new(Manager *m, const StoragePool *pool, const char *name, Error *ret_error);

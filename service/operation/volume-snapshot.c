@@ -462,6 +462,43 @@ static Snapshot *find_half(const StorageVolume *v) {
         return NULL;
 }
 
+static int half_deleted(Job *job, GVariant *result, int *fds, size_t n_fds, Error *ret_error) {
+        VolumeJob *data = job->data;
+        int r = forget(job, data->snapshot, ret_error);
+
+        data->snapshot = NULL;
+        if (r >= 0)
+                job_repeat_step(job);
+        return r;
+}
+
+int volume_step_delete_halves(Job *job, Error *ret_error) {
+        VolumeJob *data = job->data;
+        g_autofree char *name = storage_volume_get_pool(data->volume);
+        StoragePool *pool;
+        GVariantDict args;
+        int r;
+
+        data->snapshot = find_half(data->volume);
+        if (!data->snapshot || data->snapshot->state == SNAPSHOT_READY)
+                return JOB_STEP_DONE;
+        job->cancelable = false;
+        r = step_wait_for_pool(job, name, &pool, ret_error);
+        if (r != JOB_STEP_DONE)
+                return r;
+        g_variant_dict_init(&args, NULL);
+        step_put_pool(&args, job->manager, pool);
+        g_variant_dict_insert(&args, "volume", "s", storage_volume_get_name(data->volume));
+        g_variant_dict_insert(&args, "snapshot", "s", snapshot_get_name(data->snapshot));
+        return job_run_worker(job, OPERATION_VOLUME_SNAPSHOT_DELETE, g_variant_dict_end(&args),
+                              NULL, 0, half_deleted, ret_error);
+}
+
+static const JobStep recover_steps[] = {
+        { "Deleting snapshots", volume_step_delete_halves, NULL },
+        { NULL },
+};
+
 bool volume_is_half(const StorageVolume *v) {
         return v->state != STORAGE_VOLUME_READY || v->rename_to || v->restore_from || find_half(v);
 }
@@ -480,8 +517,8 @@ int volume_recover(Manager *m, StorageVolume *v, Job **ret, Error *ret_error) {
                 return volume_snapshot_restore(m, CALLER_SERVICE, v, v->restore_from, ret,
                                                ret_error);
         if (s->state != SNAPSHOT_READY)
-                return new_job(m, "volume-recover", CALLER_SERVICE, delete_steps, v, s, ret,
-                               ret_error);
+                return volume_job_new(m, "volume-recover", CALLER_SERVICE, recover_steps, v, ret,
+                                      ret_error);
         r = new_job(m, "volume-recover", CALLER_SERVICE, rename_steps, v, s, ret, ret_error);
         if (r >= 0)
                 ((VolumeJob *) (*ret)->data)->name = g_strdup(s->rename_to);

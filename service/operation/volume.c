@@ -22,6 +22,10 @@ static void volume_job_free(void *p) {
         g_free(data->name);
         g_clear_pointer(&data->config, g_variant_unref);
         g_free(data->description);
+        for (guint i = 0; data->new && !data->marked && i < data->new->len; i++)
+                (void) snapshot_free(data->new->pdata[i]);
+        g_clear_pointer(&data->new, g_ptr_array_unref);
+        g_clear_pointer(&data->gone, g_ptr_array_unref);
         g_free(data);
 }
 
@@ -235,7 +239,7 @@ static GVariant *names_of(const GPtrArray *snapshots) {
         return g_variant_builder_end(&builder);
 }
 
-static int copy_files(Job *job, Error *ret_error) {
+int volume_step_copy(Job *job, Error *ret_error) {
         VolumeJob *data = job->data;
         const StorageVolume *source = data->source;
         g_autofree char *name = storage_volume_get_pool(source);
@@ -258,9 +262,10 @@ static int copy_files(Job *job, Error *ret_error) {
         g_variant_dict_insert(&args, "volume", "s", storage_volume_get_name(source));
         g_variant_dict_insert(&args, "snapshot", "s", data->from_snapshot);
         g_variant_dict_insert(&args, "name", "s", storage_volume_get_name(data->volume));
-        g_variant_dict_insert_value(&args, "snapshots", names_of(data->volume->snapshots));
+        g_variant_dict_insert_value(&args, "snapshots",
+                                    names_of(data->refresh ? data->new : data->volume->snapshots));
         g_variant_dict_insert(&args, "delete", "as", NULL);
-        g_variant_dict_insert(&args, "refresh", "b", FALSE);
+        g_variant_dict_insert(&args, "refresh", "b", data->refresh);
         g_variant_dict_insert_value(&args, "idmap", g_variant_new("a(suuu)", NULL));
         g_variant_dict_insert(&args, "size", "t", storage_volume_get_size(data->volume));
         return job_run_worker(job, OPERATION_VOLUME_COPY, g_variant_dict_end(&args), NULL, 0, NULL,
@@ -269,7 +274,7 @@ static int copy_files(Job *job, Error *ret_error) {
 
 static const JobStep copy_steps[] = {
         { NULL, create_record, volume_step_forget },
-        { "Copying the volume", copy_files, volume_step_unmake },
+        { "Copying the volume", volume_step_copy, volume_step_unmake },
         { NULL, volume_step_commit, NULL },
         { NULL },
 };
@@ -286,7 +291,7 @@ static int copy_check(Manager *m, const VolumeCopy *args, Error *ret_error) {
                 return error_set(ret_error, ERROR_NO_SUCH_SNAPSHOT,
                                  "Volume \"%s\" has no snapshot \"%.80s\"", source->object.name,
                                  args->snapshot);
-        return volume_check_new(m, args->pool, args->name, ret_error);
+        return args->refresh ? 0 : volume_check_new(m, args->pool, args->name, ret_error);
 }
 
 int volume_copy(Manager *m, Caller caller, const VolumeCopy *args, Job **ret, Error *ret_error) {
@@ -298,6 +303,8 @@ int volume_copy(Manager *m, Caller caller, const VolumeCopy *args, Job **ret, Er
         r = copy_check(m, args, ret_error);
         if (r < 0)
                 return r;
+        if (args->refresh)
+                return volume_refresh(m, caller, args, ret, ret_error);
         v = storage_volume_new(args->pool->object.name, args->name, caller.uid);
         v->created = (uint64_t) g_get_real_time();
         g_variant_unref(v->config);

@@ -31,10 +31,12 @@ typedef struct VolumeCopy {
         StoragePool *pool;       /* may be the same */
         const char *name;
         bool without_snapshots;
+        bool refresh;            /* the volume of that name is there, and becomes what this is */
 } VolumeCopy;
 
-/* The copy is the caller's. */
+/* The copy is the caller's, what is refreshed stays its owner's, who must be the caller. */
 int volume_copy(Manager *m, Caller caller, const VolumeCopy *args, Job **ret, Error *ret_error);
+int volume_refresh(Manager *m, Caller caller, const VolumeCopy *args, Job **ret, Error *ret_error);
 
 typedef struct VolumeUpdate {
         GVariant *set, *unset;   /* a{ss}, as */

@@ -63,6 +63,8 @@ static const Verb verbs[] = {
           VOLUME("v9"), "Volume.Rename", "('v3', @a{sv} {})" },
         { VOLUME("v3"), "Volume.Copy", "('v4', @a{sv} {})", NULL, VOLUME("v4"), NULL,
           VOLUME("v4"), "Volume.Delete", "(@a{sv} {},)" },
+        { VOLUME("v3"), "Volume.Copy", "('v5', {'refresh': <true>})", NULL, VOLUME("v5") "#s0",
+          NULL, VOLUME("v5"), "Volume.DeleteSnapshot", "('s0', @a{sv} {})" },
         { VOLUME("v3"), "Volume.CreateSnapshot", "('s1', @a{sv} {})", NULL, VOLUME("v3") "#s1",
           NULL, VOLUME("v3"), "Volume.DeleteSnapshot", "('s1', @a{sv} {})" },
         { VOLUME("v3"), "Volume.DeleteSnapshot", "('s0', @a{sv} {})", VOLUME("v3") "#s0", NULL,
@@ -93,7 +95,9 @@ static char *take_stock(Harness *h) {
                 "state/pools", "state/archives", "state/mounts/default/containers",
                 "state/mounts/default/snapshots", "state/mounts/default/images",
                 "state/volumes", "state/mounts/default/custom",
-                "state/mounts/default/custom-snapshots/v3", "run/containers", "run/lxc",
+                "state/mounts/default/custom-snapshots/v3",
+                "state/mounts/default/custom-snapshots/v5",
+                "run/containers", "run/lxc",
         };
         GString *stock = g_string_new(NULL);
 
@@ -179,6 +183,7 @@ static Harness *prepare(char **ret_failpoint, bool power) {
         run_well(h, C3, "Container.CreateSnapshot", "('s0', @a{sv} {})");
         world_make_volume(h->root, "v0");
         world_make_volume(h->root, "v3");
+        world_make_volume(h->root, "v5");
         run_well(h, VOLUME("v3"), "Volume.CreateSnapshot", "('s0', @a{sv} {})");
         return h;
 }

@@ -365,6 +365,52 @@ TEST(copies_are_the_callers) {
                   "nowhere");
 }
 
+TEST(a_copy_is_brought_up_to_date) {
+        g_autoptr(Harness) h = new_with_volume();
+        g_autoptr(Client) alice = client_new(h, UID_ALICE);
+
+        run_well(h->root, V1, "Volume.CreateSnapshot", "('', @a{sv} {})");
+        run_well(alice, V1, "Volume.Copy", "('v2', @a{sv} {})");
+        run_well(alice, PATH_POOL "/volume/v2", "Volume.CreateSnapshot", "('own', @a{sv} {})");
+        run_well(h->root, V1, "Volume.CreateSnapshot", "('', @a{sv} {})");
+        run_well(h->root, V1, "Volume.CreateSnapshot", "('', @a{sv} {})");
+        run_well(alice, V1, "Volume.Copy",
+                 "('v2', {'refresh': <true>, 'without-snapshots': <true>})");
+        g_assert_true(harness_has_file(h, SNAPSHOTS "v2/own"));
+        run_well(alice, V1, "Volume.Copy", "('v2', {'refresh': <true>})");
+        g_assert_cmpuint(count(h->root, PATH_POOL "/volume/v2", "Snapshots"), ==, 3);
+        g_assert_true(harness_has_file(h, SNAPSHOTS "v2/snap2"));
+        g_assert_false(harness_has_file(h, SNAPSHOTS "v2/own"));
+
+        run_badly(alice, V1, "Volume.Copy", "('v3', {'refresh': <true>})", ERROR_NO_SUCH_VOLUME,
+                  "v3");
+        run_badly(alice, V1, "Volume.Copy", "('v1', {'refresh': <true>})", ERROR_INVALID_ARGS,
+                  "itself");
+        run_well(h->root, V1, "Volume.Copy", "('roots', @a{sv} {})");
+        run_badly(alice, V1, "Volume.Copy", "('roots', {'refresh': <true>})", ERROR_ACCESS_DENIED,
+                  "owner");
+}
+
+/* Of several snapshots that were to come none is left, then or at the next start. */
+TEST(a_failed_refresh_leaves_the_copy) {
+        g_autoptr(Harness) h = new_with_volume();
+
+        run_well(h->root, V1, "Volume.Copy", "('v2', @a{sv} {})");
+        run_well(h->root, V1, "Volume.CreateSnapshot", "('', @a{sv} {})");
+        run_well(h->root, V1, "Volume.CreateSnapshot", "('', @a{sv} {})");
+        harness_plan(h, "storage.volume-copy", "fail NoSpace full");
+        run_badly(h->root, V1, "Volume.Copy", "('v2', {'refresh': <true>})", ERROR_NO_SPACE,
+                  "full");
+        g_assert_cmpuint(count(h->root, PATH_POOL "/volume/v2", "Snapshots"), ==, 0);
+        harness_plan(h, "storage.volume-copy", "die 9");
+        run_badly(h->root, V1, "Volume.Copy", "('v2', {'refresh': <true>})", ERROR_FAILED,
+                  "signal 9");
+        g_assert_cmpuint(count(h->root, PATH_POOL "/volume/v2", "Snapshots"), ==, 0);
+        harness_plan(h, "storage.volume-copy", NULL);
+        run_well(h->root, V1, "Volume.Copy", "('v2', {'refresh': <true>})");
+        g_assert_cmpuint(count(h->root, PATH_POOL "/volume/v2", "Snapshots"), ==, 2);
+}
+
 TEST(a_failed_copy_leaves_nothing) {
         g_autoptr(Harness) h = new_with_volume();
 
