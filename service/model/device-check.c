@@ -8,6 +8,7 @@
 #include "service/model/device.h"
 #include "service/model/name.h"
 #include "service/model/nic-route.h"
+#include "service/model/nic-vlan.h"
 #include "service/model/size.h"
 #include "service/util/cleanup.h"
 
@@ -243,19 +244,19 @@ static int check_one_address(GVariant *options, Error *ret_error) {
 
         if ((ipv4 && strchr(ipv4, ',')) || (ipv6 && strchr(ipv6, ',')))
                 return error_set(ret_error, ERROR_INVALID_DEVICE,
-                                 "only a routed nic has several addresses");
+                                 "only a routed nic or one of ipvlan has several addresses");
         return 0;
 }
 
-static int check_not_bridged(GVariant *options, bool routed, Error *ret_error) {
+static int check_not_bridged(GVariant *options, bool addressed, Error *ret_error) {
         const char *key;
         GVariantIter iter;
 
         g_variant_iter_init(&iter, options);
         while (g_variant_iter_next(&iter, "{&s&s}", &key, NULL))
                 if (g_str_has_prefix(key, "security.") ||
-                    (!routed && (g_str_equal(key, "ipv4.address") ||
-                                 g_str_equal(key, "ipv6.address"))))
+                    (!addressed && (g_str_equal(key, "ipv4.address") ||
+                                    g_str_equal(key, "ipv6.address"))))
                         return error_set(ret_error, ERROR_INVALID_DEVICE,
                                          "\"%s\" is for nics on a network of type bridge", key);
         return 0;
@@ -267,6 +268,7 @@ int device_check_nic(GVariant *options, Error *ret_error) {
         const char *parent = config_get(options, "parent");
         bool alone = nictype && g_str_equal(nictype, "p2p");
         bool routed = nictype && g_str_equal(nictype, "routed");
+        bool addressed = routed || g_strcmp0(nictype, "ipvlan") == 0;
         int r;
 
         if (!!network == !!nictype)
@@ -287,10 +289,12 @@ int device_check_nic(GVariant *options, Error *ret_error) {
         if (config_get(options, "mode") && g_strcmp0(nictype, "ipvlan") != 0)
                 return error_set(ret_error, ERROR_INVALID_DEVICE, "\"mode\" is for ipvlan");
         r = nic_check_routed(options, ret_error);
-        if (r >= 0 && !routed)
+        if (r >= 0 && !addressed)
                 r = check_one_address(options, ret_error);
         if (r >= 0 && nictype && !g_str_equal(nictype, "bridged"))
-                r = check_not_bridged(options, routed, ret_error);
+                r = check_not_bridged(options, addressed, ret_error);
+        if (r >= 0)
+                r = nic_check_vlans(options, ret_error);
         return r < 0 ? r : check_limits(options, "limits.ingress", "limits.egress", ret_error);
 }
 
@@ -343,7 +347,9 @@ Privilege device_privilege_of_nic(GVariant *options) {
                 "security.mac_filtering", "security.ipv4_filtering", "security.ipv6_filtering",
         };
 
-        if (!device_get_network(options))
+        /* Which VLANs of a bridge are whose is for who has made them. */
+        if (!device_get_network(options) || config_get(options, "vlan") ||
+            config_get(options, "vlan.tagged"))
                 return PRIVILEGE_HOST;
         for (size_t i = 0; i < G_N_ELEMENTS(guards); i++)
                 if (!device_get_boolean(options, guards[i], true))

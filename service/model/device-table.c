@@ -3,6 +3,7 @@
 #include "service/model/device.h"
 #include "service/model/mount-options.h"
 #include "service/model/nic-route.h"
+#include "service/model/nic-vlan.h"
 #include "service/model/proxy.h"
 #include "service/model/rate.h"
 
@@ -50,15 +51,26 @@ static const DeviceOption nic_options[] = {
         { "host_name", "name", device_check_interface, .help = "name of the host's end" },
         { "mtu", "integer", device_check_nic_mtu, .help = "MTU (default the parent's)" },
         { "mode", "l2|l3|l3s", device_check_mode_ipvlan, .help = "mode of ipvlan (default l3s)" },
+        { "vlan", "integer", nic_check_vlan,
+          .help = "VLAN of the parent that it is on; bridged, where the bridge tells VLANs apart: "
+                  "of frames without a tag, or none" },
+        { "vlan.tagged", "integers", nic_check_vlan_tagged,
+          .help = "bridged: VLANs whose tags it sees, such as 10,20-29, where ipv4_filtering and "
+                  "ipv6_filtering are false" },
+        { "gvrp", "boolean", device_check_boolean,
+          .help = "the VLAN is registered with GVRP (default false)" },
         { "ipv4.address", "IPv4 address", nic_check_addresses_ipv4,
           .help = "address on a network of type bridge, none for no IPv4 (default one that is "
-                  "chosen once); routed: one or several, with commas between" },
+                  "chosen once); routed, ipvlan: one or several, with commas between, of ipvlan in "
+                  "mode l2 as ADDRESS/PREFIX" },
         { "ipv6.address", "IPv6 address", nic_check_addresses_ipv6,
           .help = "the same for IPv6, where the network has ipv6.dhcp.stateful (default one that "
-                  "follows from hwaddr); routed: one or several" },
-        { "ipv4.gateway", "auto|none", nic_check_gateway,
-          .help = "routed: whether all else is reached by it (default auto)" },
-        { "ipv6.gateway", "auto|none", nic_check_gateway, .help = "the same for IPv6" },
+                  "follows from hwaddr); routed, ipvlan: one or several" },
+        { "ipv4.gateway", "auto|none|IPv4 address", nic_check_gateway_ipv4,
+          .help = "routed, ipvlan: whether all else is reached by it (default auto); ipvlan in "
+                  "mode l2: by which address it is (default none)" },
+        { "ipv6.gateway", "auto|none|IPv6 address", nic_check_gateway_ipv6,
+          .help = "the same for IPv6" },
         { "ipv4.host_address", "IPv4 address", nic_check_host_address_ipv4,
           .help = "routed: address of the host's end (default " NIC_GATEWAY_IPV4 ")" },
         { "ipv6.host_address", "IPv6 address", nic_check_host_address_ipv6,

@@ -2,13 +2,16 @@
 #include "service/model/nic-route.h"
 
 #include <netinet/in.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "service/model/config-value.h"
 #include "service/model/config.h"
 #include "service/model/subnet.h"
 #include "service/util/cleanup.h"
+
+/* As people mostly have them, and LXD. */
+#define LINK_PREFIX_IPV4 24
+#define LINK_PREFIX_IPV6 64
 
 typedef int (*ParseFunc)(const char *text, int family, Subnet *ret, Error *ret_error);
 
@@ -32,6 +35,33 @@ static int parse_list(const char *text, int family, ParseFunc parse, GArray **re
         }
         *ret = TAKE_PTR(list);
         return 0;
+}
+
+/* Bits behind the prefix are the host's. */
+static int parse_link_address(const char *text, int family, Subnet *ret, Error *ret_error) {
+        g_auto(GStrv) parts = g_strsplit(text, "/", 2);
+        uint64_t prefix = family == AF_INET ? LINK_PREFIX_IPV4 : LINK_PREFIX_IPV6;
+        Subnet subnet;
+        int r = subnet_parse_address(parts[0] ?: "", family, &subnet, ret_error);
+
+        if (r < 0)
+                return r;
+        if (parts[1] && config_parse_integer(parts[1], 1, subnet.prefix, &prefix) < 0)
+                return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                 "\"%.64s\" does not end with a prefix from 1 to %u", text,
+                                 subnet.prefix);
+        subnet.prefix = (unsigned) prefix;
+        *ret = subnet;
+        return 0;
+}
+
+int nic_parse_link_addresses(const char *text, int family, GArray **ret, Error *ret_error) {
+        return parse_list(text, family, parse_link_address, ret, ret_error);
+}
+
+bool nic_is_on_link(GVariant *options) {
+        return g_strcmp0(config_get(options, "nictype"), "ipvlan") == 0 &&
+               g_strcmp0(config_get(options, "mode"), "l2") == 0;
 }
 
 int nic_parse_addresses(const char *text, int family, GArray **ret, Error *ret_error) {
@@ -60,14 +90,16 @@ static int check_one(const char *value, int family, Error *ret_error) {
         return check_list(value, family, subnet_parse_address, ret_error);
 }
 
+static int check_addresses(const char *value, int family, ParseFunc parse, Error *ret_error) {
+        return g_str_equal(value, "none") ? 0 : check_list(value, family, parse, ret_error);
+}
+
 int nic_check_addresses_ipv4(const char *value, Error *ret_error) {
-        return g_str_equal(value, "none") ? 0 : check_list(value, AF_INET, subnet_parse_address,
-                                                           ret_error);
+        return check_addresses(value, AF_INET, parse_link_address, ret_error);
 }
 
 int nic_check_addresses_ipv6(const char *value, Error *ret_error) {
-        return g_str_equal(value, "none") ? 0 : check_list(value, AF_INET6, subnet_parse_address,
-                                                           ret_error);
+        return check_addresses(value, AF_INET6, parse_link_address, ret_error);
 }
 
 int nic_check_routes_ipv4(const char *value, Error *ret_error) {
@@ -78,11 +110,16 @@ int nic_check_routes_ipv6(const char *value, Error *ret_error) {
         return check_list(value, AF_INET6, subnet_parse_route, ret_error);
 }
 
-int nic_check_gateway(const char *value, Error *ret_error) {
-        if (g_str_equal(value, "auto") || g_str_equal(value, "none"))
-                return 0;
-        return error_set(ret_error, ERROR_INVALID_DEVICE, "\"%.64s\" is neither auto nor none",
-                         value);
+static bool is_gateway_word(const char *value) {
+        return g_str_equal(value, "auto") || g_str_equal(value, "none");
+}
+
+int nic_check_gateway_ipv4(const char *value, Error *ret_error) {
+        return is_gateway_word(value) ? 0 : check_one(value, AF_INET, ret_error);
+}
+
+int nic_check_gateway_ipv6(const char *value, Error *ret_error) {
+        return is_gateway_word(value) ? 0 : check_one(value, AF_INET6, ret_error);
 }
 
 int nic_check_host_address_ipv4(const char *value, Error *ret_error) {
@@ -119,21 +156,48 @@ static bool has_address(GVariant *options, const char *key) {
         return value && !g_str_equal(value, "none");
 }
 
+/* What differs with the way that packets take: prefixes, and how a gateway is named. */
+static int check_family(GVariant *options, int family, const char *address_key,
+                        const char *gateway_key, Error *ret_error) {
+        const char *address = config_get(options, address_key);
+        const char *gateway = config_get(options, gateway_key);
+        bool on_link = nic_is_on_link(options);
+
+        if (gateway && on_link && g_str_equal(gateway, "auto"))
+                return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                 "\"%s\" of ipvlan in mode l2 is an address, or none", gateway_key);
+        if (gateway && !on_link && !is_gateway_word(gateway))
+                return error_set(ret_error, ERROR_INVALID_DEVICE,
+                                 "\"%s\" is neither auto nor none: an address is for ipvlan in "
+                                 "mode l2", gateway_key);
+        if (!address || on_link)
+                return 0;
+        return check_addresses(address, family, subnet_parse_address, ret_error);
+}
+
 int nic_check_routed(GVariant *options, Error *ret_error) {
+        static const char *const gateways[] = { "ipv4.gateway", "ipv6.gateway", NULL };
         static const char *const routed_only[] = {
-                "ipv4.gateway", "ipv6.gateway", "ipv4.host_address", "ipv6.host_address",
-                "ipv4.host_table", "ipv6.host_table", NULL,
+                "ipv4.host_address", "ipv6.host_address", "ipv4.host_table", "ipv6.host_table",
+                NULL,
         };
         static const char *const routes[] = { "ipv4.routes", "ipv6.routes", NULL };
         const char *nictype = config_get(options, "nictype") ?: "bridged";
+        bool routed = g_str_equal(nictype, "routed");
+        int r = 0;
 
-        if (!g_str_equal(nictype, "routed")) {
-                int r = check_options(options, routed_only, "routed", ret_error);
-
-                if (r < 0 || g_str_equal(nictype, "p2p"))
-                        return r;
-                return check_options(options, routes, "routed and p2p", ret_error);
-        }
+        if (!routed)
+                r = check_options(options, routed_only, "routed", ret_error);
+        if (r >= 0 && !routed && !g_str_equal(nictype, "ipvlan"))
+                r = check_options(options, gateways, "routed and ipvlan", ret_error);
+        if (r >= 0 && !routed && !g_str_equal(nictype, "p2p"))
+                r = check_options(options, routes, "routed and p2p", ret_error);
+        if (r >= 0)
+                r = check_family(options, AF_INET, "ipv4.address", "ipv4.gateway", ret_error);
+        if (r >= 0)
+                r = check_family(options, AF_INET6, "ipv6.address", "ipv6.gateway", ret_error);
+        if (r < 0 || !routed)
+                return r;
         if (!has_address(options, "ipv4.address") && !has_address(options, "ipv6.address"))
                 return error_set(ret_error, ERROR_INVALID_DEVICE,
                                  "a routed nic needs an \"ipv4.address\" or an \"ipv6.address\"");

@@ -4,8 +4,11 @@
 /*
  * Nics of type "routed": the host leads packets for the addresses of a container to it, and answers
  * for them on the link of its parent; the container knows no more of the net than the host's end,
- * which is its gateway. And routes of the host that lead to a nic.
+ * which is its gateway. Those of type "ipvlan", which do the same with one link less, or in mode l2
+ * have addresses as on the link itself. And routes of the host that lead to a nic.
  */
+
+#include <stdbool.h>
 
 #include <glib.h>
 
@@ -16,9 +19,13 @@
 /* Addresses or routes of one nic. */
 #define NIC_ROUTES_MAX 64U
 
+/* A nic of ipvlan in mode l2. */
+bool nic_is_on_link(GVariant *options);
 /* "10.0.0.5,10.0.0.6" as Subnets with the whole of an address for a prefix; "10.1.0.0/16" as the
  * Subnets of routes. */
 int nic_parse_addresses(const char *text, int family, GArray **ret, Error *ret_error);
+/* "10.0.0.5/24" of ipvlan in mode l2; without a prefix it is 24, of IPv6 64. */
+int nic_parse_link_addresses(const char *text, int family, GArray **ret, Error *ret_error);
 int nic_parse_routes(const char *text, int family, GArray **ret, Error *ret_error);
 
 /* For the table of devices: values, options together. */
@@ -26,7 +33,8 @@ int nic_check_addresses_ipv4(const char *value, Error *ret_error);
 int nic_check_addresses_ipv6(const char *value, Error *ret_error);
 int nic_check_routes_ipv4(const char *value, Error *ret_error);
 int nic_check_routes_ipv6(const char *value, Error *ret_error);
-int nic_check_gateway(const char *value, Error *ret_error);
+int nic_check_gateway_ipv4(const char *value, Error *ret_error);
+int nic_check_gateway_ipv6(const char *value, Error *ret_error);
 int nic_check_host_address_ipv4(const char *value, Error *ret_error);
 int nic_check_host_address_ipv6(const char *value, Error *ret_error);
 int nic_check_table(const char *value, Error *ret_error);

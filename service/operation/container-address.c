@@ -247,8 +247,9 @@ static int check_nic(Manager *m, const char *container, GVariant *devices, const
 
                 if (!value)
                         continue;
-                /* What the host routes, an administrator has chosen. */
-                if (g_str_equal(device_get_nictype(options), "routed"))
+                /* What the host answers for, an administrator has chosen. */
+                if (g_str_equal(device_get_nictype(options), "routed") ||
+                    g_str_equal(device_get_nictype(options), "ipvlan"))
                         continue;
                 if (!network && !g_str_equal(keys[i], KEY_HWADDR))
                         return error_set(ret_error, ERROR_INVALID_DEVICE,

@@ -6,6 +6,7 @@
 
 #include "service/model/config.h"
 #include "service/model/device.h"
+#include "service/model/nic-vlan.h"
 #include "service/operation/container-address.h"
 #include "service/operation/container.h"
 #include "service/operation/network.h"
@@ -219,6 +220,10 @@ GVariant *container_nic_describe(Manager *m, const Container *c, const char *dev
         g_autofree char *mtu_text = mtu > 0 ? g_strdup_printf("%u", mtu) : NULL;
         const char *nictype = device_get_nictype(options);
         bool physical = g_str_equal(nictype, "physical");
+        const char *parent = network ?: config_get(options, "parent");
+        /* A bridge has VLANs itself; of another interface each is a link. */
+        const char *vlan = network ? NULL : config_get(options, "vlan");
+        g_autofree char *link = vlan && parent ? nic_vlan_link_name(parent, vlan) : NULL;
         const struct {
                 const char *key, *value;
         } values[] = {
@@ -228,7 +233,8 @@ GVariant *container_nic_describe(Manager *m, const Container *c, const char *dev
                 { "hwaddr", config_get(options, "hwaddr") ?:
                             physical ? NULL : container_get_volatile(c, device, "hwaddr") },
                 { "host_name", config_get(options, "host_name") ?: veth },
-                { "parent", network ?: config_get(options, "parent") },
+                { "parent", link ?: parent },
+                { "vlan.parent", link ? parent : NULL },
                 { "mtu", config_get(options, "mtu") ?: mtu_text },
                 { "mode", config_get(options, "mode") },
                 { "ipv4.address", managed ? container_address_get(c, device, options,
@@ -239,7 +245,8 @@ GVariant *container_nic_describe(Manager *m, const Container *c, const char *dev
                 { "limits.egress", config_get(options, "limits.egress") },
                 { "limits.max", config_get(options, "limits.max") },
         };
-        static const char *const routing[] = {
+        static const char *const as_they_are[] = {
+                "vlan", "vlan.tagged", "gvrp",
                 "ipv4.gateway", "ipv6.gateway", "ipv4.host_address", "ipv6.host_address",
                 "ipv4.host_table", "ipv6.host_table", "ipv4.routes", "ipv6.routes",
         };
@@ -249,10 +256,10 @@ GVariant *container_nic_describe(Manager *m, const Container *c, const char *dev
         for (size_t i = 0; i < ELEMENTSOF(values); i++)
                 if (values[i].value)
                         g_variant_builder_add(&nic, "{ss}", values[i].key, values[i].value);
-        for (size_t i = 0; i < ELEMENTSOF(routing); i++)
-                if (config_get(options, routing[i]))
-                        g_variant_builder_add(&nic, "{ss}", routing[i],
-                                              config_get(options, routing[i]));
+        for (size_t i = 0; i < ELEMENTSOF(as_they_are); i++)
+                if (config_get(options, as_they_are[i]))
+                        g_variant_builder_add(&nic, "{ss}", as_they_are[i],
+                                              config_get(options, as_they_are[i]));
         if (container_nic_is_guarded(m, options))
                 add_guards(&nic, managed, options);
         return g_variant_builder_end(&nic);

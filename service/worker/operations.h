@@ -186,13 +186,14 @@
  * (kind "u" or "g", first id inside, first id on the host, count; nothing: privileged); "owner" u
  * (uid, with whose rights disks of the host are opened), "devices" a{sa{ss}} (expanded; those that
  * are files are made ready); "nics" aa{ss} ("nictype", "name" inside, "host_name", "hwaddr",
- * "parent" bridge, "mtu"); "log-file" s (liblxc's), "console-log" s (what the console showed; the
- * older half of it is in a file of that name with ".1"); "architecture" s; "config" a{ss} (the
- * whole expanded configuration: its limits, rlimits, environment, settings of the kernel and raw
- * lines are put into effect), "cpus" s (what limits.cpu has come to, "" for all). Ends when init
- * runs. Result: "init-pid" i, "monitor-pid" i, "warnings" as (limits that have no effect on this
- * host); result fds: pidfds of init and monitor. On failure nothing runs, and the error has the
- * cause from liblxc's log. */
+ * "parent" bridge or interface, "mtu" and whatever the type takes; where the parent is a link that
+ * is to be made, "vlan.parent" is what "vlan" is on); "log-file" s (liblxc's), "console-log" s
+ * (what the console showed; the older half of it is in a file of that name with ".1");
+ * "architecture" s; "config" a{ss} (the whole expanded configuration: its limits, rlimits,
+ * environment, settings of the kernel and raw lines are put into effect), "cpus" s (what limits.cpu
+ * has come to, "" for all). Ends when init runs. Result: "init-pid" i, "monitor-pid" i, "warnings"
+ * as (limits that have no effect on this host); result fds: pidfds of init and monitor. On failure
+ * nothing runs, and the error has the cause from liblxc's log. */
 #define OPERATION_START "runtime.start"
 /* Freezes and thaws: "name" s, "lxc-path" s, "init-pid" i. fds: pidfd of init. */
 #define OPERATION_FREEZE "runtime.freeze"

@@ -17,6 +17,9 @@
 #define BRIDGED "'network': 'br0'"
 #define ROUTED4 "'nictype': 'routed', 'ipv4.address': '10.0.0.5'"
 #define ROUTED6 "'nictype': 'routed', 'ipv6.address': '2001:db8::5'"
+#define MACVLAN "'nictype': 'macvlan', 'parent': 'eth0'"
+#define BRIDGE "'nictype': 'bridged', 'parent': 'br0'"
+#define IPVLAN "'nictype': 'ipvlan', 'parent': 'eth0'"
 #define TCP "'listen': 'tcp:1.2.3.4:80', 'connect': 'tcp:1.2.3.4:81'"
 #define UNIX "'listen': 'unix:/run/s', 'connect': 'tcp:1.2.3.4:81'"
 #define NODE "'path': '/dev/x'"
@@ -59,6 +62,9 @@ static const Case cases[] = {
         { "nic", "host_name", BRIDGED, "veth7", "a/b", NULL },
         { "nic", "mtu", BRIDGED, "1400", "12", NULL },
         { "nic", "mode", "'nictype': 'ipvlan', 'parent': 'eth0'", "l2", "l4", BRIDGED },
+        { "nic", "vlan", MACVLAN, "10", "4095", BRIDGED },
+        { "nic", "vlan.tagged", BRIDGE, "10,20-29", "29-20", MACVLAN },
+        { "nic", "gvrp", MACVLAN ", 'vlan': '10'", "true", "perhaps", MACVLAN },
         { "nic", "ipv4.address", BRIDGED, "10.0.0.5", "10.0.0.0.5", "'nictype': 'p2p'" },
         { "nic", "ipv6.address", BRIDGED, "2001:db8::5", "10.0.0.5", "'nictype': 'p2p'" },
         { "nic", "ipv4.gateway", ROUTED4, "none", "10.0.0.1", BRIDGED },

@@ -121,6 +121,21 @@ TEST(accepted_nics) {
                   "'parent': 'eth0', 'ipv6.address': 'none', 'ipv4.gateway': 'auto', "
                   "'ipv4.host_address': '169.254.0.2', 'ipv4.host_table': '100', 'ipv4.routes': "
                   "'10.1.0.0/16,10.2.0.0/16'}", PRIVILEGE_HOST, NULL },
+                { "{'type': 'nic', 'nictype': 'macvlan', 'parent': 'eth0', 'vlan': '4094', "
+                  "'gvrp': 'true'}", PRIVILEGE_HOST, NULL },
+                { "{'type': 'nic', 'nictype': 'routed', 'ipv4.address': '10.0.0.5', "
+                  "'parent': 'eth0', 'vlan': '1'}", PRIVILEGE_HOST, NULL },
+                { "{'type': 'nic', 'nictype': 'bridged', 'parent': 'br0', 'vlan': 'none'}",
+                  PRIVILEGE_HOST, NULL },
+                { "{'type': 'nic', 'nictype': 'bridged', 'parent': 'br0', 'vlan.tagged': "
+                  "'1, 20-29,4094'}", PRIVILEGE_HOST, NULL },
+                { "{'type': 'nic', 'nictype': 'ipvlan', 'parent': 'eth0', 'ipv4.gateway': 'none', "
+                  "'ipv4.address': '10.0.0.5,10.0.0.6', 'ipv6.address': '2001:db8::5', "
+                  "'ipv6.gateway': 'auto'}", PRIVILEGE_HOST, NULL },
+                { "{'type': 'nic', 'nictype': 'ipvlan', 'parent': 'eth0', 'mode': 'l2', "
+                  "'ipv4.address': '10.0.0.5/16,10.0.0.6', 'ipv4.gateway': '10.0.0.1', "
+                  "'ipv6.gateway': 'fe80::1', 'ipv6.address': '2001:db8::5/128'}", PRIVILEGE_HOST,
+                  NULL },
                 { "{'type': 'nic', 'nictype': 'p2p', 'ipv6.routes': '2001:db8::/32'}",
                   PRIVILEGE_HOST, NULL },
                 { "{'type': 'nic', 'network': 'br0', 'limits.max': '100Mbit'}", PRIVILEGE_USE,
@@ -181,27 +196,8 @@ static void check_refused(const Refusal *cases, size_t n) {
         }
 }
 
-TEST(refused) {
+TEST(refused_nics) {
         static const Refusal cases[] = {
-                { "{'path': '/'}", "type" },
-                { "{'type': 'teapot'}", "no device type \"teapot\"" },
-                { "{'type': 'disk'}", "needs the option \"path\"" },
-                { "{'type': 'disk', 'path': '/'}", "pool" },
-                { "{'type': 'disk', 'path': '/', 'pool': 'p', 'source': '/x'}", "no \"source\"" },
-                { "{'type': 'disk', 'path': '/mnt'}", "source" },
-                { "{'type': 'disk', 'path': '/mnt', 'pool': 'p'}", "source" },
-                { "{'type': 'disk', 'path': '/mnt', 'source': 'relative'}", "absolute" },
-                { "{'type': 'disk', 'path': '../mnt', 'source': '/x'}", "\"..\"" },
-                { "{'type': 'disk', 'path': 'a/../b', 'source': '/x'}", "\"..\"" },
-                { "{'type': 'disk', 'path': 'a', 'source': '/x/../y'}", "\"..\"" },
-                { "{'type': 'disk', 'path': 'a\\nb', 'source': '/x'}", "control character" },
-                { "{'type': 'disk', 'path': '', 'source': '/x'}", "no path" },
-                { "{'type': 'disk', 'path': '/', 'pool': 'p', 'size': 'big'}", "size" },
-                { "{'type': 'disk', 'path': 'a', 'source': '/x', 'size': '1GB'}", "root disk" },
-                { "{'type': 'disk', 'path': 'a', 'source': '/x', 'readonly': 'perhaps'}",
-                  "readonly" },
-                { "{'type': 'disk', 'path': 'a', 'source': '/x', 'color': 'red'}",
-                  "no option \"color\"" },
                 { "{'type': 'nic'}", "either" },
                 { "{'type': 'nic', 'network': 'br0', 'nictype': 'bridged'}", "either" },
                 { "{'type': 'nic', 'network': 'br0', 'parent': 'eth0'}", "parent" },
@@ -238,6 +234,54 @@ TEST(refused) {
                 { "{'type': 'nic', 'network': 'br0', 'ipv4.routes': '10.1.0.0/16'}", "p2p" },
                 { "{'type': 'nic', 'nictype': 'macvlan', 'parent': 'x', 'ipv4.address': "
                   "'10.0.0.5'}", "bridge" },
+                { "{'type': 'nic', 'nictype': 'macvlan', 'parent': 'x', 'vlan': '0'}", "4094" },
+                { "{'type': 'nic', 'nictype': 'macvlan', 'parent': 'x', 'vlan': 'none'}",
+                  "bridged only" },
+                { "{'type': 'nic', 'nictype': 'p2p', 'vlan': '10'}", "\"parent\"" },
+                { "{'type': 'nic', 'network': 'br0', 'vlan': '10'}", "\"parent\"" },
+                { "{'type': 'nic', 'network': 'br0', 'vlan.tagged': '10'}", "type bridged" },
+                { "{'type': 'nic', 'nictype': 'bridged', 'parent': 'x', 'vlan.tagged': ''}",
+                  "vlan.tagged" },
+                { "{'type': 'nic', 'nictype': 'bridged', 'parent': 'x', 'vlan.tagged': '1-2-3'}",
+                  "vlan.tagged" },
+                { "{'type': 'nic', 'nictype': 'bridged', 'parent': 'x', 'vlan': '10', 'gvrp': "
+                  "'true'}", "not bridged" },
+                { "{'type': 'nic', 'nictype': 'ipvlan', 'parent': 'x', 'ipv4.address': "
+                  "'10.0.0.5/24'}", "IPv4" },
+                { "{'type': 'nic', 'nictype': 'ipvlan', 'parent': 'x', 'ipv4.gateway': "
+                  "'10.0.0.1'}", "mode l2" },
+                { "{'type': 'nic', 'nictype': 'ipvlan', 'parent': 'x', 'mode': 'l2', "
+                  "'ipv4.gateway': 'auto'}", "is an address" },
+                { "{'type': 'nic', 'nictype': 'ipvlan', 'parent': 'x', 'mode': 'l2', "
+                  "'ipv4.address': '10.0.0.5/33'}", "prefix" },
+                { "{'type': 'nic', 'nictype': 'ipvlan', 'parent': 'x', 'ipv4.host_table': "
+                  "'100'}", "routed" },
+        };
+
+        check_refused(cases, ELEMENTSOF(cases));
+}
+
+TEST(refused) {
+        static const Refusal cases[] = {
+                { "{'path': '/'}", "type" },
+                { "{'type': 'teapot'}", "no device type \"teapot\"" },
+                { "{'type': 'disk'}", "needs the option \"path\"" },
+                { "{'type': 'disk', 'path': '/'}", "pool" },
+                { "{'type': 'disk', 'path': '/', 'pool': 'p', 'source': '/x'}", "no \"source\"" },
+                { "{'type': 'disk', 'path': '/mnt'}", "source" },
+                { "{'type': 'disk', 'path': '/mnt', 'pool': 'p'}", "source" },
+                { "{'type': 'disk', 'path': '/mnt', 'source': 'relative'}", "absolute" },
+                { "{'type': 'disk', 'path': '../mnt', 'source': '/x'}", "\"..\"" },
+                { "{'type': 'disk', 'path': 'a/../b', 'source': '/x'}", "\"..\"" },
+                { "{'type': 'disk', 'path': 'a', 'source': '/x/../y'}", "\"..\"" },
+                { "{'type': 'disk', 'path': 'a\\nb', 'source': '/x'}", "control character" },
+                { "{'type': 'disk', 'path': '', 'source': '/x'}", "no path" },
+                { "{'type': 'disk', 'path': '/', 'pool': 'p', 'size': 'big'}", "size" },
+                { "{'type': 'disk', 'path': 'a', 'source': '/x', 'size': '1GB'}", "root disk" },
+                { "{'type': 'disk', 'path': 'a', 'source': '/x', 'readonly': 'perhaps'}",
+                  "readonly" },
+                { "{'type': 'disk', 'path': 'a', 'source': '/x', 'color': 'red'}",
+                  "no option \"color\"" },
                 { "{'type': 'unix-char'}", "source" },
                 { "{'type': 'unix-char', 'path': '/dev/x', 'major': '1'}", "go together" },
                 { "{'type': 'unix-char', 'path': '/dev/x', 'major': '4096', 'minor': '0'}",

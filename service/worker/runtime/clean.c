@@ -16,6 +16,7 @@
 #include "service/worker/runtime/device-forward.h"
 #include "service/worker/runtime/device-stage.h"
 #include "service/worker/runtime/nic-limits.h"
+#include "service/worker/runtime/nic-parent.h"
 #include "service/worker/runtime/nic-record.h"
 #include "service/worker/runtime/nic-routed.h"
 #include "service/worker/runtime/wait.h"
@@ -76,6 +77,7 @@ static int remove_lxc_path(const char *lxc_path) {
                 nic_limits_remove_all(run_fd);
                 nic_record_return_all(run_fd);
                 nic_routed_remove_all(run_fd);
+                nic_parent_release_all(run_fd);
         }
         r = run_fd == -ENOENT ? 0 : run_fd < 0 ? run_fd : device_unstage(run_fd);
         return r < 0 ? r : path_remove_tree(fd, last);

@@ -6,6 +6,7 @@
 
 #include "service/model/config.h"
 #include "service/model/nic-route.h"
+#include "service/model/nic-vlan.h"
 #include "service/model/subnet.h"
 #include "service/util/cleanup.h"
 #include "service/util/path.h"
@@ -177,6 +178,7 @@ typedef struct NicType {
         const char *ours, *lxc;
         bool has_parent, has_host_end;
         const char *mode_key, *mode;
+        bool addressed; /* liblxc gives it its addresses */
 } NicType;
 
 static const NicType *nic_type_find(const char *name) {
@@ -184,10 +186,10 @@ static const NicType *nic_type_find(const char *name) {
                 { "bridged", "veth", true, true },
                 { "p2p", "veth", false, true },
                 { "macvlan", "macvlan", true, false, "macvlan.mode", "bridge" },
-                { "ipvlan", "ipvlan", true, false, "ipvlan.mode", "l3s" },
+                { "ipvlan", "ipvlan", true, false, "ipvlan.mode", "l3s", true },
                 { "physical", "phys", true, false },
                 /* Its parent is the host's business. */
-                { "routed", "veth", false, true },
+                { "routed", "veth", false, true, .addressed = true },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(types); i++)
@@ -196,7 +198,27 @@ static const NicType *nic_type_find(const char *name) {
         return NULL;
 }
 
-/* Of a routed nic. */
+/* Of a port of a bridge. liblxc takes one VLAN at a time. */
+static int add_vlans(GString *text, unsigned i, GVariant *nic, Error *ret_error) {
+        g_autofree char *key = g_strdup_printf("lxc.net.%u.veth.vlan.id", i);
+        g_autofree char *tagged_key = g_strdup_printf("lxc.net.%u.veth.vlan.tagged.id", i);
+        const char *vlan = config_get(nic, "vlan"), *tagged = config_get(nic, "vlan.tagged");
+        g_autoptr(GArray) ranges = NULL;
+        int r = vlan ? add(text, key, vlan, ret_error) : 0;
+
+        if (r >= 0 && tagged)
+                r = nic_parse_vlans(tagged, &ranges, ret_error);
+        for (guint k = 0; r >= 0 && ranges && k < ranges->len; k++) {
+                const VlanRange *range = &g_array_index(ranges, VlanRange, k);
+
+                for (unsigned id = range->first; r >= 0 && id <= range->last; id++)
+                        r = addf(text, tagged_key, "%u", ret_error, id);
+        }
+        return r;
+}
+
+/* Of a routed nic, or one of ipvlan, which has no gateway but itself; in mode l2 that is as it is
+ * told. */
 static int add_addresses(GString *text, unsigned i, GVariant *nic, int family, const char *word,
                          const char *gateway, Error *ret_error) {
         g_autofree char *key = g_strdup_printf("%s.address", word);
@@ -204,20 +226,24 @@ static int add_addresses(GString *text, unsigned i, GVariant *nic, int family, c
         g_autofree char *host_key = g_strdup_printf("%s.host_address", word);
         g_autofree char *lxc_key = g_strdup_printf("lxc.net.%u.%s", i, key);
         g_autofree char *lxc_gateway = g_strdup_printf("lxc.net.%u.%s", i, gateway_key);
-        const char *value = config_get(nic, key);
+        const char *value = config_get(nic, key), *via = config_get(nic, gateway_key);
+        bool ipvlan = g_strcmp0(config_get(nic, "nictype"), "ipvlan") == 0;
         g_autoptr(GArray) addresses = NULL;
         int r = 0;
 
         if (!value || g_str_equal(value, "none"))
                 return 0;
-        r = nic_parse_addresses(value, family, &addresses, ret_error);
+        r = (nic_is_on_link(nic) ? nic_parse_link_addresses : nic_parse_addresses)(
+                value, family, &addresses, ret_error);
         for (guint k = 0; r >= 0 && k < addresses->len; k++) {
                 g_autofree char *one = subnet_to_string(&g_array_index(addresses, Subnet, k));
 
                 r = add(text, lxc_key, one, ret_error);
         }
-        if (r < 0 || g_strcmp0(config_get(nic, gateway_key), "none") == 0)
+        if (r < 0 || g_strcmp0(via, "none") == 0 || (nic_is_on_link(nic) && !via))
                 return r;
+        if (ipvlan)
+                return add(text, lxc_gateway, nic_is_on_link(nic) ? via : "dev", ret_error);
         return add(text, lxc_gateway, config_get(nic, host_key) ?: gateway, ret_error);
 }
 
@@ -268,9 +294,11 @@ static int add_nic(GString *text, unsigned i, GVariant *nic, Error *ret_error) {
         }
         if (r >= 0)
                 r = add(text, flags, "up", ret_error);
-        if (r >= 0 && g_str_equal(name, "routed"))
+        if (r >= 0 && g_str_equal(name, "bridged"))
+                r = add_vlans(text, i, nic, ret_error);
+        if (r >= 0 && nic_type->addressed)
                 r = add_addresses(text, i, nic, AF_INET, "ipv4", NIC_GATEWAY_IPV4, ret_error);
-        if (r >= 0 && g_str_equal(name, "routed"))
+        if (r >= 0 && nic_type->addressed)
                 r = add_addresses(text, i, nic, AF_INET6, "ipv6", NIC_GATEWAY_IPV6, ret_error);
         return r;
 }

@@ -19,6 +19,8 @@
 #include "service/worker/runtime/device-stage.h"
 #include "service/worker/runtime/disk-limits.h"
 #include "service/worker/runtime/nic-limits.h"
+#include "service/worker/runtime/nic-parent.h"
+#include "service/worker/runtime/nic-port.h"
 #include "service/worker/runtime/nic-routed.h"
 #include "service/worker/runtime/wait.h"
 
@@ -139,12 +141,16 @@ static int change_limits(const Change *change, const char *device, GVariant *opt
 
 static int remove_nic(const Change *change, GVariant *options, Error *ret_error) {
         _cleanup_close_ int path_fd = path_open_dir(change->lxc_path);
+        int r;
 
         if (path_fd < 0)
                 return error_set_errno(ret_error, -path_fd, "Cannot open %s", change->lxc_path);
         nic_limits_remove(path_fd, options);
         nic_routed_remove(path_fd, options);
-        return device_nic_remove(&change->init, path_fd, options, ret_error);
+        r = device_nic_remove(&change->init, path_fd, options, ret_error);
+        if (r >= 0)
+                nic_parent_release(path_fd, options);
+        return r;
 }
 
 static int add_nic(const Change *change, const char *device, GVariant *options,
@@ -154,11 +160,17 @@ static int add_nic(const Change *change, const char *device, GVariant *options,
 
         if (path_fd < 0)
                 return error_set_errno(ret_error, -path_fd, "Cannot open %s", change->lxc_path);
-        r = nic_routed_check(options, ret_error);
+        r = nic_parent_make(path_fd, options, ret_error);
+        if (r >= 0)
+                r = nic_port_check(options, ret_error);
+        if (r >= 0)
+                r = nic_routed_check(options, ret_error);
         if (r >= 0)
                 r = device_nic_add(&change->init, path_fd, options, ret_error);
-        if (r < 0)
+        if (r < 0) {
+                nic_parent_release(path_fd, options);
                 return r;
+        }
         r = nic_routed_apply(path_fd, options, ret_error);
         if (r >= 0)
                 r = nic_routed_apply_inside(&change->init, options, ret_error);

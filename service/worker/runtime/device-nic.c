@@ -14,6 +14,7 @@
 #include "service/model/config.h"
 #include "service/util/cleanup.h"
 #include "service/worker/runtime/nic-netlink.h"
+#include "service/worker/runtime/nic-port.h"
 #include "service/worker/runtime/nic-record.h"
 
 static bool is_type(GVariant *nic, const char *type) {
@@ -89,17 +90,24 @@ static int set_common(NicLink *link, GVariant *nic, int namespace_fd) {
         return 0;
 }
 
-static int set_up_host_end(NicSocket *sock, const char *name, unsigned bridge) {
-        g_autoptr(NicLink) link = NULL, change = rtnl_link_alloc();
+static int set_up_host_end(NicSocket *sock, GVariant *nic, unsigned bridge) {
+        g_autoptr(NicLink) link = NULL, joined = rtnl_link_alloc(), up = rtnl_link_alloc();
         int r;
 
-        r = nic_link_find(sock, name, &link);
+        r = nic_link_find(sock, config_get(nic, "host_name"), &link);
         if (r < 0)
                 return r;
-        if (bridge > 0)
-                rtnl_link_set_master(change, (int) bridge);
-        rtnl_link_set_flags(change, IFF_UP);
-        return nic_errno_of(rtnl_link_change(sock, link, change, 0));
+        if (bridge > 0) {
+                rtnl_link_set_master(joined, (int) bridge);
+                r = nic_errno_of(rtnl_link_change(sock, link, joined, 0));
+                /* Before anything gets through. */
+                if (r >= 0)
+                        r = nic_port_apply(sock, link, nic);
+                if (r < 0)
+                        return r;
+        }
+        rtnl_link_set_flags(up, IFF_UP);
+        return nic_errno_of(rtnl_link_change(sock, link, up, 0));
 }
 
 static int add_veth(NicSocket *sock, GVariant *nic, unsigned parent, int namespace_fd) {
@@ -118,7 +126,7 @@ static int add_veth(NicSocket *sock, GVariant *nic, unsigned parent, int namespa
         if (mtu && g_ascii_string_to_unsigned(mtu, 10, 68, 65535, &number, NULL))
                 rtnl_link_set_mtu(link, (unsigned) number);
         r = nic_errno_of(rtnl_link_add(sock, link, NLM_F_CREATE | NLM_F_EXCL));
-        return r < 0 ? r : set_up_host_end(sock, host_name, parent);
+        return r < 0 ? r : set_up_host_end(sock, nic, parent);
 }
 
 /* libnl knows the first two. */

@@ -25,7 +25,8 @@
 #include "service/util/path.h"
 #include "service/worker/runtime/nic-netlink.h"
 
-/* A file a nic, named as the host's end: lines "PARENT ADDRESS". */
+/* A file a nic, named as the host's end or, of ipvlan, "inside:NAME": lines "PARENT ADDRESS" for
+ * what the host answers for, "lo ADDRESS" for routes that are there for its answers alone. */
 #define PROXIES_DIR "proxies"
 #define RECORD_MAX (64U << 10)
 #define SYSCTL_MAX 64U
@@ -55,6 +56,17 @@ static const Family families[] = {
 
 static bool is_routed(GVariant *nic) {
         return g_strcmp0(config_get(nic, "nictype"), "routed") == 0;
+}
+
+/* Those of ipvlan are led to by the parent, in modes where they do not answer themselves. */
+static bool is_answered_for(GVariant *nic) {
+        return g_strcmp0(config_get(nic, "nictype"), "ipvlan") == 0 && !nic_is_on_link(nic);
+}
+
+static char *record_name(GVariant *nic) {
+        if (is_routed(nic))
+                return g_strdup(config_get(nic, "host_name"));
+        return g_strconcat("inside:", config_get(nic, "name"), NULL);
 }
 
 static const char *host_address_of(GVariant *nic, const Family *family) {
@@ -117,7 +129,10 @@ int nic_routed_check(GVariant *nic, Error *ret_error) {
         };
         const char *parent = config_get(nic, "parent");
 
-        if (!is_routed(nic) || !parent)
+        /* Names with dots in them, such as those of VLANs, sysctl(8) takes with slashes. */
+        g_autofree char *shown = parent ? g_strdelimit(g_strdup(parent), ".", '/') : NULL;
+
+        if (!parent || !(is_routed(nic) || is_answered_for(nic)))
                 return 0;
         for (size_t i = 0; i < ELEMENTSOF(needed); i++) {
                 const char *address = config_get(nic, needed[i].address);
@@ -129,7 +144,7 @@ int nic_routed_check(GVariant *nic, Error *ret_error) {
                                  "Network interface \"%s\" cannot be routed to from \"%s\": the "
                                  "host does not do that yet; set net.%s.conf.%s.%s=1 with "
                                  "sysctl(8)", config_get(nic, "name"), parent, needed[i].family,
-                                 parent, needed[i].name);
+                                 shown, needed[i].name);
         }
         return 0;
 }
@@ -191,22 +206,29 @@ static NicNeighbour *proxy_new(int index, const Subnet *subnet) {
 
 /* --- the host's side --- */
 
+static int write_record(int path_fd, GVariant *nic, const GString *record) {
+        _cleanup_close_ int dir_fd = path_make_dir(path_fd, PROXIES_DIR, 0700);
+        g_autofree char *name = record_name(nic);
+
+        return dir_fd < 0 ? dir_fd
+                          : path_replace_file(dir_fd, name, record->str, record->len, 0600);
+}
+
 static int add_proxies(NicSocket *sock, int path_fd, GVariant *nic, GString *record,
                        const GArray *addresses) {
-        _cleanup_close_ int dir_fd = path_make_dir(path_fd, PROXIES_DIR, 0700);
         const char *parent = config_get(nic, "parent");
         unsigned index = if_nametoindex(parent);
         int r = 0;
 
-        if (index == 0 || dir_fd < 0)
-                return index == 0 ? -ENODEV : dir_fd;
+        if (index == 0)
+                return -ENODEV;
         for (guint i = 0; i < addresses->len; i++) {
                 g_autofree char *text =
                         subnet_address_to_string(&g_array_index(addresses, Subnet, i));
 
                 g_string_append_printf(record, "%s %s\n", parent, text);
         }
-        r = path_replace_file(dir_fd, config_get(nic, "host_name"), record->str, record->len, 0600);
+        r = write_record(path_fd, nic, record);
         for (guint i = 0; r >= 0 && i < addresses->len; i++) {
                 g_autoptr(NicNeighbour) proxy =
                         proxy_new((int) index, &g_array_index(addresses, Subnet, i));
@@ -256,6 +278,28 @@ static int apply_family(NicSocket *sock, int path_fd, GVariant *nic, int index, 
         return r;
 }
 
+/* The host answers for what it has a route to that leads off the link: one to itself will do, for
+ * ipvlan takes what comes before it is looked at. Only what was not there is taken down. */
+static int answer_for(NicSocket *sock, int path_fd, GVariant *nic, GString *record,
+                      const Family *family) {
+        int loopback = (int) if_nametoindex("lo"), r;
+        g_autoptr(GArray) addresses = NULL;
+
+        r = read_list(nic, family->address, family, false, &addresses);
+        for (guint i = 0; r >= 0 && i < addresses->len; i++) {
+                const Subnet *address = &g_array_index(addresses, Subnet, i);
+                g_autofree char *text = subnet_address_to_string(address);
+
+                r = add_route(sock, loopback, address, NULL, RT_TABLE_MAIN);
+                if (r < 0)
+                        return r;
+                g_string_append_printf(record, "lo %s\n", text);
+                r = write_record(path_fd, nic, record);
+        }
+        return r < 0 || addresses->len == 0 ? r
+                                            : add_proxies(sock, path_fd, nic, record, addresses);
+}
+
 static int routed_error(GVariant *nic, int r, Error *ret_error) {
         if (r == -EEXIST)
                 return error_set(ret_error, ERROR_IN_USE,
@@ -276,12 +320,14 @@ int nic_routed_apply(int path_fd, GVariant *nic, Error *ret_error) {
         g_autoptr(NicLink) link = NULL;
         int r;
 
-        if (!has_routes(nic))
+        if (!has_routes(nic) && !is_answered_for(nic))
                 return 0;
         r = nic_socket_open(&sock);
-        if (r >= 0)
+        for (size_t i = 0; r >= 0 && is_answered_for(nic) && i < ELEMENTSOF(families); i++)
+                r = answer_for(sock, path_fd, nic, record, &families[i]);
+        if (r >= 0 && has_routes(nic))
                 r = nic_link_find(sock, config_get(nic, "host_name"), &link);
-        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(families); i++)
+        for (size_t i = 0; r >= 0 && has_routes(nic) && i < ELEMENTSOF(families); i++)
                 r = apply_family(sock, path_fd, nic, rtnl_link_get_ifindex(link), record,
                                  &families[i]);
         return r < 0 ? routed_error(nic, r, ret_error) : 0;
@@ -289,22 +335,38 @@ int nic_routed_apply(int path_fd, GVariant *nic, Error *ret_error) {
 
 /* --- inside --- */
 
-static int apply_family_inside(NicSocket *sock, GVariant *nic, int index, const Family *family) {
+/* The way out: the host's end, or of ipvlan the link itself, in mode l2 an address that is told. */
+static int add_gateway(NicSocket *sock, GVariant *nic, int index, const Family *family) {
         const char *gateway = config_get(nic, family->gateway_option);
         Subnet all = { .family = family->family }, via;
+        int r = 0;
+
+        if (nic_is_on_link(nic) ? !gateway || g_str_equal(gateway, "none")
+                                : gateway && g_str_equal(gateway, "none"))
+                return 0;
+        if (is_answered_for(nic))
+                return add_route(sock, index, &all, NULL, RT_TABLE_MAIN);
+        r = subnet_parse_address(is_routed(nic) ? host_address_of(nic, family) : gateway,
+                                 family->family, &via, NULL);
+        if (r >= 0 && is_routed(nic))
+                r = add_route(sock, index, &via, NULL, RT_TABLE_MAIN);
+        return r < 0 ? r : add_route(sock, index, &all, &via, RT_TABLE_MAIN);
+}
+
+static int apply_family_inside(NicSocket *sock, GVariant *nic, int index, const Family *family) {
+        const char *text = config_get(nic, family->address);
         g_autoptr(GArray) addresses = NULL;
         int r;
 
-        r = read_list(nic, family->address, family, false, &addresses);
+        if (text && nic_is_on_link(nic) && !g_str_equal(text, "none"))
+                r = nic_parse_link_addresses(text, family->family, &addresses, NULL);
+        else
+                r = read_list(nic, family->address, family, false, &addresses);
         for (guint i = 0; r >= 0 && i < addresses->len; i++)
                 r = add_address(sock, index, &g_array_index(addresses, Subnet, i));
-        if (r < 0 || addresses->len == 0 || (gateway && g_str_equal(gateway, "none")))
+        if (r < 0 || addresses->len == 0)
                 return r;
-        r = subnet_parse_address(host_address_of(nic, family), family->family, &via, NULL);
-        if (r >= 0)
-                r = add_route(sock, index, &via, NULL, RT_TABLE_MAIN);
-        if (r >= 0)
-                r = add_route(sock, index, &all, &via, RT_TABLE_MAIN);
+        r = add_gateway(sock, nic, index, family);
         return r == -EEXIST ? 0 : r; /* it has another way out already */
 }
 
@@ -314,7 +376,7 @@ int nic_routed_apply_inside(const Process *init, GVariant *nic, Error *ret_error
         g_autoptr(NicLink) link = NULL;
         int r;
 
-        if (!is_routed(nic))
+        if (!is_routed(nic) && g_strcmp0(config_get(nic, "nictype"), "ipvlan") != 0)
                 return 0;
         r = namespace_fd < 0 ? -errno : nic_socket_open_in(namespace_fd, &sock);
         if (r >= 0)
@@ -326,7 +388,24 @@ int nic_routed_apply_inside(const Process *init, GVariant *nic, Error *ret_error
 
 /* --- the end of it --- */
 
-static void remove_proxy(NicSocket *sock, const char *line) {
+static void remove_route(NicSocket *sock, int index, const Subnet *subnet) {
+        g_autoptr(NicAddress) destination = address_new(subnet);
+        g_autoptr(NicRoute) route = rtnl_route_alloc();
+        struct rtnl_nexthop *hop = rtnl_route_nh_alloc();
+
+        if (!destination || !route || !hop)
+                g_error("Out of memory");
+        rtnl_route_set_family(route, (uint8_t) subnet->family);
+        rtnl_route_set_table(route, RT_TABLE_MAIN);
+        rtnl_route_set_protocol(route, RTPROT_STATIC);
+        rtnl_route_set_scope(route, RT_SCOPE_NOWHERE); /* any */
+        (void) rtnl_route_set_dst(route, destination);
+        rtnl_route_nh_set_ifindex(hop, index);
+        rtnl_route_add_nexthop(route, hop);
+        (void) rtnl_route_delete(sock, route, 0);
+}
+
+static void remove_recorded_line(NicSocket *sock, const char *line) {
         g_auto(GStrv) words = g_strsplit(line, " ", 2);
         g_autoptr(NicNeighbour) proxy = NULL;
         unsigned index;
@@ -339,6 +418,10 @@ static void remove_proxy(NicSocket *sock, const char *line) {
         index = if_nametoindex(words[0]);
         if (index == 0)
                 return;
+        if (g_str_equal(words[0], "lo")) {
+                remove_route(sock, (int) index, &subnet);
+                return;
+        }
         proxy = proxy_new((int) index, &subnet);
         (void) rtnl_neigh_delete(sock, proxy, 0);
 }
@@ -353,7 +436,7 @@ static void remove_recorded(int dir_fd, const char *name) {
                 return;
         lines = g_strsplit(text, "\n", -1);
         for (char **line = lines; *line; line++)
-                remove_proxy(sock, *line);
+                remove_recorded_line(sock, *line);
         (void) unlinkat(dir_fd, name, 0);
 }
 
@@ -361,8 +444,10 @@ void nic_routed_remove(int path_fd, GVariant *nic) {
         _cleanup_close_ int dir_fd = path_open_beneath(path_fd, PROXIES_DIR,
                                                        O_RDONLY | O_DIRECTORY, 0);
 
-        if (dir_fd >= 0 && is_routed(nic))
-                remove_recorded(dir_fd, config_get(nic, "host_name"));
+        g_autofree char *name = record_name(nic);
+
+        if (dir_fd >= 0 && (is_routed(nic) || is_answered_for(nic)))
+                remove_recorded(dir_fd, name);
 }
 
 void nic_routed_remove_all(int path_fd) {

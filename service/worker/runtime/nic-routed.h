@@ -3,8 +3,9 @@
 
 /*
  * The host's side of nics that it routes to (routed, and p2p with routes), and addresses and
- * default route inside. All of it but one thing goes with the nic: what the host answers for on the
- * link of the parent, which is therefore recorded in PROXIES_DIR of the run before it is made.
+ * default route inside, also of ipvlan. All of it but one thing goes with the nic: what the host
+ * answers for on the link of the parent (routed, and ipvlan in modes l3 and l3s), which is
+ * therefore recorded in PROXIES_DIR of the run.
  */
 
 #include <glib.h>

@@ -31,6 +31,8 @@
 #include "service/worker/runtime/device-stage.h"
 #include "service/worker/runtime/disk-limits.h"
 #include "service/worker/runtime/nic-limits.h"
+#include "service/worker/runtime/nic-parent.h"
+#include "service/worker/runtime/nic-port.h"
 #include "service/worker/runtime/nic-record.h"
 #include "service/worker/runtime/nic-routed.h"
 #include "service/worker/runtime/kernel-module.h"
@@ -182,9 +184,10 @@ static int check_nics(const Start *start, Error *ret_error) {
 
         for (size_t i = 0; i < n; i++) {
                 g_autoptr(GVariant) nic = g_variant_get_child_value(start->nics, i);
-                const char *parent, *host_name;
+                const char *parent = config_get(nic, "vlan.parent") ?: config_get(nic, "parent");
+                const char *host_name;
 
-                if (g_variant_lookup(nic, "parent", "&s", &parent) && if_nametoindex(parent) == 0)
+                if (parent && if_nametoindex(parent) == 0)
                         return error_set(ret_error, ERROR_NO_SUCH_NETWORK,
                                          "Bridge \"%s\", which container \"%s\" is to be connected "
                                          "to, does not exist",
@@ -561,11 +564,16 @@ static void undo(const Start *start) {
 static int record_nics_before(const Start *start, int path_fd, Error *ret_error) {
         for (size_t i = 0; i < g_variant_n_children(start->nics); i++) {
                 g_autoptr(GVariant) nic = g_variant_get_child_value(start->nics, i);
-                int r = nic_record_before(path_fd, nic);
+                int r = nic_parent_make(path_fd, nic, ret_error);
 
                 if (r < 0)
+                        return r;
+                r = nic_record_before(path_fd, nic);
+                if (r < 0)
                         return record_error(nic, r, ret_error);
-                r = nic_routed_check(nic, ret_error);
+                r = nic_port_check(nic, ret_error);
+                if (r >= 0)
+                        r = nic_routed_check(nic, ret_error);
                 if (r < 0)
                         return r;
         }
