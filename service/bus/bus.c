@@ -309,6 +309,11 @@ void bus_check_idle(Bus *bus) {
 
 /* --- life --- */
 
+/* Whoever leaves the bus, in one rule: it gives nobody as many as there may be callers. */
+#define MATCH_NAME_LOST \
+        "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus'," \
+        "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg2=''"
+
 static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Bus *bus = userdata;
 
@@ -352,6 +357,9 @@ int bus_new(sd_event *event, Manager *manager, Bus **ret, Error *ret_error) {
                 r = sd_bus_match_signal_async(bus->bus, NULL, "org.freedesktop.DBus.Local", NULL,
                                               "org.freedesktop.DBus.Local", "Disconnected",
                                               on_disconnected, NULL, bus);
+        if (r >= 0)
+                r = sd_bus_add_match_async(bus->bus, NULL, MATCH_NAME_LOST, bus_on_name_lost, NULL,
+                                           bus);
         if (r >= 0)
                 r = host_network_new(bus->bus, manager, &bus->host_network);
         if (r < 0)

@@ -374,18 +374,21 @@ void bus_sender_free(void *p) {
         }
         g_ptr_array_unref(sender->calls);
         sd_bus_slot_unref(sender->credentials_slot);
-        sd_bus_track_unref(sender->track);
         g_free(sender->name);
         g_free(sender);
 }
 
-static int on_sender_gone(sd_bus_track *track, void *userdata) {
-        BusSender *sender = userdata;
-        Bus *bus = sender->bus;
+static void sender_left(Bus *bus, const char *name) {
+        jobs_starter_left(bus->manager, name);
+        if (g_hash_table_remove(bus->senders, name))
+                bus_check_idle(bus);
+}
 
-        jobs_starter_left(bus->manager, sender->name);
-        g_hash_table_remove(bus->senders, sender->name);
-        bus_check_idle(bus);
+int bus_on_name_lost(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const char *name;
+
+        if (sd_bus_message_read(m, "sss", &name, NULL, NULL) >= 0 && *name == ':')
+                sender_left(userdata, name);
         return 0;
 }
 
@@ -411,7 +414,26 @@ static int on_credentials(sd_bus_message *reply, void *userdata, sd_bus_error *e
                         decision_record(call, DECISION_DENIED, NULL, denied.message);
                         bus_call_fail(call, &denied);
                 }
+        /* Of one that was on the bus before berthd, and left before it, no signal came. */
+        if (sd_bus_message_is_method_error(reply, SD_BUS_ERROR_NAME_HAS_NO_OWNER))
+                sender_left(sender->bus, sender->name);
         return 0;
+}
+
+/* Asked without waiting: sd-bus's own look-up would block the loop. The name is never given to
+ * another connection, so the answer stays good. The bus always answers, if not before what came
+ * earlier has been read: no time is too long for that. */
+static int ask_for_credentials(BusSender *sender) {
+        g_autoptr(sd_bus_message) m = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_call(sender->bus->bus, &m, "org.freedesktop.DBus",
+                                           "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                                           "GetConnectionUnixUser");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", sender->name);
+        return r < 0 ? r : sd_bus_call_async(sender->bus->bus, &sender->credentials_slot, m,
+                                             on_credentials, sender, UINT64_MAX);
 }
 
 static int sender_new(Bus *bus, const char *name, BusSender **ret) {
@@ -421,16 +443,7 @@ static int sender_new(Bus *bus, const char *name, BusSender **ret) {
         sender->bus = bus;
         sender->name = g_strdup(name);
         sender->calls = g_ptr_array_new();
-        r = sd_bus_track_new(bus->bus, &sender->track, on_sender_gone, sender);
-        if (r >= 0)
-                r = sd_bus_track_add_name(sender->track, name);
-        /* Asked without waiting: sd-bus's own look-up would block the loop. The name is never
-         * given to another connection, so the answer stays good. */
-        if (r >= 0)
-                r = sd_bus_call_method_async(bus->bus, &sender->credentials_slot,
-                                             "org.freedesktop.DBus", "/org/freedesktop/DBus",
-                                             "org.freedesktop.DBus", "GetConnectionUnixUser",
-                                             on_credentials, sender, "s", name);
+        r = ask_for_credentials(sender);
         if (r < 0) {
                 bus_sender_free(sender);
                 return r;

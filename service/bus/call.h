@@ -21,7 +21,6 @@ typedef struct BusSender {
         uid_t uid;
         bool known;        /* uid has been asked for and is there */
         sd_bus_slot *credentials_slot;
-        sd_bus_track *track;
         GPtrArray *calls;  /* that wait for something */
         Bus *bus;
 } BusSender;
@@ -106,4 +105,6 @@ void bus_call_withdraw(BusCall *call);
 /* Runs the call (again). */
 void bus_call_run(BusCall *call);
 
+/* A name on the bus has no owner any more: perhaps somebody who has called. userdata: Bus. */
+int bus_on_name_lost(sd_bus_message *m, void *userdata, sd_bus_error *error);
 void bus_sender_free(void *sender);

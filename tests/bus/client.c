@@ -86,14 +86,15 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *unused)
         if (error) {
                 call->error = g_strdup(error->name);
                 call->message = g_strdup(error->message ?: "");
-                return 0;
-        }
-        g_assert_cmpint(message_read_body(reply, call->fds, &call->body), >=, 0);
+        } else
+                g_assert_cmpint(message_read_body(reply, call->fds, &call->body), >=, 0);
         for (guint i = 0; i < call->fds->len; i++) {
                 int *fd = &g_array_index(call->fds, int, i);
 
                 *fd = fcntl(*fd, F_DUPFD_CLOEXEC, 3); /* the message's until now */
         }
+        if (call->on_answer)
+                call->on_answer(call, call->userdata);
         return 0;
 }
 

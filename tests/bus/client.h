@@ -20,6 +20,8 @@ typedef struct Call {
         char *error;     /* or the error's name and message */
         char *message;
         GArray *fds;     /* int, owned; handles in the body index it */
+        void (*on_answer)(struct Call *call, void *userdata); /* told of it once, or NULL */
+        void *userdata;
 } Call;
 
 typedef struct Signal {

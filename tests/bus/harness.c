@@ -472,16 +472,20 @@ static void kill_all(void) {
  * subordinate ids, so that berthd takes its default ones. */
 static bool set_up_users(const char *dir) {
         g_autofree char *passwd = g_build_filename(dir, "passwd", NULL);
-        g_autofree char *subids = g_build_filename(dir, "subids", NULL), *old = NULL, *new = NULL;
+        g_autofree char *subids = g_build_filename(dir, "subids", NULL), *old = NULL;
+        g_autoptr(GString) new = NULL;
 
         if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
                 return false;
         if (!g_file_get_contents("/etc/passwd", &old, NULL, NULL))
                 return false;
-        new = g_strdup_printf("%salice:x:%u:%u::/:/bin/sh\nbob:x:%u:%u::/:/bin/sh\n"
-                              "far:x:%u:%u::/:/bin/sh\n", old, UID_ALICE, UID_ALICE, UID_BOB,
-                              UID_BOB, UID_FAR, UID_FAR);
-        if (!g_file_set_contents(passwd, new, -1, NULL) || chmod(passwd, 0644) < 0 ||
+        new = g_string_new(old);
+        g_string_append_printf(new, "alice:x:%u:%u::/:/bin/sh\nbob:x:%u:%u::/:/bin/sh\n"
+                               "far:x:%u:%u::/:/bin/sh\n", UID_ALICE, UID_ALICE, UID_BOB, UID_BOB,
+                               UID_FAR, UID_FAR);
+        for (uid_t uid = UID_CROWD; uid < UID_CROWD + CROWD_USERS; uid++)
+                g_string_append_printf(new, "crowd%u:x:%u:%u::/:/bin/sh\n", uid, uid, uid);
+        if (!g_file_set_contents(passwd, new->str, -1, NULL) || chmod(passwd, 0644) < 0 ||
             mount(passwd, "/etc/passwd", NULL, MS_BIND, NULL) < 0 ||
             !g_file_set_contents(subids, "", -1, NULL))
                 return false;

@@ -29,6 +29,9 @@ typedef struct MockPolkit MockPolkit;
 #define UID_BOB 4243U
 #define UID_NOBODY 65534U
 #define UID_FAR 4000000000U
+/* The first of so many that come together. */
+#define UID_CROWD 4250U
+#define CROWD_USERS 5U
 
 struct Harness {
         char *dir, *libexec_dir, *state_dir, *run_dir, *address;
