@@ -40,7 +40,7 @@ static const OptionType option_types[] = {
         { "refresh", "b" },        { "snapshot", "s" },     { "without-snapshots", "b" },
         { "rootfs", "h" },         { "rootfs-filename", "s" },
         { "reuse", "b" },          { "secrets", "b" },      { "start", "b" },
-        { "stderr", "h" },
+        { "stateful", "b" },       { "stateless", "b" },    { "stderr", "h" },
         { "stdin", "h" },          { "stdout", "h" },       { "timeout", "t" },
         { "user", "s" },           { "width", "u" },
 };

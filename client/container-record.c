@@ -258,7 +258,7 @@ GVariant *container_to_record(const ContainerDetails *d, GVariant *snapshots) {
         record_add_string(&b, "architecture", o, "Architecture");
         record_add_string(&b, "description", o, "Description");
         record_add(&b, "ephemeral", g_variant_new_boolean(object_get_boolean(o, "Ephemeral")));
-        record_add(&b, "stateful", g_variant_new_boolean(FALSE));
+        record_add(&b, "stateful", g_variant_new_boolean(object_get_boolean(o, "Stateful")));
         record_add(&b, "profiles", profiles ?: g_variant_new_strv(NULL, 0));
         add_settings(&b, d);
         record_add_time(&b, "created_at", o, "Created");

@@ -9,15 +9,13 @@
 #include "client/snapshot.h"
 #include "service/util/cleanup.h"
 
-#define NO_CRIU "the state of processes cannot be saved yet"
-
 #define WAIT_OPTION \
         { "wait", 0, "WHAT", "Wait until it is there: running, or ip for an address", NULL }
 
 const Option start_options[] = {
         { "all", 0, NULL, "Every container that does not run", NULL },
         { "console", 0, NULL, "Attach to its console, from its first line on", NULL },
-        { "stateless", 0, NULL, NULL, "" },
+        { "stateless", 0, NULL, "Forget the saved state of its processes", NULL },
         WAIT_OPTION,
         { NULL },
 };
@@ -33,7 +31,7 @@ const Option stop_options[] = {
         { "timeout", 0, "SECONDS", "How long to wait for a clean end; -1 for ever (default)",
           NULL },
         { "console", 0, NULL, "Look at its console while it stops", NULL },
-        { "stateful", 0, NULL, NULL, NO_CRIU },
+        { "stateful", 0, NULL, "Save the state of its processes, for its next start", NULL },
         { NULL },
 };
 
@@ -199,6 +197,8 @@ static int stop_options_to_variant(Client *c, GVariant **ret, Error *ret_error) 
         g_variant_dict_init(&options, NULL);
         if (client_flag(c, "force"))
                 g_variant_dict_insert(&options, "force", "b", TRUE);
+        if (client_flag(c, "stateful"))
+                g_variant_dict_insert(&options, "stateful", "b", TRUE);
         if (seconds > 0)
                 g_variant_dict_insert(&options, "timeout", "t", seconds * G_USEC_PER_SEC);
         *ret = g_variant_dict_end(&options);
@@ -263,7 +263,12 @@ static GVariant *no_options(void) {
 }
 
 int run_start(Client *c, Error *ret_error) {
-        return run_verb(c, "Start", false, no_options(), ret_error);
+        GVariantDict options;
+
+        g_variant_dict_init(&options, NULL);
+        if (client_flag(c, "stateless"))
+                g_variant_dict_insert(&options, "stateless", "b", TRUE);
+        return run_verb(c, "Start", false, g_variant_dict_end(&options), ret_error);
 }
 
 int run_stop(Client *c, Error *ret_error) {

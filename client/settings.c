@@ -163,7 +163,8 @@ GVariant *settings_to_record(const Settings *s) {
                 record_add(&b, "ephemeral",
                            g_variant_new_boolean(object_get_boolean(s->object, "Ephemeral")));
                 record_add(&b, "profiles", profiles ?: g_variant_new_strv(NULL, 0));
-                record_add(&b, "stateful", g_variant_new_boolean(FALSE));
+                record_add(&b, "stateful",
+                           g_variant_new_boolean(object_get_boolean(s->object, "Stateful")));
                 record_add_string(&b, "description", s->object, "Description");
                 return g_variant_builder_end(&b);
         }

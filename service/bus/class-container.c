@@ -10,6 +10,7 @@
 #include "service/bus/path.h"
 #include "service/model/config.h"
 #include "service/operation/container-state.h"
+#include "service/operation/container-stateful.h"
 #include "service/operation/container-wait.h"
 #include "service/operation/snapshot.h"
 #include "service/util/cleanup.h"
@@ -22,6 +23,12 @@ static Container *container_of(BusCall *call) {
 
 /* --- verbs that start a job --- */
 
+/* Not for Restart(): what runs has no saved state. */
+static bool starts_state(BusCall *call) {
+        return container_of(call)->stateful &&
+               !option_get_boolean(call->options, "stateless", false);
+}
+
 static int start_prepare(BusCall *call, Error *ret_error) {
         g_auto(PrivilegeChange) needed = { 0 };
 
@@ -29,22 +36,59 @@ static int start_prepare(BusCall *call, Error *ret_error) {
         /* What was granted once is no leave to run as the host's root ever after. */
         if (container_is_privileged(call->manager, container_of(call)))
                 needed.privilege = PRIVILEGE_HOST;
+        if (starts_state(call) && needed.privilege < PRIVILEGE_KERNEL_SURFACE) {
+                privilege_change_done(&needed);
+                stateful_privilege(&needed);
+        }
         if (needed.privilege > PRIVILEGE_USE)
                 bus_call_require(call, &needed);
         return 0;
 }
 
 static int start(BusCall *call, Error *ret_error) {
+        bool stateless = option_get_boolean(call->options, "stateless", false);
         Job *job;
-        int r = container_start(call->manager, bus_call_caller(call), container_of(call), &job,
-                                ret_error);
+        int r = (stateless ? container_start_stateless : container_start)(
+                call->manager, bus_call_caller(call), container_of(call), &job, ret_error);
 
+        return r < 0 ? r : bus_call_start_job(call, job);
+}
+
+static int stop_prepare(BusCall *call, Error *ret_error) {
+        g_auto(PrivilegeChange) needed = { 0 };
+        int r;
+
+        if (!option_get_boolean(call->options, "stateful", false))
+                return 0;
+        r = stateful_check_allowed(call->manager, container_of(call), ret_error);
+        if (r < 0)
+                return r;
+        stateful_privilege(&needed);
+        bus_call_require(call, &needed);
+        return 0;
+}
+
+static int stop_stateful(BusCall *call, Error *ret_error) {
+        Job *job;
+        int r;
+
+        if (option_get_boolean(call->options, "force", false) ||
+            g_variant_lookup(call->options, "timeout", "t", NULL))
+                return error_set(ret_error, ERROR_INVALID_ARGS,
+                                 "\"stateful\" goes with neither \"force\" nor \"timeout\": init "
+                                 "is not asked to shut down");
+        r = container_stop_stateful(call->manager, bus_call_caller(call), container_of(call), &job,
+                                    ret_error);
         return r < 0 ? r : bus_call_start_job(call, job);
 }
 
 static int stop(BusCall *call, Error *ret_error) {
         Job *job;
-        int r = container_stop(call->manager, bus_call_caller(call), container_of(call),
+        int r;
+
+        if (option_get_boolean(call->options, "stateful", false))
+                return stop_stateful(call, ret_error);
+        r = container_stop(call->manager, bus_call_caller(call), container_of(call),
                                option_get_boolean(call->options, "force", false),
                                option_get_uint64(call->options, "timeout", 0), &job, ret_error);
 
@@ -312,6 +356,10 @@ static GVariant *property_ephemeral(Bus *bus, Object *o) {
         return g_variant_new_boolean(((Container *) o)->ephemeral);
 }
 
+static GVariant *property_stateful(Bus *bus, Object *o) {
+        return g_variant_new_boolean(((Container *) o)->stateful);
+}
+
 static GVariant *property_state(Bus *bus, Object *o) {
         return g_variant_new_string(container_state_to_string(((Container *) o)->state));
 }
@@ -347,7 +395,19 @@ static const Option create_snapshot_options[] = {
         { NULL },
 };
 
+static const Option start_options[] = {
+        { "stateless", "b" },
+        { NULL },
+};
+
 static const Option stop_options[] = {
+        { "force", "b" },
+        { "timeout", "t" },
+        { "stateful", "b" },
+        { NULL },
+};
+
+static const Option restart_options[] = {
         { "force", "b" },
         { "timeout", "t" },
         { NULL },
@@ -380,13 +440,13 @@ static const Option update_options[] = {
 static const BusMethod methods[] = {
         { "Start", "a{sv}", "o", SD_BUS_PARAM(options) SD_BUS_PARAM(job),
           BUS_OWNER, "use", "manage", "start the container $(container)",
-          NULL, start_prepare, start },
+          start_options, start_prepare, start },
         { "Stop", "a{sv}", "o", SD_BUS_PARAM(options) SD_BUS_PARAM(job),
           BUS_OWNER, "use", "manage", "stop the container $(container)",
-          stop_options, NULL, stop },
+          stop_options, stop_prepare, stop },
         { "Restart", "a{sv}", "o", SD_BUS_PARAM(options) SD_BUS_PARAM(job),
           BUS_OWNER, "use", "manage", "restart the container $(container)",
-          stop_options, start_prepare, restart },
+          restart_options, start_prepare, restart },
         { "Freeze", "a{sv}", "o", SD_BUS_PARAM(options) SD_BUS_PARAM(job),
           BUS_OWNER, "use", "manage", "freeze the container $(container)",
           NULL, NULL, freeze },
@@ -546,6 +606,7 @@ static const BusProperty properties[] = {
         { "Description", "s", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_description },
         { "Profiles", "as", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_profiles },
         { "Ephemeral", "b", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_ephemeral },
+        { "Stateful", "b", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_stateful },
         { "Revision", "t", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_revision },
         { "State", "s", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_state },
         { "InitPid", "u", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE, property_init_pid },

@@ -97,6 +97,7 @@ GVariant *container_to_record(const Container *c) {
         g_variant_dict_insert(&dict, "move-pool", "s", c->move_pool ?: "");
         g_variant_dict_insert(&dict, "held", "b", c->held);
         g_variant_dict_insert(&dict, "restore-from", "s", c->restore_from ?: "");
+        g_variant_dict_insert(&dict, "stateful", "b", c->stateful);
         g_variant_dict_insert(&dict, "description", "s", c->description);
         g_variant_dict_insert(&dict, "image", "s", c->image);
         g_variant_dict_insert(&dict, "architecture", "s", c->architecture);
@@ -181,6 +182,11 @@ int container_from_record(const char *name, GVariant *value, Container **ret) {
             record_get_uint64(record, "last-started", &c->last_started) < 0 ||
             record_get_templates(record, &c->templates) < 0 ||
             snapshots_read(c, record) < 0)
+                return -EBADMSG;
+        /* Services that could not save the state of a container wrote nothing of it. */
+        if (!g_variant_dict_contains(record, "stateful"))
+                c->stateful = false;
+        else if (record_get_boolean(record, "stateful", &c->stateful) < 0)
                 return -EBADMSG;
         c->state = (ContainerState) state;
         c->incomplete = c->state == CONTAINER_CREATING;

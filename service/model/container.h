@@ -47,6 +47,7 @@ typedef struct Container {
         char *move_pool;      /* a pool that may hold files of it beside `pool`, or NULL */
         bool held;            /* a job holds a running one still (see frozen) */
         char *restore_from;   /* a restore from that snapshot is under way, or NULL */
+        bool stateful;        /* it was stopped with its state, which is beside its volume */
         char *description;
         char *image;          /* fingerprint */
         char *architecture;

@@ -2,6 +2,7 @@
 #include "service/model/config.h"
 #include "service/model/name.h"
 #include "service/operation/container-copy.h"
+#include "service/operation/container-stateful.h"
 #include "service/operation/pool-records.h"
 #include "service/operation/pool.h"
 #include "service/util/cleanup.h"
@@ -206,6 +207,9 @@ int container_move(Manager *m, Caller caller, Container *c, const char *pool, Jo
                                  "Container \"%s\" is %s; only a stopped one can be moved to "
                                  "another pool: stop it first", c->object.name,
                                  container_state_to_string(c->state));
+        r = stateful_check_none(c, "moved", ret_error);
+        if (r < 0)
+                return r;
         if (c->shifted)
                 return error_set(ret_error, ERROR_NOT_SUPPORTED,
                                  "Container \"%s\" is stored with the ids of its own range, since "

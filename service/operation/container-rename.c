@@ -3,6 +3,7 @@
 
 #include "service/model/config.h"
 #include "service/model/name.h"
+#include "service/operation/container-stateful.h"
 #include "service/operation/container-templates.h"
 #include "service/operation/pool.h"
 #include "service/operation/step.h"
@@ -116,6 +117,9 @@ int container_rename(Manager *m, Caller caller, Container *c, const char *name, 
                 return error_set(ret_error, ERROR_ALREADY_RUNNING,
                                  "Container \"%s\" is %s; only a stopped one can be renamed",
                                  c->object.name, container_state_to_string(c->state));
+        r = stateful_check_none(c, "renamed", ret_error);
+        if (r < 0)
+                return r;
         data = container_job_new(c);
         data->name = g_strdup(name);
         r = job_new(m, "container-rename", caller.uid, rename_steps, data, container_job_free, &job,

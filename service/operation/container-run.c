@@ -10,6 +10,7 @@
 #include "service/operation/container-forward.h"
 #include "service/operation/container-hotplug.h"
 #include "service/operation/container-nic.h"
+#include "service/operation/container-stateful.h"
 #include "service/operation/container.h"
 #include "service/operation/firewall.h"
 #include "service/operation/limits.h"
@@ -430,6 +431,7 @@ int container_run_adopt(Manager *m, Container *c) {
                 return 0;
         }
         c->state = c->facts.frozen ? CONTAINER_FROZEN : CONTAINER_RUNNING;
+        stateful_found_running(m, c);
         container_forwards_watch(m, c);
         container_hotplug_watch(m, c);
         log_info("Container \"%s\" is running, init has pid %d.", c->object.name,

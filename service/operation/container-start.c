@@ -9,6 +9,7 @@
 #include "service/operation/container-console.h"
 #include "service/operation/container-ids.h"
 #include "service/operation/container-nic.h"
+#include "service/operation/container-stateful.h"
 #include "service/operation/container-run.h"
 #include "service/operation/container-templates.h"
 #include "service/operation/container.h"
@@ -197,6 +198,7 @@ static int start_args(Job *job, GVariant **ret, Error *ret_error) {
         g_variant_dict_insert(&args, "log-file", "s", log);
         g_variant_dict_insert(&args, "console-log", "s", console_log);
         g_variant_dict_insert(&args, "architecture", "s", c->architecture);
+        stateful_put_args(job, &args);
         *ret = g_variant_dict_end(&args);
         return 0;
 }
@@ -296,7 +298,8 @@ int step_start_run(Job *job, Error *ret_error) {
 
         if (((ContainerJob *) job->data)->ended)
                 return wait_for_last_words(job, ret_error);
-        r = step_make_templates(job, ret_error);
+        /* Processes that go on find the files that they knew. */
+        r = stateful_restores(job) ? JOB_STEP_DONE : step_make_templates(job, ret_error);
         if (r != JOB_STEP_DONE)
                 return r;
         r = start_args(job, &args, ret_error);
@@ -330,6 +333,7 @@ int step_start_commit(Job *job, Error *ret_error) {
 
 static const JobStep start_steps[] = {
         { "Waiting for the network", step_start_wait, NULL },
+        { NULL, step_state_use, step_state_use_undo },
         { NULL, step_start_prepare, step_start_prepare_undo },
         { "Setting the firewall", step_start_guard, NULL },
         { "Starting the container", step_start_run, step_start_run_undo },
@@ -350,7 +354,24 @@ int container_check_start(Manager *m, Caller caller, Container *c, Error *ret_er
         return r;
 }
 
-int container_start(Manager *m, Caller caller, Container *c, Job **ret, Error *ret_error) {
+/* A state that may not be restored is no reason to forget it. */
+static int check_state(Manager *m, Caller caller, const Container *c, Error *ret_error) {
+        g_auto(PrivilegeChange) needed = { 0 };
+        int r;
+
+        if (!c->stateful)
+                return 0;
+        r = stateful_check_allowed(m, c, ret_error);
+        if (r < 0) {
+                error_prefix(ret_error, "Container \"%s\" has a saved state; start it stateless to "
+                             "forget that", c->object.name);
+                return r;
+        }
+        stateful_privilege(&needed);
+        return caller.sender ? caller_check(caller, &needed, c->object.name, ret_error) : 0;
+}
+
+static int start_new(Manager *m, Caller caller, Container *c, Job **ret, Error *ret_error) {
         g_autoptr(Job) job = NULL;
         int r;
 
@@ -373,4 +394,19 @@ int container_start(Manager *m, Caller caller, Container *c, Job **ret, Error *r
         job_add_subject(job, OBJECT_CONTAINER, c->object.name);
         *ret = TAKE_PTR(job);
         return 0;
+}
+
+int container_start(Manager *m, Caller caller, Container *c, Job **ret, Error *ret_error) {
+        int r = check_state(m, caller, c, ret_error);
+
+        return r < 0 ? r : start_new(m, caller, c, ret, ret_error);
+}
+
+int container_start_stateless(Manager *m, Caller caller, Container *c, Job **ret,
+                              Error *ret_error) {
+        int r = start_new(m, caller, c, ret, ret_error);
+
+        if (r >= 0)
+                ((ContainerJob *) (*ret)->data)->stateless = true;
+        return r;
 }

@@ -33,7 +33,11 @@ typedef struct ContainerCreate {
 /* *ret_name is the job's first subject. */
 int container_create(Manager *m, Caller caller, const ContainerCreate *args, Job **ret,
                      Error *ret_error);
+/* One that was stopped with its state goes on where it was; or begins anew, and its state is
+ * forgotten. */
 int container_start(Manager *m, Caller caller, Container *c, Job **ret, Error *ret_error);
+int container_start_stateless(Manager *m, Caller caller, Container *c, Job **ret,
+                              Error *ret_error);
 /* timeout 0: wait for ever */
 int container_stop(Manager *m, Caller caller, Container *c, bool force, uint64_t timeout_usec,
                    Job **ret, Error *ret_error);

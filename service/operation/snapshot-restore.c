@@ -154,15 +154,19 @@ static int restore_commit(Job *job, Error *ret_error) {
                 .ephemeral = s->ephemeral,
                 .granted = MAX(c->granted, data->granted),
         };
+        bool stateful = c->stateful;
         GVariantDict details;
         int r;
 
         swap_values(c, &values);
         g_clear_pointer(&c->restore_from, g_free);
         c->object.revision++;
+        /* A saved state was of other files. */
+        c->stateful = false;
         r = manager_save(job->manager, &c->object, ret_error);
         if (r < 0) {
                 swap_values(c, &values);
+                c->stateful = stateful;
                 c->restore_from = g_strdup(data->snapshot);
                 c->object.revision--;
                 return r;

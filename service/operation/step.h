@@ -17,6 +17,8 @@ typedef struct ContainerJob {
         bool templates_made;  /* start: those of its image */
         bool ended;           /* start: its init has gone already */
         ProcessWatch *monitor_watch;
+        bool stateless;       /* start: a saved state is forgotten */
+        bool had_state;       /* start: there was one; with `stateless` it is none any more */
         sd_event_source *timer;
 } ContainerJob;
 

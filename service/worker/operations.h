@@ -12,6 +12,7 @@
  * Below the root directory, all of mode 0700 and owned by root:
  *   images/FINGERPRINT  containers/NAME  snapshots/CONTAINER/NAME
  *   custom/NAME  custom-snapshots/VOLUME/NAME
+ *   states/CONTAINER (no root filesystem: what CRIU saved of its processes)
  *   records/... (berthd's: see service/operation/pool-records.h)
  * Each of these is a volume: a directory (dir) or a subvolume (btrfs) that holds a root filesystem
  * (custom: whatever its users put there), with the ids 0 to 65535 as the container sees them, and
@@ -55,7 +56,7 @@
  * "may-shift" b, "size" t and result: as CONTAINER_CREATE. On failure the caller deletes what was
  * made. */
 #define OPERATION_CONTAINER_COPY "storage.container-copy"
-/* Deletes volume containers/"container" s and all its snapshots. */
+/* Deletes volume containers/"container" s, its state and all its snapshots. */
 #define OPERATION_CONTAINER_DELETE "storage.container-delete"
 /* Renames volume containers/"container" s to "name" s, and the directory of its snapshots. */
 #define OPERATION_CONTAINER_RENAME "storage.container-rename"
@@ -71,6 +72,10 @@
 #define OPERATION_SNAPSHOT_RESTORE "storage.snapshot-restore"
 #define OPERATION_SNAPSHOT_RESTORE_UNDO "storage.snapshot-restore-undo"
 #define OPERATION_SNAPSHOT_RESTORE_END "storage.snapshot-restore-end"
+
+/* Makes volume states/"container" s, empty, in the place of one that is there; deletes it. */
+#define OPERATION_STATE_CREATE "storage.state-create"
+#define OPERATION_STATE_DELETE "storage.state-delete"
 
 /* Makes volume custom/"volume" s, empty, for "size" t (0: no limit). */
 #define OPERATION_VOLUME_CREATE "storage.volume-create"
@@ -193,8 +198,17 @@
  * environment, settings of the kernel and raw lines are put into effect), "cpus" s (what limits.cpu
  * has come to, "" for all). Ends when init runs. Result: "init-pid" i, "monitor-pid" i, "warnings"
  * as (limits that have no effect on this host); result fds: pidfds of init and monitor. On failure
- * nothing runs, and the error has the cause from liblxc's log. */
+ * nothing runs, and the error has the cause from liblxc's log. "state" s: "", or the directory that
+ * DUMP filled, of which its processes are made instead of a new init, with "state-key" s as there;
+ * what CRIU cannot do is ERROR_BACKEND_FAILED with its own words. Once they run the directory is
+ * emptied; with "stateless" b it is emptied and no more. */
 #define OPERATION_START "runtime.start"
+/* Saves the processes of a frozen container, which stays as it is, with CRIU: "name" s, "init-pid"
+ * i, "idmap" a(suuu); into "state" s, an empty directory of our own whose parents are root's alone;
+ * the whole is sealed with the key in the file "state-key" s, for this container and these ids (see
+ * service/worker/runtime/state-seal.h). fds: pidfd of init. Not cancellable. ERROR_NOT_SUPPORTED
+ * without CRIU or with version 1 of control groups; ERROR_BACKEND_FAILED with what CRIU says. */
+#define OPERATION_DUMP "runtime.dump"
 /* Freezes and thaws: "name" s, "lxc-path" s, "init-pid" i. fds: pidfd of init. */
 #define OPERATION_FREEZE "runtime.freeze"
 #define OPERATION_UNFREEZE "runtime.unfreeze"

@@ -759,6 +759,8 @@ static int file_push(Worker *worker, GVariantDict *result, Error *ret_error) {
         _(FILE_STAT, fake_file_stat) \
         _(FILE_LIST, fake_file_list) \
         _(FILE_MAKE_DIRECTORY, nothing) \
+        _(STATE_CREATE, nothing) _(STATE_DELETE, nothing) \
+        _(DUMP, nothing) \
         _(FILE_DELETE, nothing) \
         _(FILE_TEMPLATES, nothing) \
         _(TREE_PULL, file_pull) \

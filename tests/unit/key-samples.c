@@ -96,6 +96,7 @@ static const KeySample samples[] = {
         { "size", "1GiB", "much" },
         { "source", "/srv/pool", "pool" },
         { "volume.size", "1GiB", "much" },
+        { "criu.enabled", "true", "perhaps" },
         { "images.auto_update_cached", "true", "perhaps" },
         { "images.auto_update_interval", "12", "often" },
         { "core.proxy_http", "http://proxy:3128", "proxy:3128" },

@@ -171,6 +171,9 @@ GVariantDict *container_start_args(Container *c) {
         g_variant_dict_insert(args, "log-file", "s", c->log_file);
         g_variant_dict_insert(args, "console-log", "s", c->console_log);
         g_variant_dict_insert(args, "architecture", "s", "x86_64");
+        g_variant_dict_insert(args, "state", "s", "");
+        g_variant_dict_insert(args, "state-key", "s", "");
+        g_variant_dict_insert(args, "stateless", "b", FALSE);
         return args;
 }
 

@@ -5,8 +5,9 @@
  * that stays as long as the container. Every page of it is there once for each running container,
  * so this program links nothing else.
  *
- *   berth-start LXC-PATH NAME LOG
- *       starts; the exit status tells whether init runs
+ *   berth-start LXC-PATH NAME LOG [STATE]
+ *       starts, or makes its processes of what CRIU saved in the directory STATE; the exit status
+ *       tells whether init runs
  *   berth-start --stopped LXC-PATH ...
  *       liblxc's hook when the container has ended: leaves the reason in LXC-PATH, and fails unless
  *       that is "stop", because liblxc then does not start it again by itself: berthd decides that,
@@ -53,7 +54,27 @@ static int stopped(const char *lxc_path) {
         return strcmp(target, "stop") == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-static int start(const char *lxc_path, const char *name, const char *log_file) {
+/* liblxc's monitor of what it restores is a child of ours as it is: nobody gives it other standard
+ * files. */
+static bool leave_stdio(void) {
+        int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+        return fd >= 0 && dup2(fd, STDIN_FILENO) >= 0 && dup2(fd, STDOUT_FILENO) >= 0 &&
+               dup2(fd, STDERR_FILENO) >= 0;
+}
+
+static bool restore(struct lxc_container *container, const char *state) {
+        return leave_stdio() && container->restore(container, (char *) state, false);
+}
+
+static bool start_new(struct lxc_container *container) {
+        return container->want_daemonize(container, true) &&
+               container->want_close_all_fds(container, true) &&
+               container->start(container, 0, NULL);
+}
+
+static int start(const char *lxc_path, const char *name, const char *log_file,
+                 const char *state) {
         struct lxc_log log = {
                 .name = name,
                 .lxcpath = lxc_path,
@@ -71,9 +92,7 @@ static int start(const char *lxc_path, const char *name, const char *log_file) {
         if (!container)
                 return EXIT_FAILURE;
         started = container->is_defined(container) &&
-                  container->want_daemonize(container, true) &&
-                  container->want_close_all_fds(container, true) &&
-                  container->start(container, 0, NULL);
+                  (state ? restore(container, state) : start_new(container));
         lxc_container_put(container);
         return started ? EXIT_SUCCESS : EXIT_FAILURE;
 }
@@ -81,9 +100,9 @@ static int start(const char *lxc_path, const char *name, const char *log_file) {
 int main(int argc, char *argv[]) {
         if (argc >= 3 && strcmp(argv[1], "--stopped") == 0)
                 return stopped(argv[2]);
-        if (argc != 4 || argv[1][0] != '/') {
+        if (argc < 4 || argc > 5 || argv[1][0] != '/') {
                 (void) fputs("This program is run by berthd, not by hand.\n", stderr);
                 return EXIT_FAILURE;
         }
-        return start(argv[1], argv[2], argv[3]);
+        return start(argv[1], argv[2], argv[3], argc == 5 ? argv[4] : NULL);
 }

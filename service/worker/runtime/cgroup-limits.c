@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/sysinfo.h>
 
+#include "service/model/config.h"
 #include "service/model/limits.h"
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
@@ -273,6 +274,16 @@ static int change_write(const CgroupHost *host, const Change *change, GPtrArray 
                                 return r;
                 }
         return 0;
+}
+
+int limits_apply_all(const CgroupHost *host, const char *container, GVariant *config,
+                     const char *cpus, GPtrArray *warnings, Error *ret_error) {
+        g_autoptr(GVariant) nothing = config_empty();
+        Change *change = change_new(host, container, nothing, config, "", cpus);
+        int r = change_write(host, change, change->after, false, warnings, ret_error);
+
+        change_free(change);
+        return r;
 }
 
 /* Puts back what was before, as far as the kernel lets us. */

@@ -19,4 +19,8 @@ int limits_to_lines(const CgroupHost *host, GVariant *config, const char *cpus, 
 void limits_apply_hints(const CgroupHost *host, const char *container, GVariant *config,
                         const char *cpus, GPtrArray *warnings);
 
+/* Writes all of them, for a container that liblxc has restored: it does not. */
+int limits_apply_all(const CgroupHost *host, const char *container, GVariant *config,
+                     const char *cpus, GPtrArray *warnings, Error *ret_error);
+
 int limits_run(Worker *worker, GVariantDict *result, Error *ret_error);

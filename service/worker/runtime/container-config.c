@@ -84,7 +84,6 @@ static int G_GNUC_PRINTF(3, 5)
 static int add_fixed(GString *text, const ContainerConfig *config, Error *ret_error) {
         static const char *const lines[][2] = {
                 { "lxc.autodev", "1" },
-                { "lxc.pty.max", "1024" },
                 { "lxc.tty.max", "0" },
                 { "lxc.mount.auto", "proc:mixed sys:mixed" },
                 /* Of no use in a user namespace, but systemd inside looks at them to decide what
@@ -105,6 +104,11 @@ static int add_fixed(GString *text, const ContainerConfig *config, Error *ret_er
                 if (r < 0)
                         return r;
         }
+        /* liblxc takes the console from the container's own devpts. One that is restored is to have
+         * its console before there is a devpts; liblxc only makes it so for who has no other. */
+        r = add(text, "lxc.pty.max", config->restored ? "1" : "1024", ret_error);
+        if (r < 0)
+                return r;
         /* With version 1 mounted as well the container's init mounts what it wants by itself, in
          * its cgroup namespace; a version 2 only system expects to find it mounted. */
         return add(text, "lxc.mount.auto",

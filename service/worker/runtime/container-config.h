@@ -19,6 +19,7 @@ typedef struct ContainerConfig {
         const char *name;
         const char *rootfs; /* absolute path */
         bool idmapped;
+        bool restored;      /* its processes are not new, see criu.h */
         const char *architecture;
         const IdMap *idmap;
         GVariant *nics;        /* aa{ss}: name, host_name, hwaddr, parent, mtu */

@@ -6,6 +6,7 @@
 #include "service/worker/runtime/cgroup-limits.h"
 #include "service/worker/runtime/clean.h"
 #include "service/worker/runtime/device-change.h"
+#include "service/worker/runtime/dump.h"
 #include "service/worker/runtime/exec.h"
 #include "service/worker/runtime/freeze.h"
 #include "service/worker/runtime/start.h"
@@ -13,6 +14,7 @@
 
 static const WorkerOperation operations[] = {
         { OPERATION_START, start_run },
+        { OPERATION_DUMP, dump_run },
         { OPERATION_FREEZE, freeze_run },
         { OPERATION_UNFREEZE, unfreeze_run },
         { OPERATION_LIMITS, limits_run },

@@ -25,6 +25,7 @@
 #include "service/worker/runtime/clean.h"
 #include "service/worker/runtime/container-config.h"
 #include "service/worker/runtime/container-scope.h"
+#include "service/worker/runtime/criu.h"
 #include "service/worker/runtime/device-forward.h"
 #include "service/worker/runtime/device-nic.h"
 #include "service/worker/runtime/device-rules.h"
@@ -37,9 +38,11 @@
 #include "service/worker/runtime/nic-routed.h"
 #include "service/worker/runtime/kernel-module.h"
 #include "service/worker/runtime/process.h"
+#include "service/worker/runtime/state-seal.h"
 #include "service/worker/runtime/syscall-filter.h"
 #include "service/worker/runtime/systemd-hierarchy.h"
 #include "service/worker/runtime/wait.h"
+#include "service/worker/user-namespace.h"
 
 #define LOG_CAUSE_MAX (1U << 20)
 #define STARTER "berth-start"
@@ -63,12 +66,17 @@ typedef struct Start {
         const char *cpus;
         const char *log_file, *console_log;
         const char *architecture;
+        const char *state, *state_key; /* of its processes, "" for none */
+        bool stateless;                /* it is not restored, but forgotten */
 
         SyscallRules *syscalls;
         CgroupHost *host;
         char *starter;  /* path of berth-start */
         bool apparmor;
         int log_fd;
+        int state_fd;
+        int userns_fd;  /* to mount its files for a restore */
+        char *root;     /* where it sees them then */
 } Start;
 
 static void start_done(Start *start) {
@@ -81,6 +89,13 @@ static void start_done(Start *start) {
         g_clear_pointer(&start->host, cgroup_host_free);
         g_clear_pointer(&start->starter, g_free);
         start->log_fd = fd_close(start->log_fd);
+        start->state_fd = fd_close(start->state_fd);
+        start->userns_fd = fd_close(start->userns_fd);
+        g_clear_pointer(&start->root, g_free);
+}
+
+static bool is_restore(const Start *start) {
+        return *start->state && !start->stateless;
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Start, start_done)
@@ -107,7 +122,8 @@ static int read_args(Worker *worker, Start *start, Error *ret_error) {
                 { "name", &start->name },         { "lxc-path", &start->lxc_path },
                 { "rootfs", &start->rootfs },     { "log-file", &start->log_file },
                 { "architecture", &start->architecture }, { "cpus", &start->cpus },
-                { "console-log", &start->console_log },
+                { "console-log", &start->console_log }, { "state", &start->state },
+                { "state-key", &start->state_key },
         };
         int r = 0;
 
@@ -115,6 +131,8 @@ static int read_args(Worker *worker, Start *start, Error *ret_error) {
                 r = worker_get_string(worker, strings[i].key, strings[i].value, ret_error);
         if (r >= 0)
                 r = worker_get_boolean(worker, "idmapped", &start->idmapped, ret_error);
+        if (r >= 0)
+                r = worker_get_boolean(worker, "stateless", &start->stateless, ret_error);
         if (r >= 0)
                 r = worker_get_idmap(worker, "idmap", &start->idmap, ret_error);
         if (r >= 0)
@@ -132,7 +150,8 @@ static int read_args(Worker *worker, Start *start, Error *ret_error) {
                                  "\"%s\" is not a name for a container", start->name);
         if (!container_path_is_plain(start->lxc_path) || !container_path_is_plain(start->rootfs) ||
             !container_path_is_plain(start->log_file) ||
-            !container_path_is_plain(start->console_log))
+            !container_path_is_plain(start->console_log) ||
+            (*start->state && !container_path_is_plain(start->state)))
                 return error_set(ret_error, ERROR_INVALID_ARGS,
                                  "A path of container \"%s\" is not absolute and plain",
                                  start->name);
@@ -236,8 +255,9 @@ static int write_files(const Start *start, Error *ret_error) {
         _cleanup_close_ int path_fd = -EBADF, fd = -EBADF;
         ContainerConfig config = {
                 .name = start->name,
-                .rootfs = start->rootfs,
-                .idmapped = start->idmapped,
+                .rootfs = start->root ?: start->rootfs,
+                .idmapped = start->idmapped && !start->root,
+                .restored = is_restore(start),
                 .architecture = start->architecture,
                 .idmap = start->idmap,
                 .nics = start->nics,
@@ -305,10 +325,21 @@ static int open_log(Start *start, Error *ret_error) {
         return 0;
 }
 
+/* The filter of 32-bit calls is among what was saved. */
+static int enter_restore(const Start *start) {
+        int r = criu_unshare_cgroups(start->host, true);
+
+        return r < 0 ? r : criu_mount_root(start->rootfs, start->root, start->userns_fd);
+}
+
 G_GNUC_NORETURN static void execute_starter(const Start *start) {
         const char *const argv[] = { start->starter, start->lxc_path, start->name,
-                                     start->log_file, NULL };
-        const char *const envp[] = { start->apparmor ? PATH_APPARMOR : PATH_PLAIN, NULL };
+                                     start->log_file, is_restore(start) ? start->state : NULL,
+                                     NULL };
+        const char *const envp[] = { is_restore(start)  ? CRIU_PATH
+                                     : start->apparmor ? PATH_APPARMOR
+                                                       : PATH_PLAIN,
+                                     NULL };
         _cleanup_close_ int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         int r;
 
@@ -317,9 +348,14 @@ G_GNUC_NORETURN static void execute_starter(const Start *start) {
         (void) process_write_oom_score_adj(proc, "0");
         (void) setsid();
         umask(0022);
-        r = syscall_rules_native_only(start->syscalls) ? syscall_filter_load_native_only() : 0;
+        if (is_restore(start))
+                r = enter_restore(start);
+        else
+                r = syscall_rules_native_only(start->syscalls) ? syscall_filter_load_native_only()
+                                                               : 0;
         if (r < 0)
-                log_error("Cannot load a filter of system calls: %s", g_strerror(-r));
+                log_error("Cannot prepare the start of container \"%s\": %s", start->name,
+                          g_strerror(-r));
         else if (chdir("/") >= 0 && close_range(3, UINT_MAX, 0) >= 0)
                 (void) execve(start->starter, (char *const *) argv, (char *const *) envp);
         log_error("Cannot execute %s: %s", start->starter, g_strerror(errno));
@@ -415,6 +451,15 @@ static int describe_end(const Start *start, const Process *monitor, Error *ret_e
 static int describe_failure(const Start *start, Error *ret_error) {
         g_autofree char *cause = read_cause(start);
 
+        if (is_restore(start)) {
+                g_autofree char *reason = criu_read_cause(start->state_fd, "restore.log");
+
+                return error_set(ret_error, ERROR_BACKEND_FAILED,
+                                 "CRIU cannot restore the saved state of container \"%s\": %s; "
+                                 "the state is kept: try again, or start it stateless, which "
+                                 "forgets it", start->name,
+                                 reason ?: cause ?: "no log gives a reason");
+        }
         return error_set(ret_error, ERROR_BACKEND_FAILED, "Container \"%s\" did not start: %s",
                          start->name, cause ?: "liblxc gives no reason in its log");
 }
@@ -534,6 +579,11 @@ static int report(const Start *start, Worker *worker, GVariantDict *result, Erro
         if (!start->apparmor && config_get(start->config, "raw.apparmor"))
                 g_ptr_array_add(warnings, g_strdup("raw.apparmor is of no effect: this kernel has "
                                                    "no AppArmor"));
+        r = is_restore(start) ? limits_apply_all(start->host, start->name, start->config,
+                                                 start->cpus, warnings, ret_error)
+                              : 0;
+        if (r < 0)
+                return r;
         limits_apply_hints(start->host, start->name, start->config, start->cpus, warnings);
         container_scope_register(start->host, start->name, init.pid, start->rootfs, start->nics,
                                  warnings);
@@ -596,6 +646,51 @@ static int stage_devices(Start *start, Error *ret_error) {
                             start->mounts, ret_error);
 }
 
+/* Nothing that CRIU is to read is read before it is known to be ours. */
+static int prepare_restore(Start *start, Error *ret_error) {
+        _cleanup_close_ int path_fd = -EBADF, root_fd = -EBADF;
+        const char *criu;
+        int r;
+
+        if (!*start->state)
+                return 0;
+        r = start->state_fd = path_open_dir(start->state);
+        if (r < 0)
+                return error_set_errno(ret_error, -r,
+                                       "Cannot open the saved state of container \"%s\"",
+                                       start->name);
+        if (start->stateless)
+                return 0;
+        r = criu_find(start->host, start->name, &criu, ret_error);
+        if (r < 0)
+                return r;
+        r = state_check_seal(start->state_fd, start->state_key, start->name, start->idmap,
+                             ret_error);
+        if (r < 0)
+                return r;
+        start->root = g_build_filename(start->lxc_path, "root", NULL);
+        r = path_fd = path_open_dir(start->lxc_path);
+        if (r >= 0)
+                r = root_fd = path_make_dir(path_fd, "root", 0755);
+        if (r >= 0 && start->idmapped && !idmap_is_host(start->idmap))
+                r = start->userns_fd = user_namespace_new(start->idmap);
+        if (r < 0)
+                return error_set_errno(ret_error, -r,
+                                       "Cannot prepare to restore container \"%s\"", start->name);
+        return 0;
+}
+
+/* From here on its files change: the state is of no use any more. */
+static int use_state_up(const Start *start, Error *ret_error) {
+        int r = *start->state ? state_discard(start->state_fd) : 0;
+
+        if (r < 0)
+                return error_set_errno(ret_error, -r,
+                                       "Cannot use up the saved state of container \"%s\"",
+                                       start->name);
+        return 0;
+}
+
 static int prepare(Start *start, Error *ret_error) {
         int r;
 
@@ -606,7 +701,9 @@ static int prepare(Start *start, Error *ret_error) {
                 r = find_starter(&start->starter);
         if (r < 0)
                 return error_set_errno(ret_error, -r, "Cannot find " STARTER);
-        r = syscall_rules_new(start->config, &start->syscalls, ret_error);
+        r = prepare_restore(start, ret_error);
+        if (r >= 0)
+                r = syscall_rules_new(start->config, &start->syscalls, ret_error);
         if (r >= 0)
                 r = kernel_modules_load(start->config, ret_error);
         if (r < 0)
@@ -619,7 +716,7 @@ static int prepare(Start *start, Error *ret_error) {
 }
 
 int start_run(Worker *worker, GVariantDict *result, Error *ret_error) {
-        g_auto(Start) start = { .log_fd = -EBADF };
+        g_auto(Start) start = { .log_fd = -EBADF, .state_fd = -EBADF, .userns_fd = -EBADF };
         int r;
 
         r = read_args(worker, &start, ret_error);
@@ -636,6 +733,8 @@ int start_run(Worker *worker, GVariantDict *result, Error *ret_error) {
         r = prepare(&start, ret_error);
         if (r >= 0)
                 r = run_starter(&start, ret_error);
+        if (r >= 0)
+                r = use_state_up(&start, ret_error);
         if (r >= 0)
                 r = report(&start, worker, result, ret_error);
         else if (r == -EREMOTEIO)

@@ -104,6 +104,8 @@ static int delete_with_snapshots(Worker *worker, const VolumeFamily *family, GVa
         if (r < 0)
                 return r;
         r = volume_delete_snapshots(pool, family->snapshots, name, ret_error);
+        if (r >= 0 && family->kind == VOLUME_CONTAINER)
+                r = volume_delete(pool, VOLUME_STATE, name, ret_error);
         return r < 0 ? r : volume_delete(pool, family->kind, name, ret_error);
 }
 
@@ -120,6 +122,27 @@ static int rename_with_snapshots(Worker *worker, const VolumeFamily *family, GVa
                 return r;
         r = volume_rename(pool, family->kind, old, name, ret_error);
         return r < 0 ? r : volume_rename_snapshots(pool, family->snapshots, old, name, ret_error);
+}
+
+static int state_create(Worker *worker, GVariantDict *result, Error *ret_error) {
+        _cleanup_close_ int fd = -EBADF;
+        g_autoptr(Pool) pool = NULL;
+        const char *name;
+        int r = open_pool_for(worker, "container", &pool, &name, ret_error);
+
+        if (r >= 0)
+                r = volume_delete(pool, VOLUME_STATE, name, ret_error);
+        if (r >= 0)
+                r = volume_begin(pool, VOLUME_STATE, name, &fd, ret_error);
+        return r < 0 ? r : volume_commit(pool, VOLUME_STATE, name, ret_error);
+}
+
+static int state_delete(Worker *worker, GVariantDict *result, Error *ret_error) {
+        g_autoptr(Pool) pool = NULL;
+        const char *name;
+        int r = open_pool_for(worker, "container", &pool, &name, ret_error);
+
+        return r < 0 ? r : volume_delete(pool, VOLUME_STATE, name, ret_error);
 }
 
 static int image_delete(Worker *worker, GVariantDict *result, Error *ret_error) {
@@ -182,6 +205,8 @@ int main(void) {
                 { OPERATION_POOL_GROW, pool_grow },
                 { OPERATION_POOL_DELETE, pool_delete },
                 { OPERATION_CONTAINER_CREATE, container_create },
+                { OPERATION_STATE_CREATE, state_create },
+                { OPERATION_STATE_DELETE, state_delete },
                 { OPERATION_IMAGE_DELETE, image_delete },
                 { OPERATION_VOLUME_CREATE, volume_create },
                 { OPERATION_VOLUME_RESIZE, volume_resize },

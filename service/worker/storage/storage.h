@@ -31,6 +31,7 @@ typedef enum VolumeKind {
         VOLUME_SNAPSHOT,
         VOLUME_CUSTOM,
         VOLUME_CUSTOM_SNAPSHOT,
+        VOLUME_STATE,
         _VOLUME_KIND_MAX,
 } VolumeKind;
 

@@ -24,6 +24,7 @@ static const VolumeKindInfo kinds[] = {
         [VOLUME_CUSTOM] = { "custom", "volume" },
         [VOLUME_CUSTOM_SNAPSHOT] = { "custom-snapshots", "snapshot", .snapshots = true,
                                      .later = true },
+        [VOLUME_STATE] = { "states", "state", .later = true },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(kinds) == _VOLUME_KIND_MAX);
 

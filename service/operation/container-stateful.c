@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/operation/container-stateful.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "service/model/config-key.h"
+#include "service/model/stateful.h"
+#include "service/operation/container-run.h"
+#include "service/operation/settings.h"
+#include "service/util/cleanup.h"
+#include "service/util/log.h"
+#include "service/util/path.h"
+#include "service/worker/operations.h"
+
+#define KEY_FILE "state.key"
+#define KEY_SIZE 32U
+
+/* --- what is asked --- */
+
+int stateful_check_allowed(Manager *m, const Container *c, Error *ret_error) {
+        g_autoptr(GVariant) config = NULL, devices = NULL;
+
+        if (!config_get_boolean(settings_get_config(m->settings), "criu.enabled"))
+                return error_set(ret_error, ERROR_NOT_SUPPORTED,
+                                 "The state of containers is not saved or restored on this host; "
+                                 "an administrator can allow it: berth config set criu.enabled "
+                                 "true");
+        container_expand(m, c, &config, &devices);
+        return stateful_check(c->object.name, config, devices, ret_error);
+}
+
+void stateful_privilege(PrivilegeChange *ret) {
+        *ret = (PrivilegeChange) {
+                .privilege = PRIVILEGE_KERNEL_SURFACE,
+                .keys = g_strdup("criu.enabled"),
+        };
+}
+
+int stateful_check_none(const Container *c, const char *what, Error *ret_error) {
+        if (!c->stateful)
+                return 0;
+        return error_set(ret_error, ERROR_IN_USE,
+                         "The state of container \"%s\" is saved, so it cannot be %s; start it "
+                         "first", c->object.name, what);
+}
+
+void stateful_found_running(Manager *m, Container *c) {
+        g_auto(Error) error = ERROR_INIT;
+
+        if (!c->stateful)
+                return;
+        c->stateful = false;
+        if (manager_save(m, &c->object, &error) < 0)
+                log_error("%s.", error.message);
+}
+
+/* --- arguments of workers --- */
+
+static char *state_path(Manager *m, const Container *c) {
+        g_autofree char *pool = pool_get_path(m, c->pool);
+
+        return g_build_filename(pool, "states", c->object.name, NULL);
+}
+
+/* Made with the first state that is saved. */
+static int make_key(Manager *m, Error *ret_error) {
+        _cleanup_close_ int dir_fd = path_open_dir(m->state_dir), fd = -EBADF;
+        uint8_t key[KEY_SIZE];
+        int r = dir_fd;
+
+        if (r >= 0)
+                r = fd = path_open_beneath(dir_fd, KEY_FILE, O_PATH, 0);
+        if (r == -ENOENT) {
+                if (getrandom(key, sizeof(key), 0) != sizeof(key))
+                        r = -errno;
+                else
+                        r = path_replace_file(dir_fd, KEY_FILE, key, sizeof(key), 0600);
+                explicit_bzero(key, sizeof(key));
+        }
+        if (r < 0)
+                return error_set_errno(ret_error, -r, "Cannot keep the key %s/" KEY_FILE,
+                                       m->state_dir);
+        return 0;
+}
+
+static void put_state(GVariantDict *args, Manager *m, const char *state) {
+        g_autofree char *key = g_build_filename(m->state_dir, KEY_FILE, NULL);
+
+        g_variant_dict_insert(args, "state", "s", state);
+        g_variant_dict_insert(args, "state-key", "s", key);
+}
+
+void stateful_put_args(Job *job, GVariantDict *args) {
+        const ContainerJob *data = job->data;
+        g_autofree char *state = state_path(job->manager, data->container);
+
+        put_state(args, job->manager, data->had_state ? state : "");
+        g_variant_dict_insert(args, "stateless", "b", data->stateless);
+}
+
+bool stateful_restores(const Job *job) {
+        const ContainerJob *data = job->data;
+
+        return data->had_state && !data->stateless;
+}
+
+static int run_storage(Job *job, const char *operation, Error *ret_error) {
+        const ContainerJob *data = job->data;
+        const Container *c = data->container;
+        StoragePool *pool;
+        GVariantDict args;
+        int r;
+
+        r = step_wait_for_pool(job, c->pool, &pool, ret_error);
+        if (r != JOB_STEP_DONE)
+                return r;
+        g_variant_dict_init(&args, NULL);
+        step_put_pool(&args, job->manager, pool);
+        g_variant_dict_insert(&args, "container", "s", c->object.name);
+        return job_run_worker(job, operation, g_variant_dict_end(&args), NULL, 0, NULL, ret_error);
+}
+
+/* --- stopping --- */
+
+/* As for a picture of its files; one that is frozen already stays as it is. */
+static int stop_hold(Job *job, Error *ret_error) {
+        ContainerJob *data = job->data;
+        Container *c = data->container;
+        int r;
+
+        if (c->facts.frozen)
+                return JOB_STEP_DONE;
+        c->held = true;
+        r = manager_save(job->manager, &c->object, ret_error);
+        return r < 0 ? r : step_freeze(job, ret_error);
+}
+
+static int stop_nothing(Job *job, Error *ret_error) {
+        return JOB_STEP_DONE;
+}
+
+static int stop_room(Job *job, Error *ret_error) {
+        return run_storage(job, OPERATION_STATE_CREATE, ret_error);
+}
+
+static int stop_room_undo(Job *job, Error *ret_error) {
+        return run_storage(job, OPERATION_STATE_DELETE, ret_error);
+}
+
+static int stop_dump(Job *job, Error *ret_error) {
+        ContainerJob *data = job->data;
+        Container *c = data->container;
+        g_autofree char *state = state_path(job->manager, c);
+        GVariantDict args;
+        int r = make_key(job->manager, ret_error);
+
+        if (r < 0)
+                return r;
+        job->cancelable = false;
+        g_variant_dict_init(&args, NULL);
+        put_state(&args, job->manager, state);
+        g_variant_dict_insert(&args, "name", "s", c->object.name);
+        g_variant_dict_insert(&args, "init-pid", "i", (gint32) c->facts.init_pid);
+        g_variant_dict_insert_value(&args, "idmap", idmap_to_variant(c->facts.idmap));
+        return job_run_worker(job, OPERATION_DUMP, g_variant_dict_end(&args), &c->init_fd, 1, NULL,
+                              ret_error);
+}
+
+static int stop_record(Job *job, Error *ret_error) {
+        ContainerJob *data = job->data;
+        Container *c = data->container;
+        bool held = c->held;
+        int r;
+
+        c->stateful = true;
+        c->held = false;
+        r = manager_save(job->manager, &c->object, ret_error);
+        if (r < 0) {
+                c->stateful = false;
+                c->held = held;
+                return r;
+        }
+        manager_changed(job->manager, &c->object);
+        return JOB_STEP_DONE;
+}
+
+/* Where it could not be killed it goes on, and the state is none. */
+static int stop_record_undo(Job *job, Error *ret_error) {
+        ContainerJob *data = job->data;
+        Container *c = data->container;
+
+        if (!c->stateful || !container_is_up(c))
+                return JOB_STEP_DONE;
+        c->stateful = false;
+        c->held = true;
+        manager_changed(job->manager, &c->object);
+        return manager_save(job->manager, &c->object, ret_error);
+}
+
+static int stop_told(Job *job, Error *ret_error) {
+        ContainerJob *data = job->data;
+
+        manager_lifecycle(job->manager, data->container, "stopped", NULL);
+        return JOB_STEP_DONE;
+}
+
+static const JobStep stop_stateful_steps[] = {
+        { NULL, stop_nothing, step_released },
+        { "Freezing the container", stop_hold, step_release },
+        { "Making room for its state", stop_room, stop_room_undo },
+        { "Saving its state", stop_dump, NULL },
+        { NULL, stop_record, stop_record_undo },
+        { "Stopping the container", step_kill, NULL },
+        { NULL, stop_told, NULL },
+        { NULL },
+};
+
+int container_stop_stateful(Manager *m, Caller caller, Container *c, Job **ret, Error *ret_error) {
+        g_auto(PrivilegeChange) needed = { 0 };
+        g_autoptr(Job) job = NULL;
+        int r;
+
+        stateful_privilege(&needed);
+        if (!container_is_up(c))
+                return error_set(ret_error, ERROR_NOT_RUNNING,
+                                 "Container \"%s\" is not running (%s)", c->object.name,
+                                 container_state_to_string(c->state));
+        if (c->ephemeral)
+                return error_set(ret_error, ERROR_NOT_SUPPORTED,
+                                 "Container \"%s\" is ephemeral: nothing of it is left to be "
+                                 "started again", c->object.name);
+        r = stateful_check_allowed(m, c, ret_error);
+        if (r >= 0)
+                r = caller_check(caller, &needed, c->object.name, ret_error);
+        if (r < 0)
+                return r;
+        r = job_new(m, "container-stop", caller.uid, stop_stateful_steps, container_job_new(c),
+                    container_job_free, &job, ret_error);
+        if (r >= 0)
+                r = job_lock(job, &c->object, ret_error);
+        if (r < 0)
+                return r;
+        ((ContainerJob *) job->data)->force = true;
+        job->sender = g_strdup(caller.sender);
+        job_add_subject(job, OBJECT_CONTAINER, c->object.name);
+        *ret = TAKE_PTR(job);
+        return 0;
+}
+
+/* --- starting --- */
+
+int step_state_use(Job *job, Error *ret_error) {
+        ContainerJob *data = job->data;
+        Container *c = data->container;
+        int r;
+
+        if (!c->stateful)
+                return JOB_STEP_DONE;
+        c->stateful = false;
+        r = manager_save(job->manager, &c->object, ret_error);
+        if (r < 0) {
+                c->stateful = true;
+                return r;
+        }
+        data->had_state = true;
+        manager_changed(job->manager, &c->object);
+        return JOB_STEP_DONE;
+}
+
+int step_state_use_undo(Job *job, Error *ret_error) {
+        ContainerJob *data = job->data;
+        Container *c = data->container;
+
+        if (!data->had_state)
+                return JOB_STEP_DONE;
+        data->had_state = false;
+        c->stateful = true;
+        manager_changed(job->manager, &c->object);
+        return manager_save(job->manager, &c->object, ret_error);
+}

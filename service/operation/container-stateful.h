@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Stopping a container with the state of its processes, which its next start makes them of again.
+ *
+ * The state is a volume "states/NAME" of the container's pool; the record says whether it counts.
+ * It is taken from a container that is frozen, sealed, and on disk before the record says so; the
+ * container is killed after that. A start takes it out of the record before anything runs: whatever
+ * happens then, it is never restored over files that have changed since. A container that is found
+ * running has no saved state, whatever its record says.
+ */
+
+#include "service/operation/step.h"
+
+/* Whether the state of this container may and can be saved or restored here: criu.enabled, and what
+ * it is made of. ERROR_NOT_SUPPORTED. */
+int stateful_check_allowed(Manager *m, const Container *c, Error *ret_error);
+/* What the caller needs beside leave for the container itself: CRIU works as root on what its
+ * processes made. */
+void stateful_privilege(PrivilegeChange *ret);
+
+int container_stop_stateful(Manager *m, Caller caller, Container *c, Job **ret, Error *ret_error);
+
+/* Of a start, before anything runs: takes the state out of the record; its undo puts it back. */
+int step_state_use(Job *job, Error *ret_error);
+int step_state_use_undo(Job *job, Error *ret_error);
+/* Arguments of a start that say what becomes of the state. */
+void stateful_put_args(Job *job, GVariantDict *args);
+/* Whether the job makes its processes of a state. */
+bool stateful_restores(const Job *job);
+
+/* It runs: no state counts. */
+void stateful_found_running(Manager *m, Container *c);
+/* ERROR_IN_USE for one whose state is saved, which `what` ("renamed") would part it from. */
+int stateful_check_none(const Container *c, const char *what, Error *ret_error);

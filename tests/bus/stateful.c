@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Stopping a container with the state of its processes, and starting it again: who may, what is
+ * recorded when, and what is left by failures and crashes. */
+
+#include <string.h>
+
+#include "service/util/cleanup.h"
+#include "tests/bus/mock-polkit.h"
+#include "tests/bus/world.h"
+
+#define C1 "/org/berth1/container/c1"
+#define STATEFUL "({'stateful': <true>},)"
+#define STATELESS "({'stateless': <true>},)"
+
+static void run(Client *client, const char *method, const char *args) {
+        g_autoptr(Call) end = client_run_job(client, C1, method, g_variant_new_parsed(args));
+
+        call_assert_ok(end);
+}
+
+static void run_fails(Client *client, const char *method, const char *args, ErrorCode code,
+                      const char *text) {
+        g_autoptr(Call) end = client_run_job(client, C1, method, g_variant_new_parsed(args));
+
+        call_assert_error(end, code, text);
+}
+
+static void allow(Harness *h) {
+        g_autoptr(Call) call = client_call(
+                h->root, PATH_ROOT, "Manager.UpdateConfig",
+                g_variant_new_parsed("({'criu.enabled': 'true'}, @as [], @a{sv} {})"));
+
+        call_assert_ok(call);
+}
+
+static bool is_stateful(Harness *h) {
+        g_autoptr(GVariant) value = client_get(h->root, C1, "Stateful");
+
+        return g_variant_get_boolean(value);
+}
+
+static void assert_state(Harness *h, const char *state) {
+        g_autofree char *value = client_get_string(h->root, C1, "State");
+
+        g_assert_cmpstr(value, ==, state);
+}
+
+/* The last start that was asked for. */
+static void assert_started_with(Harness *h, const char *part, const char *other) {
+        g_autofree char *log = harness_read_log(h);
+        g_auto(GStrv) lines = g_strsplit(log, "\n", -1);
+        const char *last = NULL;
+
+        for (char **line = lines; *line; line++)
+                if (g_str_has_prefix(*line, "runtime.start "))
+                        last = *line;
+        g_assert_nonnull(last);
+        g_assert_nonnull(strstr(last, part));
+        g_assert_nonnull(strstr(last, other));
+}
+
+static Harness *new_running(bool allowed) {
+        Harness *h = harness_new();
+
+        world_make_image(h);
+        g_free(world_make_container(h->root, "c1"));
+        if (allowed)
+                allow(h);
+        run(h->root, "Container.Start", "(@a{sv} {},)");
+        return h;
+}
+
+TEST(it_has_to_be_turned_on) {
+        Harness *h = new_running(false);
+
+        run_fails(h->root, "Container.Stop", STATEFUL, ERROR_NOT_SUPPORTED, "criu.enabled");
+        g_assert_cmpuint(harness_count_runs(h, "runtime.dump"), ==, 0);
+        assert_state(h, "running");
+        allow(h);
+        run(h->root, "Container.Stop", STATEFUL);
+        harness_free(h);
+}
+
+TEST(it_goes_on_where_it_was) {
+        Harness *h = new_running(true);
+
+        assert_started_with(h, "'state': <''>", "'stateless': <false>");
+        run(h->root, "Container.Stop", STATEFUL);
+        assert_state(h, "stopped");
+        g_assert_true(is_stateful(h));
+        g_assert_cmpuint(harness_count_runs(h, "runtime.freeze"), ==, 1);
+        g_assert_cmpuint(harness_count_runs(h, "storage.state-create"), ==, 1);
+        g_assert_true(harness_has_file(h, "state/state.key"));
+        /* Also after the service has. */
+        harness_stop_service(h);
+        harness_start_service(h, NULL);
+        g_assert_true(is_stateful(h));
+        run(h->root, "Container.Start", "(@a{sv} {},)");
+        assert_started_with(h, "/states/c1'>", "'stateless': <false>");
+        g_assert_false(is_stateful(h));
+        run(h->root, "Container.Stop", "({'force': <true>},)");
+        run(h->root, "Container.Start", "(@a{sv} {},)");
+        assert_started_with(h, "'state': <''>", "'stateless': <false>");
+        harness_free(h);
+}
+
+TEST(it_can_begin_anew) {
+        Harness *h = new_running(true);
+
+        run(h->root, "Container.Stop", STATEFUL);
+        run(h->root, "Container.Start", STATELESS);
+        assert_started_with(h, "/states/c1'>", "'stateless': <true>");
+        g_assert_false(is_stateful(h));
+        harness_free(h);
+}
+
+TEST(what_is_allowed_no_more_is_not_restored) {
+        Harness *h = new_running(true);
+        g_autoptr(Call) off = NULL;
+
+        run(h->root, "Container.Stop", STATEFUL);
+        off = client_call(h->root, PATH_ROOT, "Manager.UpdateConfig",
+                          g_variant_new_parsed("(@a{ss} {}, ['criu.enabled'], @a{sv} {})"));
+        call_assert_ok(off);
+        run_fails(h->root, "Container.Start", "(@a{sv} {},)", ERROR_NOT_SUPPORTED, "stateless");
+        g_assert_true(is_stateful(h));
+        run(h->root, "Container.Start", STATELESS);
+        harness_free(h);
+}
+
+/* CRIU says no: it goes on as if nothing had been. */
+TEST(what_cannot_be_saved_goes_on) {
+        Harness *h = new_running(true);
+
+        harness_plan(h, "runtime.dump", "fail BackendFailed CRIU cannot\n");
+        run_fails(h->root, "Container.Stop", STATEFUL, ERROR_BACKEND_FAILED, "CRIU cannot");
+        assert_state(h, "running");
+        g_assert_false(is_stateful(h));
+        g_assert_cmpuint(harness_count_runs(h, "runtime.unfreeze"), ==, 1);
+        g_assert_cmpuint(harness_count_runs(h, "storage.state-delete"), ==, 1);
+        harness_plan(h, "runtime.dump", NULL);
+        run(h->root, "Container.Stop", STATEFUL);
+        harness_free(h);
+}
+
+TEST(what_cannot_be_restored_is_kept) {
+        Harness *h = new_running(true);
+
+        run(h->root, "Container.Stop", STATEFUL);
+        harness_plan(h, "runtime.start", "fail BackendFailed CRIU cannot\n");
+        run_fails(h->root, "Container.Start", "(@a{sv} {},)", ERROR_BACKEND_FAILED, "CRIU cannot");
+        g_assert_true(is_stateful(h));
+        assert_state(h, "stopped");
+        harness_plan(h, "runtime.start", NULL);
+        run(h->root, "Container.Start", "(@a{sv} {},)");
+        harness_free(h);
+}
+
+/* A state over files that have changed would be worse than none. */
+TEST(a_crash_while_it_starts_forgets_the_state) {
+        Harness *h = new_running(true);
+        g_autofree char *job = NULL;
+
+        run(h->root, "Container.Stop", STATEFUL);
+        harness_plan(h, "runtime.start", "gate\n");
+        job = client_start_job(h->root, C1, "Container.Start",
+                               g_variant_new_parsed("(@a{sv} {},)"));
+        world_wait_at_gate(h, job);
+        harness_kill_service(h);
+        harness_plan(h, "runtime.start", NULL);
+        harness_start_service(h, NULL);
+        g_assert_false(is_stateful(h));
+        harness_free(h);
+}
+
+TEST(a_crash_while_it_is_saved_lets_it_go_on) {
+        Harness *h = new_running(true);
+        g_autofree char *job = NULL;
+
+        harness_plan(h, "runtime.dump", "gate\n");
+        job = client_start_job(h->root, C1, "Container.Stop", g_variant_new_parsed(STATEFUL));
+        world_wait_at_gate(h, job);
+        harness_kill_service(h);
+        harness_plan(h, "runtime.dump", NULL);
+        harness_start_service(h, NULL);
+        g_assert_false(is_stateful(h));
+        world_wait_for(h, 0, C1, "State", "running");
+        harness_free(h);
+}
+
+TEST(it_stays_where_its_state_is) {
+        Harness *h = new_running(true);
+
+        run(h->root, "Container.Stop", STATEFUL);
+        run_fails(h->root, "Container.Rename", "('c9', @a{sv} {})", ERROR_IN_USE, "start it first");
+        run(h->root, "Container.Delete", "(@a{sv} {},)");
+        harness_free(h);
+}
+
+/* Its owner needs more leave than for a stop. */
+TEST(memory_for_root_takes_a_privilege) {
+        Harness *h = harness_new();
+        g_autoptr(Client) alice = client_new(h, UID_ALICE);
+
+        world_make_image(h);
+        allow(h);
+        h->polkit->answer = POLKIT_YES;
+        g_free(world_make_container(alice, "c1"));
+        run(alice, "Container.Start", "(@a{sv} {},)");
+        h->polkit->answer = POLKIT_NO;
+        h->polkit->only_yes_to = "org.berth1.use";
+        run_fails(alice, "Container.Stop", STATEFUL, ERROR_ACCESS_DENIED, "");
+        g_assert_cmpstr(mock_polkit_last(h->polkit)->action, ==, "org.berth1.use-kernel-surface");
+        assert_state(h, "running");
+        h->polkit->only_yes_to = "org.berth1.use-kernel-surface";
+        run(alice, "Container.Stop", STATEFUL);
+        h->polkit->only_yes_to = "org.berth1.use";
+        run_fails(alice, "Container.Start", "(@a{sv} {},)", ERROR_ACCESS_DENIED, "");
+        g_assert_true(is_stateful(h));
+        run(alice, "Container.Start", STATELESS);
+        harness_free(h);
+}
+
+TEST(options_that_make_no_sense_together) {
+        Harness *h = new_running(true);
+
+        run_fails(h->root, "Container.Stop", "({'stateful': <true>, 'force': <true>},)",
+                  ERROR_INVALID_ARGS, "force");
+        run_fails(h->root, "Container.Restart", STATEFUL, ERROR_INVALID_ARGS, "stateful");
+        run(h->root, "Container.Stop", "({'force': <true>},)");
+        run_fails(h->root, "Container.Stop", STATEFUL, ERROR_NOT_RUNNING, "c1");
+        harness_free(h);
+}
+
+HARNESS_MAIN()
