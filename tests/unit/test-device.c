@@ -6,6 +6,7 @@
 
 #include "service/model/config.h"
 #include "service/model/device.h"
+#include "service/model/nic-vlan.h"
 #include "service/util/cleanup.h"
 #include "tests/unit/test.h"
 
@@ -194,6 +195,20 @@ static void check_refused(const Refusal *cases, size_t n) {
                         g_error("%s: \"%s\" does not tell of \"%s\"", cases[i].options,
                                 error.message, cases[i].text);
         }
+}
+
+/* Names of links have 15 bytes, and two VLANs never have the same. */
+TEST(links_of_vlans) {
+        g_autofree char *plain = nic_vlan_link_name("enp3s0", "10");
+        g_autofree char *longest = nic_vlan_link_name("0123456789", "4094");
+        g_autofree char *one = nic_vlan_link_name("0123456789a", "4094");
+        g_autofree char *other = nic_vlan_link_name("0123456789b", "4094");
+
+        g_assert_cmpstr(plain, ==, "enp3s0.10");
+        g_assert_cmpstr(longest, ==, "0123456789.4094");
+        g_assert_cmpuint(strlen(one), <=, 15);
+        g_assert_cmpuint(strlen(other), <=, 15);
+        g_assert_cmpstr(one, !=, other);
 }
 
 TEST(refused_nics) {
