@@ -79,7 +79,7 @@ static int files_find(Job *job, Container **ret, Error *ret_error) {
 /* The volume of a stopped container is for one at a time: others wait their turn. */
 static int files_wait(Job *job, Error *ret_error) {
         StoragePool *pool;
-        Container *c;
+        Container *c = NULL;
         Job *holder;
         int r;
 
@@ -116,7 +116,7 @@ static int files_add_fd(FilesJob *data, int fd, Error *ret_error) {
 static int files_run(Job *job, Error *ret_error) {
         FilesJob *data = job->data;
         GVariantDict args;
-        Container *c;
+        Container *c = NULL;
         int init_fd, r;
 
         r = files_find(job, &c, ret_error);

@@ -372,7 +372,7 @@ static int new_job(Manager *m, const char *operation, Caller caller, const JobSt
 
 int volume_snapshot_delete(Manager *m, Caller caller, StorageVolume *v, const char *name,
                            Job **ret, Error *ret_error) {
-        Snapshot *s;
+        Snapshot *s = NULL;
         int r = get_snapshot(v, name, &s, ret_error);
 
         return r < 0 ? r : new_job(m, "volume-snapshot-delete", caller, delete_steps, v, s, ret,
@@ -381,7 +381,7 @@ int volume_snapshot_delete(Manager *m, Caller caller, StorageVolume *v, const ch
 
 int volume_snapshot_rename(Manager *m, Caller caller, StorageVolume *v, const char *name,
                            const char *new_name, Job **ret, Error *ret_error) {
-        Snapshot *s;
+        Snapshot *s = NULL;
         int r;
 
         r = name_check(NAME_SNAPSHOT, new_name, ret_error);
@@ -402,7 +402,7 @@ int volume_snapshot_rename(Manager *m, Caller caller, StorageVolume *v, const ch
 int volume_snapshot_restore(Manager *m, Caller caller, StorageVolume *v, const char *name,
                             Job **ret, Error *ret_error) {
         const Container *user = volume_find_running_user(m, v);
-        Snapshot *s;
+        Snapshot *s = NULL;
         int r;
 
         r = get_snapshot(v, name, &s, ret_error);
@@ -428,7 +428,7 @@ int volume_snapshot_update(Manager *m, StorageVolume *v, const char *name, const
         Job *holder = manager_get_lock(m, &v->object);
         g_autofree char *old_description = NULL;
         uint64_t old_expires;
-        Snapshot *s;
+        Snapshot *s = NULL;
         int r;
 
         if (holder)

@@ -156,7 +156,7 @@ static int remove_lease_file(const char *path, Error *ret_error) {
 }
 
 int network_down_operation(Worker *worker, GVariantDict *result, Error *ret_error) {
-        const char *name, *run_dir, *lease_file;
+        const char *name = NULL, *run_dir = NULL, *lease_file = NULL;
         int r;
 
         r = get_name(worker, &name, ret_error);
