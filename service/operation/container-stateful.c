@@ -171,15 +171,12 @@ static int stop_dump(Job *job, Error *ret_error) {
 static int stop_record(Job *job, Error *ret_error) {
         ContainerJob *data = job->data;
         Container *c = data->container;
-        bool held = c->held;
         int r;
 
         c->stateful = true;
-        c->held = false;
         r = manager_save(job->manager, &c->object, ret_error);
         if (r < 0) {
                 c->stateful = false;
-                c->held = held;
                 return r;
         }
         manager_changed(job->manager, &c->object);
@@ -194,7 +191,6 @@ static int stop_record_undo(Job *job, Error *ret_error) {
         if (!c->stateful || !container_is_up(c))
                 return JOB_STEP_DONE;
         c->stateful = false;
-        c->held = true;
         manager_changed(job->manager, &c->object);
         return manager_save(job->manager, &c->object, ret_error);
 }
@@ -213,6 +209,7 @@ static const JobStep stop_stateful_steps[] = {
         { "Saving its state", stop_dump, NULL },
         { NULL, stop_record, stop_record_undo },
         { "Stopping the container", step_kill, NULL },
+        { NULL, step_released, NULL },
         { NULL, stop_told, NULL },
         { NULL },
 };

@@ -189,6 +189,24 @@ TEST(a_crash_while_it_is_saved_lets_it_go_on) {
         harness_free(h);
 }
 
+/* From when it is on disk the state counts, whoever hears the end. */
+TEST(a_crash_after_it_was_killed_keeps_the_state) {
+        Harness *h = new_running(true);
+        g_autofree char *job = NULL;
+        guint from;
+
+        run(h->root, "Container.Stop", "({'force': <true>},)");
+        harness_plan(h, "runtime.start", "set monitor hang\n");
+        run(h->root, "Container.Start", "(@a{sv} {},)");
+        from = h->root->signals->len;
+        job = client_start_job(h->root, C1, "Container.Stop", g_variant_new_parsed(STATEFUL));
+        world_wait_for(h, from, C1, "State", "stopping");
+        harness_kill_service(h);
+        harness_start_service(h, NULL);
+        g_assert_true(is_stateful(h));
+        harness_free(h);
+}
+
 TEST(it_stays_where_its_state_is) {
         Harness *h = new_running(true);
 
