@@ -183,11 +183,13 @@ void size_plan_settle(SizePlan *owned) {
         };
         g_autoptr(SizePlan) plan = owned;
         g_auto(Error) error = ERROR_INIT;
+        Manager *manager;
         Job *job;
 
         if (size_plan_is_empty(plan))
                 return;
-        if (job_new(plan->manager, "sizes-settle", 0, steps, TAKE_PTR(plan), plan_free, &job,
+        manager = plan->manager; /* before the plan is handed over, whatever is evaluated first */
+        if (job_new(manager, "sizes-settle", 0, steps, TAKE_PTR(plan), plan_free, &job,
                     &error) < 0) {
                 log_warning("Sizes of root disks cannot be changed: %s.", error.message);
                 return;
