@@ -4,12 +4,16 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "service/util/cleanup.h"
 #include "service/util/path.h"
+
+/* Workers that were killed die as soon as the kernel is done with what they were at. */
+#define LOCK_WAIT_SEC 5
 
 /* Names in a directory, read before anything in it is removed. */
 static int list_directory(int fd, GPtrArray **ret) {
@@ -88,14 +92,34 @@ static int sweep(const PoolDriver *driver, int root_fd, bool all) {
         return 0;
 }
 
+static void on_alarm(int signal) {
+}
+
+/* -EINTR when it cannot be had in that time. */
+static int lock_in_time(int fd) {
+        const struct sigaction action = { .sa_handler = on_alarm }; /* flock() is not restarted */
+        struct sigaction old;
+        int r;
+
+        if (sigaction(SIGALRM, &action, &old) < 0)
+                return -errno;
+        (void) alarm(LOCK_WAIT_SEC);
+        r = flock(fd, LOCK_EX) < 0 ? -errno : 0;
+        (void) alarm(0);
+        (void) sigaction(SIGALRM, &old, NULL);
+        return r;
+}
+
 int sweep_unfinished(const PoolDriver *driver, int root_fd) {
         /* A lock of its own description, gone with it. */
         _cleanup_close_ int lock_fd = openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int r;
 
         if (lock_fd < 0)
                 return -errno;
-        if (flock(lock_fd, LOCK_EX | LOCK_NB) < 0)
-                return errno == EWOULDBLOCK ? 0 : -errno;
+        r = lock_in_time(lock_fd);
+        if (r < 0)
+                return r == -EINTR ? 0 : r;
         return sweep(driver, root_fd, false);
 }
 

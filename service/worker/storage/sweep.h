@@ -9,7 +9,8 @@
 #include "service/worker/storage/driver.h"
 
 /* Removes the volumes that were never finished, or whose deletion was not. Not while another
- * worker has the pool open: what is unfinished may be its work. */
+ * worker has the pool open: what is unfinished may be its work. Those of a service that was killed
+ * are waited for a little: they are dying, and what they leave is there when they are gone. */
 int sweep_unfinished(const PoolDriver *driver, int root_fd);
 /* Removes all volumes in one directory. */
 int sweep_volumes(const PoolDriver *driver, int fd);
