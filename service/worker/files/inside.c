@@ -322,16 +322,23 @@ static int relay_receive(Relay *relay, int socket, Error *ret_error) {
         return relay_message(relay, kind, content, ret_error);
 }
 
-static int relay_until_end(Relay *relay, int socket, Error *ret_error) {
+/* `init_pidfd`: of a container that runs. The child would keep its mounts alive. */
+static int relay_until_end(Relay *relay, int socket, int init_pidfd, Error *ret_error) {
         while (!relay->ended) {
-                struct pollfd p = { .fd = socket, .events = POLLIN };
-                int r = wait_poll(&p, 1, relay->deadline);
+                struct pollfd p[] = {
+                        { .fd = socket, .events = POLLIN },
+                        { .fd = init_pidfd, .events = POLLIN },
+                };
+                int r = wait_poll(p, ELEMENTSOF(p), relay->deadline);
 
                 if (r == -ECANCELED)
                         return worker_cancelled(ret_error);
                 if (r == 0)
                         return error_set(ret_error, ERROR_TIMED_OUT,
                                          "The container's file systems do not answer");
+                if (r > 0 && !p[0].revents)
+                        return error_set(ret_error, ERROR_NOT_RUNNING,
+                                         "The container has stopped meanwhile");
                 if (r > 0)
                         r = relay_receive(relay, socket, ret_error);
                 if (r < 0)
@@ -377,7 +384,8 @@ int inside_run(Worker *worker, const int *fds, size_t n_fds, InsideFunc func, vo
         relay.deadline = wait_deadline(BEGIN_TIMEOUT_USEC);
         r = where.running ? 0 : give_tree(&where, pid, near, ret_error);
         if (r >= 0)
-                r = relay_until_end(&relay, near, ret_error);
+                r = relay_until_end(&relay, near, where.running ? where.init.pidfd : -EBADF,
+                                    ret_error);
         end_child(pidfd, r < 0 && !relay.ended);
         return r;
 }
