@@ -196,20 +196,16 @@ int run_file_edit(Client *c, Error *ret_error) {
         return editor_run(c, base, text ?: "", apply_edit, &place, ret_error);
 }
 
-static int run_file_mount(Client *c, Error *ret_error) {
-        return error_set(ret_error, ERROR_NOT_SUPPORTED,
-                         "'%s' is not supported: copy with push and pull, or share a directory of "
-                         "the host as a device of type disk", c->command_path);
-}
-
 const Command file_commands[] = {
         { "delete", "rm", "<container>/<path>...", "Delete files in containers",
           file_delete_options, "e", 1, -1, .run = run_file_delete },
         { "edit", NULL, "<container>/<path>", "Edit a file in a container", file_edit_options, "e-",
           1, 1, .run = run_file_edit },
-        { .name = "mount", .max_arguments = -1, .tail_after = 1, .run = run_file_mount },
         { "mkdir", NULL, "<container>/<path>...", "Make directories in containers",
           file_mkdir_options, "e", 1, -1, .run = run_file_mkdir },
+        { "mount", NULL, "<container>[/<path>] <target>",
+          "Mount a container's files on a directory of this machine", file_mount_options, "ef", 1,
+          2, .run = run_file_mount },
         { "pull", NULL, "<container>/<path>... <target>", "Copy files out of containers",
           file_pull_options, "ef", 2, -1, .run = run_file_pull },
         { "push", NULL, "<source>... <container>/<path>", "Copy files into a container",

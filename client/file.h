@@ -29,12 +29,13 @@ int file_push_tree(Client *c, const char *source, const FilePlace *target, bool 
 int file_pull_tree(Client *c, const FilePlace *source, const char *target, Error *ret_error);
 
 extern const Option file_push_options[], file_pull_options[], file_delete_options[],
-        file_mkdir_options[], file_edit_options[];
+        file_mkdir_options[], file_edit_options[], file_mount_options[];
 
 int run_file_push(Client *c, Error *ret_error);
 int run_file_pull(Client *c, Error *ret_error);
 int run_file_delete(Client *c, Error *ret_error);
 int run_file_edit(Client *c, Error *ret_error);
+int run_file_mount(Client *c, Error *ret_error);
 int run_file_mkdir(Client *c, Error *ret_error);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(FilePlace, file_place_clear)

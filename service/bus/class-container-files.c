@@ -162,6 +162,31 @@ int bus_pull_file_to(BusCall *call, Error *ret_error) {
         return BUS_CALL_DEFERRED;
 }
 
+/* --- as a file system of the host --- */
+
+static void mount_begun(Job *job, GVariant *found, Error *error, void *userdata) {
+        BusCall *call = userdata;
+        g_autofree char *path = bus_path_of(OBJECT_JOB, job->object.name);
+
+        if (error)
+                bus_call_fail(call, error);
+        else
+                bus_call_reply(call, g_variant_new("(o)", path));
+}
+
+int bus_mount_files(BusCall *call, Error *ret_error) {
+        Job *job;
+        int fd, r;
+
+        r = get_fd(call, &fd, ret_error);
+        if (r >= 0)
+                r = start(call, FILES_MOUNT, fd, mount_begun, &job, ret_error);
+        if (r < 0)
+                return r;
+        job_start(job);
+        return BUS_CALL_DEFERRED;
+}
+
 /* --- with a pipe of our making, or a job alone --- */
 
 static int run_with_pipe(BusCall *call, FilesVerb verb, bool reading,

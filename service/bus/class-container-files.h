@@ -19,6 +19,7 @@ int bus_push_file(BusCall *call, Error *ret_error);
 int bus_push_file_pipe(BusCall *call, Error *ret_error);
 int bus_push_tree(BusCall *call, Error *ret_error);
 int bus_push_tree_pipe(BusCall *call, Error *ret_error);
+int bus_mount_files(BusCall *call, Error *ret_error);
 int bus_stat_path(BusCall *call, Error *ret_error);
 int bus_list_directory(BusCall *call, Error *ret_error);
 int bus_make_directory(BusCall *call, Error *ret_error);

@@ -20,6 +20,7 @@ static const struct {
         [FILES_DELETE] = { "container-delete-path", OPERATION_FILE_DELETE },
         [FILES_PULL_TREE] = { "container-pull-tree", OPERATION_TREE_PULL },
         [FILES_PUSH_TREE] = { "container-push-tree", OPERATION_TREE_PUSH },
+        [FILES_MOUNT] = { "container-mount-files", OPERATION_MOUNT },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(verbs) == _FILES_VERB_MAX);
 
@@ -76,6 +77,13 @@ static int files_find(Job *job, Container **ret, Error *ret_error) {
         return 0;
 }
 
+/* Whether that is work on files that will be over soon. */
+static bool is_turn(const Job *holder, const Job *job) {
+        const FilesJob *data = holder->data;
+
+        return holder != job && holder->steps == job->steps && data->verb != FILES_MOUNT;
+}
+
 /* The volume of a stopped container is for one at a time: others wait their turn. */
 static int files_wait(Job *job, Error *ret_error) {
         StoragePool *pool;
@@ -90,7 +98,7 @@ static int files_wait(Job *job, Error *ret_error) {
         if (container_is_up(c))
                 return JOB_STEP_DONE;
         holder = manager_get_lock(job->manager, &c->object);
-        if (holder && holder != job && holder->steps == job->steps)
+        if (holder && is_turn(holder, job))
                 return job_wait_for(job, holder);
         r = job_lock(job, &c->object, ret_error);
         if (r < 0)
@@ -188,6 +196,8 @@ int container_files(Manager *m, Caller caller, Container *c, const ContainerFile
         if (r < 0)
                 return r;
         job->sender = g_strdup(caller.sender);
+        /* Of a mount nobody else would know what to do with it. */
+        job->ends_with_starter = args->verb == FILES_MOUNT;
         job_add_subject(job, OBJECT_CONTAINER, c->object.name);
         *ret = TAKE_PTR(job);
         return 0;

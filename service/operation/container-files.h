@@ -19,6 +19,7 @@ typedef enum FilesVerb {
         FILES_DELETE,
         FILES_PULL_TREE,
         FILES_PUSH_TREE,
+        FILES_MOUNT,
         _FILES_VERB_MAX,
 } FilesVerb;
 

@@ -98,6 +98,8 @@ void jobs_starter_left(Manager *manager, const char *sender) {
                 if (g_strcmp0(job->sender, sender) != 0)
                         continue;
                 job->left = true;
+                if (job->ends_with_starter)
+                        (void) job_cancel(job, NULL);
                 /* A connection has one user. */
                 owner = job->object.owner;
                 any = true;

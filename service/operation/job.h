@@ -77,6 +77,7 @@ struct Job {
         double progress;
         bool cancelable;
         bool left;           /* its starter has left the bus */
+        bool ends_with_starter; /* then it is cancelled */
         Error error;
         GPtrArray *warnings; /* sentences for people: done, but for this */
         int exit_status;     /* of a command, -1 until it has ended */

@@ -252,7 +252,7 @@
 /* What is kept of a console, in two files of half of it. */
 #define CONSOLE_LOG_MAX (128U << 10)
 
-/* --- files: berth-worker-files and, for trees, berth-worker-tree -------------------------- */
+/* --- files: berth-worker-files; trees: berth-worker-tree; mounts: berth-worker-mount ------ */
 
 /* All of them work inside a container, running or not: "init-pid" i (0: it does not run), "idmap"
  * a(suuu) as in START, and of a stopped one "rootfs" s, "idmapped" b as in START. fds: those that
@@ -289,6 +289,9 @@
 /* Unpacks the tar archive from (fds: source), uncompressed, in the directory "path"; with
  * "make-directories" b makes that. Result: "files" t. */
 #define OPERATION_TREE_PUSH "tree.push"
+/* Serves the directory "path" as a file system to the kernel (fds: of /dev/fuse, mounted already)
+ * until it is unmounted. The event says that the kernel has heard of it. */
+#define OPERATION_MOUNT "mount.serve"
 
 /* The directory in lxc-path with a file for each proxy device that is served; its first line is pid
  * and start time (in clock ticks since boot) of the process. */

@@ -76,6 +76,7 @@ static const struct {
         { "Container.PushFilePipe", "/org/berth1/container/c1", "('/x', @a{sv} {})" },
         { "Container.PushTree", "/org/berth1/container/c1", "('/x', handle 0, @a{sv} {})" },
         { "Container.PushTreePipe", "/org/berth1/container/c1", "('/x', @a{sv} {})" },
+        { "Container.MountFiles", "/org/berth1/container/c1", "('/x', handle 0, @a{sv} {})" },
         { "Container.StatPath", "/org/berth1/container/c1", "('/x', @a{sv} {})" },
         { "Container.ListDirectory", "/org/berth1/container/c1", "('/x', @a{sv} {})" },
         { "Container.MakeDirectory", "/org/berth1/container/c1", "('/x', @a{sv} {})" },

@@ -64,8 +64,7 @@ static int setting_number(const char *key, int fallback) {
         return text ? (int) g_ascii_strtoll(text, NULL, 10) : fallback;
 }
 
-static void append_to_log(const char *format, ...) G_GNUC_PRINTF(1, 2);
-static void append_to_log(const char *format, ...) {
+static void G_GNUC_PRINTF(1, 2) append_to_log(const char *format, ...) {
         g_autofree char *path = g_build_filename(directory, "log", NULL), *text = NULL;
         _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
         va_list ap;
@@ -660,15 +659,14 @@ static int console(Worker *worker, GVariantDict *result, Error *ret_error) {
 
 /* set warning TEXT: what the result warns of. */
 static int limits(Worker *worker, GVariantDict *result, Error *ret_error) {
-        const char *const warnings[] = { setting("warning"), NULL };
-
-        g_variant_dict_insert(result, "warnings", "^as", warnings);
+        g_variant_dict_insert(result, "warnings", "^as",
+                              (const char *const[]) { setting("warning"), NULL });
         return 0;
 }
 
 /* --- files --- */
 
-/* Pulls "fake"; pushes to a file "pushed" beside the log. */
+/* Pulls "fake"; pushes to a file "pushed" beside the log. set held yes: waits at a mount's gate. */
 static int file_begun(Worker *worker) {
         GVariantDict event;
 
@@ -695,6 +693,7 @@ static int file_push(Worker *worker, GVariantDict *result, Error *ret_error) {
         _cleanup_close_ int out = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
         int r = file_begun(worker);
 
+        r = r >= 0 && setting("held") ? pass_gate(worker, OPERATION_MOUNT, ret_error) : r;
         return r < 0 ? r : fd_copy(in, out, &(uint64_t) { 0 });
 }
 
@@ -764,7 +763,8 @@ static int file_push(Worker *worker, GVariantDict *result, Error *ret_error) {
         _(FILE_DELETE, nothing) \
         _(FILE_TEMPLATES, nothing) \
         _(TREE_PULL, file_pull) \
-        _(TREE_PUSH, file_push)
+        _(TREE_PUSH, file_push) \
+        _(MOUNT, file_push)
 
 /* A WorkerFunc does not hear its operation's name, so each has a wrapper of its own. */
 #define WRAPPER(_operation, _func) \

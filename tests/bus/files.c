@@ -104,6 +104,32 @@ TEST(files_of_a_stopped_container_take_turns) {
         call_assert_ok(second_end);
 }
 
+/* While it lasts a stopped container is nobody else's; who has mounted leaves, and it ends. */
+TEST(a_mount_ends_with_its_client) {
+        g_autoptr(Harness) h = harness_new();
+        g_autoptr(Client) alice = client_new(h, UID_ALICE), other = client_new(h, UID_ALICE);
+        g_autoptr(Call) mount = NULL, start = NULL, pull = NULL, end = NULL, again = NULL;
+        g_autofree char *job = NULL;
+        _cleanup_close_ int fd = world_new_archive("stands for /dev/fuse");
+
+        world_make_image(h);
+        g_free(world_make_container(alice, "c1"));
+        harness_plan(h, "mount.serve", "set held yes");
+        mount = call_wait(alice, client_begin_fds(alice, C1, "Container.MountFiles",
+                                                  args("('/', handle 0, @a{sv} {})"), &fd));
+        call_assert_ok(mount);
+        job = g_strdup(call_get_path(mount));
+        start = client_run_job(other, C1, "Container.Start", args("(@a{sv} {},)"));
+        call_assert_error(start, ERROR_BUSY, "container-mount-files");
+        pull = client_call(other, C1, "Container.PullFile", args("('/etc/x', @a{sv} {})"));
+        call_assert_error(pull, ERROR_BUSY, "container-mount-files");
+        alice = client_free(alice);
+        end = client_wait_job(other, job);
+        call_assert_error(end, ERROR_CANCELLED, "");
+        again = client_run_job(other, C1, "Container.Start", args("(@a{sv} {},)"));
+        call_assert_ok(again);
+}
+
 TEST(errors_of_the_worker_reach_the_caller) {
         g_autoptr(Harness) h = harness_new();
         g_autoptr(Client) alice = client_new(h, UID_ALICE);

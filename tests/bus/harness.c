@@ -203,7 +203,7 @@ void harness_kill_service(Harness *h) {
 
 static void install_workers(Harness *h) {
         static const char *const rooms[] = { "storage", "image", "download", "network", "runtime",
-                                             "console", "files", "tree" };
+                                             "console", "files", "tree", "mount" };
         g_autofree char *plans = g_build_filename(h->libexec_dir, "plan", NULL);
 
         g_assert_cmpint(mkdir(h->libexec_dir, 0700), ==, 0);
