@@ -201,7 +201,9 @@ int manager_new(sd_event *event, const char *state_dir, const char *run_dir,
                 m->objects[kind] = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
                                                          object_free);
 
-        r = record_dir_open(m->run_dir, "containers", &m->facts, ret_error);
+        r = pool_records_new(m, &m->pool_records, ret_error);
+        if (r >= 0)
+                r = record_dir_open(m->run_dir, "containers", &m->facts, ret_error);
         if (r < 0)
                 return r;
         r = settings_new(m->state_dir, &m->settings, ret_error);
@@ -238,6 +240,7 @@ Manager *manager_free(Manager *m) {
         m->settings = settings_free(m->settings);
         g_clear_pointer(&m->device_plans, g_ptr_array_unref);
         m->firewall = firewall_free(m->firewall);
+        m->pool_records = pool_records_free(m->pool_records);
         address_watch_free(m->address_watch);
         firewall_watch_free(m->firewall_watch);
         uevent_watch_free(m->uevent_watch);

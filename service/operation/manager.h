@@ -33,6 +33,7 @@
 
 typedef struct ManagerObserver ManagerObserver;
 typedef struct Firewall Firewall;
+typedef struct PoolRecords PoolRecords;
 typedef struct ImageUpkeep ImageUpkeep;
 typedef struct Settings Settings;
 typedef struct SnapshotTimer SnapshotTimer;
@@ -62,6 +63,7 @@ struct Manager {
         FirewallWatch *firewall_watch;
         UeventWatch *uevent_watch;
         Firewall *firewall;
+        PoolRecords *pool_records;
         GPtrArray *device_plans;               /* of DevicePlan: those that are being carried out */
         GHashTable *runs;                      /* Container -> ContainerRun */
         GHashTable *forwards;                  /* Container -> its proxies' processes */

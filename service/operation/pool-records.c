@@ -10,6 +10,19 @@
 #include "service/util/path.h"
 
 #define RECORDS_DIR "records"
+/* Looked at in one turn of the event loop, which has better to do. */
+#define SYNC_PER_TURN 8U
+
+struct PoolRecords {
+        Manager *manager;
+        GArray *due;              /* of Due: to be brought up to date, last first */
+        sd_event_source *source;
+};
+
+typedef struct Due {
+        ObjectKind kind;
+        char *name;
+} Due;
 
 /* "containers" etc. of a pool; made where it is missing with `make`. */
 static int open_copies(Manager *m, const char *pool, ObjectKind kind, bool make, RecordDir **ret,
@@ -90,8 +103,62 @@ void pool_records_forget(Manager *m, ObjectKind kind, const char *pool_name, con
                 (void) record_dir_remove(dir, file, NULL);
 }
 
+/* --- bringing up to date --- */
+
+static void due_clear(void *p) {
+        Due *due = p;
+
+        g_free(due->name);
+}
+
+static int on_idle(sd_event_source *source, void *userdata) {
+        PoolRecords *records = userdata;
+
+        for (size_t i = 0; i < SYNC_PER_TURN && records->due->len > 0; i++) {
+                const Due *due = &g_array_index(records->due, Due, records->due->len - 1);
+                Object *o = manager_find(records->manager, due->kind, due->name);
+
+                /* It may have gone meanwhile, and its copy with it. */
+                if (o)
+                        manager_save_copy(records->manager, o);
+                g_array_set_size(records->due, records->due->len - 1);
+        }
+        if (records->due->len == 0)
+                (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        return 0;
+}
+
+int pool_records_new(Manager *m, PoolRecords **ret, Error *ret_error) {
+        g_autoptr(PoolRecords) records = g_new0(PoolRecords, 1);
+        int r;
+
+        records->manager = m;
+        records->due = g_array_new(FALSE, FALSE, sizeof(Due));
+        g_array_set_clear_func(records->due, due_clear);
+        r = sd_event_add_defer(m->event, &records->source, on_idle, records);
+        if (r >= 0)
+                r = sd_event_source_set_priority(records->source, SD_EVENT_PRIORITY_IDLE);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(records->source, SD_EVENT_OFF);
+        if (r < 0)
+                return error_set_errno(ret_error, -r, "Cannot look after copies of records");
+        *ret = TAKE_PTR(records);
+        return 0;
+}
+
+PoolRecords *pool_records_free(PoolRecords *records) {
+        if (!records)
+                return NULL;
+
+        sd_event_source_disable_unref(records->source);
+        g_array_unref(records->due);
+        g_free(records);
+        return NULL;
+}
+
 void pool_records_sync(Manager *m, StoragePool *pool) {
         static const ObjectKind kinds[] = { OBJECT_CONTAINER, OBJECT_VOLUME };
+        PoolRecords *records = m->pool_records;
         GHashTableIter iter;
         Object *o;
 
@@ -99,10 +166,17 @@ void pool_records_sync(Manager *m, StoragePool *pool) {
         for (size_t i = 0; i < ELEMENTSOF(kinds); i++) {
                 g_hash_table_iter_init(&iter, m->objects[kinds[i]]);
                 while (g_hash_table_iter_next(&iter, NULL, (void **) &o))
-                        if (is_in_pool(o, pool))
-                                manager_save_copy(m, o);
+                        if (is_in_pool(o, pool)) {
+                                Due due = { kinds[i], g_strdup(o->name) };
+
+                                g_array_append_val(records->due, due);
+                        }
         }
+        if (records->due->len > 0)
+                (void) sd_event_source_set_enabled(records->source, SD_EVENT_ON);
 }
+
+/* --- reading --- */
 
 int pool_records_load(Manager *m, const char *pool, ObjectKind kind, RecordFunc func,
                       void *userdata, Error *ret_error) {

@@ -15,13 +15,19 @@
 
 #include "service/operation/manager.h"
 
+int pool_records_new(Manager *m, PoolRecords **ret, Error *ret_error);
+PoolRecords *pool_records_free(PoolRecords *records);
+
 /* The record of an object was written. `record` as it was. */
 void pool_records_save(Manager *m, const Object *o, GVariant *record);
 /* The record of that name, whose files were in that pool, was removed. */
 void pool_records_forget(Manager *m, ObjectKind kind, const char *pool, const char *name);
-/* The pool can be used (again): brings all that is in it up to date. */
+/* The pool can be used (again): brings all that is in it up to date, bit by bit when there is
+ * nothing else to do, since nobody waits for it. */
 void pool_records_sync(Manager *m, StoragePool *pool);
 /* Calls `func` for each copy of that kind (OBJECT_POOL, OBJECT_CONTAINER, OBJECT_VOLUME): a
  * stranger's word, though in a form that makes sense. */
 int pool_records_load(Manager *m, const char *pool, ObjectKind kind, RecordFunc func,
                       void *userdata, Error *ret_error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PoolRecords, pool_records_free)
