@@ -74,6 +74,7 @@ GVariant *image_to_record(const Image *image) {
         g_variant_dict_insert(&dict, "refreshed", "t", image->refreshed);
         g_variant_dict_insert(&dict, "auto-update", "b", image->auto_update);
         g_variant_dict_insert(&dict, "cached", "b", image->cached);
+        g_variant_dict_insert(&dict, "archive-lost", "b", image->archive_lost);
         return g_variant_ref_sink(g_variant_dict_end(&dict));
 }
 
@@ -100,6 +101,12 @@ static int source_from_record(GVariantDict *record, Image *image) {
         return 0;
 }
 
+/* The same of images that came back without their archives. */
+static int loss_from_record(GVariantDict *record, Image *image) {
+        return g_variant_dict_contains(record, "archive-lost")
+                       ? record_get_boolean(record, "archive-lost", &image->archive_lost) : 0;
+}
+
 int image_from_record(const char *name, GVariant *value, Image **ret) {
         g_autoptr(GVariantDict) record = g_variant_dict_new(value);
         g_autoptr(Image) image = image_new(name, 0);
@@ -119,7 +126,8 @@ int image_from_record(const char *name, GVariant *value, Image **ret) {
             record_get_templates(record, &image->templates) < 0 ||
             record_get_strv(record, "aliases", &image->aliases) < 0 ||
             record_get_strv(record, "pools", &image->pools) < 0 ||
-            split_from_record(record, image) < 0 || source_from_record(record, image) < 0)
+            split_from_record(record, image) < 0 || source_from_record(record, image) < 0 ||
+            loss_from_record(record, image) < 0)
                 return -EBADMSG;
         image->state = (ImageState) state;
         *ret = g_steal_pointer(&image);

@@ -34,6 +34,7 @@ typedef struct Image {
         uint64_t refreshed;   /* when it was what the server had, µs since 1970 */
         bool auto_update;     /* it follows the server */
         bool cached;          /* it came with a launch, and goes when it has not been used long */
+        bool archive_lost;    /* there is nothing of it but what is unpacked (rebuild.h) */
 } Image;
 
 Image *image_new(const char *fingerprint, uid_t owner);

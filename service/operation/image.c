@@ -11,6 +11,7 @@
 #include "service/model/name.h"
 #include "service/operation/archive.h"
 #include "service/operation/image-job.h"
+#include "service/operation/pool-records.h"
 #include "service/util/cleanup.h"
 #include "service/util/log.h"
 #include "service/util/path.h"
@@ -76,6 +77,16 @@ void image_sweep(Manager *m) {
         (void) closedir(d);
 }
 
+static int check_archive(const Image *image, Error *ret_error) {
+        if (!image->archive_lost)
+                return 0;
+        return error_set(ret_error, ERROR_NO_SUCH_FILE,
+                         "The archive of image %.12s was lost with the records of the service, and "
+                         "it is unpacked in pool \"%s\" alone; publish a container that is made "
+                         "of it there, or delete it and import it again", image->object.name,
+                         image->pools[0] ?: "");
+}
+
 /* --- unpacking into another pool --- */
 
 static int unpack_done(Job *job, GVariant *result, int *fds, size_t n_fds, Error *ret_error) {
@@ -101,7 +112,9 @@ int step_unpack_image(Job *job, Image *image, const char *pool_name, Error *ret_
                 return JOB_STEP_DONE;
         if (other && other != job)
                 return job_wait_for(job, other);
-        r = job_lock(job, &image->object, ret_error);
+        r = check_archive(image, ret_error);
+        if (r >= 0)
+                r = job_lock(job, &image->object, ret_error);
         if (r < 0)
                 return r;
         g_variant_dict_init(&args, NULL);
@@ -157,6 +170,8 @@ int image_export(Manager *m, Caller caller, Image *image, int archive, const cha
         r = archive_check_stream(archive, O_WRONLY, "writing", ret_error);
         if (r >= 0)
                 r = export_check_part(image, part, ret_error);
+        if (r >= 0)
+                r = check_archive(image, ret_error);
         if (r < 0)
                 return r;
         data = image_job_new();
@@ -207,6 +222,7 @@ static int delete_volume_done(Job *job, GVariant *result, int *fds, size_t n_fds
         g_autofree char *pool = g_strdup(data->image->pools[0]);
 
         image_set_unpacked(data->image, pool, false);
+        pool_records_forget(job->manager, OBJECT_IMAGE, pool, data->image->object.name);
         job_repeat_step(job);
         return manager_save(job->manager, &data->image->object, ret_error);
 }

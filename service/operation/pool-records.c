@@ -39,7 +39,8 @@ static int open_copies(Manager *m, const char *pool, ObjectKind kind, bool make,
 }
 
 static bool has_copies(ObjectKind kind) {
-        return kind == OBJECT_POOL || kind == OBJECT_CONTAINER || kind == OBJECT_VOLUME;
+        return kind == OBJECT_POOL || kind == OBJECT_CONTAINER || kind == OBJECT_VOLUME ||
+               kind == OBJECT_IMAGE;
 }
 
 /* Whether the files of an object are in the pool. */
@@ -50,6 +51,8 @@ static bool is_in_pool(const Object *o, const StoragePool *pool) {
                 return o == &pool->object;
         if (o->kind == OBJECT_CONTAINER)
                 return g_str_equal(((const Container *) o)->pool, pool->object.name);
+        if (o->kind == OBJECT_IMAGE)
+                return image_is_unpacked((const Image *) o, pool->object.name);
         name = storage_volume_get_pool((const StorageVolume *) o);
         return g_str_equal(name, pool->object.name);
 }
@@ -77,6 +80,8 @@ static void save_copy(Manager *m, StoragePool *pool, const Object *o, GVariant *
 static bool is_whole(const Object *o) {
         if (o->kind == OBJECT_CONTAINER)
                 return !((const Container *) o)->incomplete;
+        if (o->kind == OBJECT_IMAGE)
+                return ((const Image *) o)->state == IMAGE_READY;
         return o->kind != OBJECT_VOLUME ||
                ((const StorageVolume *) o)->state != STORAGE_VOLUME_CREATING;
 }
@@ -157,7 +162,7 @@ PoolRecords *pool_records_free(PoolRecords *records) {
 }
 
 void pool_records_sync(Manager *m, StoragePool *pool) {
-        static const ObjectKind kinds[] = { OBJECT_CONTAINER, OBJECT_VOLUME };
+        static const ObjectKind kinds[] = { OBJECT_CONTAINER, OBJECT_VOLUME, OBJECT_IMAGE };
         PoolRecords *records = m->pool_records;
         GHashTableIter iter;
         Object *o;

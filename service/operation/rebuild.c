@@ -13,6 +13,7 @@
 #include "service/operation/container-import-plan.h"
 #include "service/operation/pool-records.h"
 #include "service/operation/pool.h"
+#include "service/operation/rebuild-image.h"
 #include "service/operation/step.h"
 #include "service/util/cleanup.h"
 #include "service/util/path.h"
@@ -246,6 +247,31 @@ static void on_volume(const char *file, GVariant *record, void *userdata) {
                 add_found(scan, &v->object);
 }
 
+/* --- images --- */
+
+static void on_image(const char *name, GVariant *record, void *userdata) {
+        const Scan *scan = userdata;
+        const RebuildJob *data = scan->job->data;
+        Image *image = manager_find_image(scan->job->manager, name);
+        g_auto(Error) error = ERROR_INIT;
+        int r = 0;
+
+        /* One that was found in another pool is in this one, too; one that is known is as it is. */
+        if (image && !g_ptr_array_find(data->found, image, NULL))
+                return;
+        if (!name_is_fingerprint(name) || !has_files(scan, "images", NULL, name))
+                r = error_set(&error, ERROR_NO_SUCH_VOLUME, "its files are not there");
+        else if (image)
+                image_set_unpacked(image, scan->pool->object.name, true);
+        else
+                r = rebuild_image(scan->job->manager, scan->pool->object.name, name, record,
+                                  &image, &error);
+        if (r < 0)
+                warn(scan->job, "The image", name, &error);
+        else if (!g_ptr_array_find(data->found, image, NULL))
+                add_found(scan, &image->object);
+}
+
 /* --- containers --- */
 
 static GVariant *snapshots_as_in_index(GVariant *record) {
@@ -392,9 +418,12 @@ static int scan_pool(Job *job, const StoragePool *pool, Error *ret_error) {
 
         if (fd < 0)
                 return error_set_errno(ret_error, -fd, "Cannot open %s", path);
-        /* Volumes first: containers have them. */
-        r = pool_records_load(job->manager, pool->object.name, OBJECT_VOLUME, on_volume, &scan,
+        r = pool_records_load(job->manager, pool->object.name, OBJECT_IMAGE, on_image, &scan,
                               ret_error);
+        /* Volumes first: containers have them. */
+        if (r >= 0)
+                r = pool_records_load(job->manager, pool->object.name, OBJECT_VOLUME, on_volume,
+                                      &scan, ret_error);
         return r < 0 ? r : pool_records_load(job->manager, pool->object.name, OBJECT_CONTAINER,
                                              on_container, &scan, ret_error);
 }

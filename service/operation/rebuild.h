@@ -3,13 +3,14 @@
 
 /*
  * Records that were lost come back from the copies in the pools (pool-records.h): of pools that are
- * named and of those that are known, the containers with their snapshots and the volumes that there
- * are files and copies but no records of. Nothing that there is a record of is touched.
+ * named and of those that are known, the images, volumes, and containers with their snapshots that
+ * there are files and copies but no records of. Nothing that there is a record of is touched.
  *
  * What is in a pool may have been written by anybody who had the disk: a container comes in as one
  * from a stranger's archive does, through the same checks (container-import-plan.h). It keeps its
  * range of ids where that is free. What it may do to the host is granted to it where its caller was
- * granted as much, and else asks for it at its first start.
+ * granted as much, and else asks for it at its first start. Of images what is unpacked comes back:
+ * their archives were not in the pool, and which server they came from is not believed.
  */
 
 #include "service/operation/container.h"
