@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,6 +18,8 @@
 
 /* What we keep of a program's output. */
 #define OUTPUT_MAX 4096
+/* The most that one may have to say that is asked for it. */
+#define RESULT_MAX (16U << 20)
 
 static char *program_find(const char *name) {
         static const char *const dirs[] = { "/usr/sbin", "/usr/bin", "/sbin", "/bin" };
@@ -32,9 +35,9 @@ static char *program_find(const char *name) {
         return NULL;
 }
 
-/* In the child: nothing but system calls. Both fds are out of the way of those that they become. */
+/* In the child: nothing but system calls. All fds are out of the way of those that they become. */
 static void G_GNUC_NORETURN program_exec(const char *path, const char *const *argv, int fd,
-                                         int output_fd, pid_t parent) {
+                                         int output_fd, int error_fd, pid_t parent) {
         static const char *const environment[] = { "LC_ALL=C", NULL };
         sigset_t none;
 
@@ -44,7 +47,7 @@ static void G_GNUC_NORETURN program_exec(const char *path, const char *const *ar
         (void) sigprocmask(SIG_SETMASK, &none, NULL);
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
                 _exit(127);
-        if (dup2(output_fd, STDOUT_FILENO) < 0 || dup2(output_fd, STDERR_FILENO) < 0 ||
+        if (dup2(output_fd, STDOUT_FILENO) < 0 || dup2(error_fd, STDERR_FILENO) < 0 ||
             (fd >= 0 && dup2(fd, PROGRAM_FD) < 0))
                 _exit(127);
         (void) execve(path, (char *const *) argv, (char *const *) environment);
@@ -83,11 +86,24 @@ static int program_wait(pid_t pid, int *ret_status) {
         return 0;
 }
 
+/* What comes after the error may be advice, or warnings of something else. */
+static const char *program_last_line(char *text) {
+        for (;;) {
+                char *end = strrchr(text, '\n'), *line = end ? end + 1 : text;
+
+                while (g_ascii_isspace(*line))
+                        line++;
+                if (!end || (!g_str_has_prefix(line, "Run `") &&
+                             !g_str_has_prefix(line, "WARNING:")))
+                        return line;
+                *end = '\0';
+        }
+}
+
 static int program_report(const char *name, GString *output, Error *ret_error) {
         g_autofree char *text = g_utf8_make_valid(g_strchomp(output->str), -1);
-        const char *line = strrchr(text, '\n');
+        const char *line = program_last_line(text);
 
-        line = line ? line + 1 : text;
         name = strrchr(name, '/') ? strrchr(name, '/') + 1 : name;
         if (g_str_has_prefix(line, "ERROR: "))
                 line += strlen("ERROR: ");
@@ -95,10 +111,12 @@ static int program_report(const char *name, GString *output, Error *ret_error) {
                          line);
 }
 
-/* Returns the program's pid. */
-static pid_t program_start(const char *path, const char *const *argv, int fd, int *ret_output_fd) {
+/* Returns the program's pid. What it writes goes to the pipe, its standard output to `result_fd`
+ * where there is one. */
+static pid_t program_start(const char *path, const char *const *argv, int fd, int result_fd,
+                           int *ret_output_fd) {
         _cleanup_close_ int read_fd = -EBADF, write_fd = -EBADF, child_fd = -EBADF,
-                            child_output_fd = -EBADF;
+                            child_error_fd = -EBADF, child_output_fd = -EBADF;
         pid_t parent = getpid(), pid;
         int ends[2];
 
@@ -108,20 +126,22 @@ static pid_t program_start(const char *path, const char *const *argv, int fd, in
         write_fd = ends[1];
         if (fd >= 0)
                 child_fd = fcntl(fd, F_DUPFD_CLOEXEC, PROGRAM_FD + 1);
-        child_output_fd = fcntl(write_fd, F_DUPFD_CLOEXEC, PROGRAM_FD + 1);
-        if ((fd >= 0 && child_fd < 0) || child_output_fd < 0)
+        child_error_fd = fcntl(write_fd, F_DUPFD_CLOEXEC, PROGRAM_FD + 1);
+        child_output_fd = fcntl(result_fd >= 0 ? result_fd : write_fd, F_DUPFD_CLOEXEC,
+                                PROGRAM_FD + 1);
+        if ((fd >= 0 && child_fd < 0) || child_error_fd < 0 || child_output_fd < 0)
                 return -errno;
         pid = fork();
         if (pid < 0)
                 return -errno;
         if (pid == 0)
-                program_exec(path, argv, child_fd, child_output_fd, parent);
+                program_exec(path, argv, child_fd, child_output_fd, child_error_fd, parent);
         *ret_output_fd = TAKE_FD(read_fd);
         return pid;
 }
 
 static int program_finish(pid_t pid, int output_fd, const sigset_t *unblocked, const char *name,
-                          Error *ret_error) {
+                          int *ret_status, Error *ret_error) {
         g_autoptr(GString) output = g_string_new(NULL);
         int status, r, q;
 
@@ -131,10 +151,15 @@ static int program_finish(pid_t pid, int output_fd, const sigset_t *unblocked, c
         q = program_wait(pid, &status);
         if (r < 0 || q < 0)
                 return r < 0 ? r : q;
-        return status == 0 ? 0 : program_report(name, output, ret_error);
+        if (status != 0 && (!ret_status || !WIFEXITED(status)))
+                return program_report(name, output, ret_error);
+        if (ret_status)
+                *ret_status = WEXITSTATUS(status);
+        return 0;
 }
 
-int program_run(const char *const *argv, int fd, Error *ret_error) {
+static int program_execute(const char *const *argv, int fd, int result_fd, int *ret_status,
+                           Error *ret_error) {
         g_autofree char *path = program_find(argv[0]);
         _cleanup_close_ int output_fd = -EBADF;
         sigset_t term, old;
@@ -148,8 +173,37 @@ int program_run(const char *const *argv, int fd, Error *ret_error) {
         (void) sigemptyset(&term);
         (void) sigaddset(&term, SIGTERM);
         (void) sigprocmask(SIG_BLOCK, &term, &old);
-        pid = program_start(path, argv, fd, &output_fd);
-        r = pid < 0 ? pid : program_finish(pid, output_fd, &old, argv[0], ret_error);
+        pid = program_start(path, argv, fd, result_fd, &output_fd);
+        r = pid < 0 ? pid
+                    : program_finish(pid, output_fd, &old, argv[0], ret_status, ret_error);
         (void) sigprocmask(SIG_SETMASK, &old, NULL);
         return r;
+}
+
+int program_run(const char *const *argv, int fd, Error *ret_error) {
+        return program_execute(argv, fd, -EBADF, NULL, ret_error);
+}
+
+int program_run_status(const char *const *argv, int *ret_status, Error *ret_error) {
+        return program_execute(argv, -EBADF, -EBADF, ret_status, ret_error);
+}
+
+int program_read(const char *const *argv, char **ret, Error *ret_error) {
+        _cleanup_close_ int fd = memfd_create("output", MFD_CLOEXEC);
+        int r;
+
+        if (fd < 0)
+                return -errno;
+        r = program_execute(argv, -EBADF, fd, NULL, ret_error);
+        if (r < 0)
+                return r;
+        if (lseek(fd, 0, SEEK_SET) < 0)
+                return -errno;
+        return fd_read_text(fd, RESULT_MAX, ret);
+}
+
+bool program_is_installed(const char *name) {
+        g_autofree char *path = program_find(name);
+
+        return path != NULL;
 }

@@ -7,6 +7,8 @@
  * with this process and with the operation's cancellation.
  */
 
+#include <stdbool.h>
+
 #include "service/util/error.h"
 
 /* The fd under which the program finds what it is to work on. */
@@ -16,3 +18,8 @@
 /* 0 if it exits with 0; else the last line that it wrote is part of the error. argv[0] is the name
  * of a program of the system's, or the path of one of ours; `fd` may be -EBADF. */
 int program_run(const char *const *argv, int fd, Error *ret_error);
+/* The same, but any status that it exits with is no error. */
+int program_run_status(const char *const *argv, int *ret_status, Error *ret_error);
+/* The same, and what it wrote to its standard output: text, without zeroes. */
+int program_read(const char *const *argv, char **ret, Error *ret_error);
+bool program_is_installed(const char *name);
