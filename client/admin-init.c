@@ -34,7 +34,7 @@
 typedef struct Host {
         GPtrArray *pools, *networks; /* of Object */
         Settings *profile;           /* the default one */
-        bool btrfs;
+        bool btrfs, lvm;
         unsigned loop_size;          /* GiB */
 } Host;
 
@@ -46,12 +46,19 @@ static void host_clear(Host *host) {
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Host, host_clear)
 
+/* Also where users have no sbin in their PATH. */
+static bool host_has_program(const char *name) {
+        g_autofree char *found = g_find_program_in_path(name);
+        g_autofree char *path = g_build_filename("/usr/sbin", name, NULL);
+
+        return found || access(path, X_OK) >= 0;
+}
+
 /* The kernel knows it, or can load it, and there is something to make one with. */
 static bool host_has_btrfs(void) {
-        g_autofree char *mkfs = g_find_program_in_path("mkfs.btrfs"), *filesystems = NULL;
+        g_autofree char *filesystems = NULL;
 
-        /* Where users have no sbin in their PATH. */
-        if (!mkfs && access("/usr/sbin/mkfs.btrfs", X_OK) < 0)
+        if (!host_has_program("mkfs.btrfs"))
                 return false;
         if (!g_file_get_contents("/proc/filesystems", &filesystems, NULL, NULL))
                 return false;
@@ -79,6 +86,7 @@ static int host_read(Client *c, Host *ret, Error *ret_error) {
         ret->pools = objects_select(managed, OBJECT_POOL);
         ret->networks = objects_select(managed, OBJECT_NETWORK);
         ret->btrfs = host_has_btrfs();
+        ret->lvm = host_has_program("lvcreate");
         ret->loop_size = default_loop_size();
         return settings_read(c, OBJECT_PROFILE, path, 0, &ret->profile, ret_error);
 }
@@ -102,9 +110,14 @@ static const char *check_new_name(const char *answer, const void *objects) {
 }
 
 static const char *check_driver(const char *answer, const void *data) {
-        if (g_str_equal(answer, "dir") || g_str_equal(answer, "btrfs"))
+        const Host *host = data;
+
+        if (g_str_equal(answer, "lvm") && host && !host->lvm)
+                return "For lvm the packages lvm2 and thin-provisioning-tools must be installed.";
+        if (g_str_equal(answer, "dir") || g_str_equal(answer, "btrfs") ||
+            g_str_equal(answer, "lvm"))
                 return NULL;
-        return "The backends are dir and btrfs.";
+        return "The backends are dir, btrfs and lvm.";
 }
 
 static const char *check_size(const char *answer, const void *data) {
@@ -139,12 +152,26 @@ static const char *check_address(const char *answer, const void *family) {
 
 /* --- the questions about storage --- */
 
-static int ask_btrfs(const Host *host, GVariantBuilder *config, Error *ret_error) {
+static const char *check_group(const char *answer, const void *data) {
+        return *answer != '/' && *answer != '-' && !strchr(answer, ' ')
+                       ? NULL : "That is no name of a volume group.";
+}
+
+/* Pools of either that are there already: a directory on a btrfs, an empty volume group. */
+static int ask_existing(bool lvm, char **ret, Error *ret_error) {
+        return lvm ? ask_checked("Name of the existing empty volume group", "vg0", check_group,
+                                 NULL, ret, ret_error)
+                   : ask_checked("Path of the existing directory on a btrfs",
+                                 "/var/lib/berth/storage", check_path, NULL, ret, ret_error);
+}
+
+static int ask_disk(const Host *host, bool lvm, GVariantBuilder *config, Error *ret_error) {
         g_autofree char *size = NULL, *path = NULL, *preset = NULL, *value = NULL;
         bool new, device = false;
         int r;
 
-        r = ask_boolean("Create a new BTRFS pool?", true, &new, ret_error);
+        r = ask_boolean(lvm ? "Create a new LVM pool?" : "Create a new BTRFS pool?", true, &new,
+                        ret_error);
         if (r >= 0 && new)
                 r = ask_boolean("Would you like to use an existing empty block device (e.g. a disk "
                                 "or partition)?",
@@ -152,10 +179,9 @@ static int ask_btrfs(const Host *host, GVariantBuilder *config, Error *ret_error
         if (r < 0)
                 return r;
         if (!new || device) {
-                r = ask_checked(new ? "Path to the existing block device"
-                                    : "Path of the existing directory on a btrfs",
-                                new ? "/dev/sdb" : "/var/lib/berth/storage", check_path, NULL,
-                                &path, ret_error);
+                r = new ? ask_checked("Path to the existing block device", "/dev/sdb", check_path,
+                                      NULL, &path, ret_error)
+                        : ask_existing(lvm, &path, ret_error);
                 if (r >= 0)
                         g_variant_builder_add(config, "{ss}", "source", path);
                 return r;
@@ -183,14 +209,14 @@ static int ask_pool(const Host *host, AdminPlan *plan, char **ret_pool, Error *r
         r = ask_checked("Name of the new storage pool", POOL_DEFAULT, check_new_name, host->pools,
                         &name, ret_error);
         if (r >= 0)
-                r = ask_checked("Name of the storage backend to use (dir, btrfs)",
-                                host->btrfs ? "btrfs" : "dir", check_driver, NULL, &driver,
+                r = ask_checked("Name of the storage backend to use (dir, btrfs, lvm)",
+                                host->btrfs ? "btrfs" : "dir", check_driver, host, &driver,
                                 ret_error);
         if (r < 0)
                 return r;
         g_variant_builder_init(&config, G_VARIANT_TYPE("a{ss}"));
-        if (g_str_equal(driver, "btrfs"))
-                r = ask_btrfs(host, &config, ret_error);
+        if (!g_str_equal(driver, "dir"))
+                r = ask_disk(host, g_str_equal(driver, "lvm"), &config, ret_error);
         if (r < 0) {
                 g_variant_builder_clear(&config);
                 return r;
@@ -333,7 +359,7 @@ static void plan_auto_pool(Client *c, const Host *host, AdminPlan *plan, const c
         g_variant_builder_init(&config, G_VARIANT_TYPE("a{ss}"));
         if (device)
                 g_variant_builder_add(&config, "{ss}", "source", device);
-        else if (g_str_equal(driver, "btrfs")) {
+        else if (!g_str_equal(driver, "dir")) {
                 value = size ? g_strconcat(size, "GiB", NULL)
                              : g_strdup_printf("%uGiB", host->loop_size);
                 g_variant_builder_add(&config, "{ss}", "size", value);
@@ -355,8 +381,8 @@ static int plan_by_itself(Client *c, bool minimal, AdminPlan **ret, Error *ret_e
                 return client_usage_error(ret_error, "'%s' is no number of GiB",
                                           client_option(c, "storage-create-loop"));
         if (driver && check_driver(driver, NULL))
-                return client_usage_error(ret_error, "There is no storage backend '%s'; use dir or "
-                                          "btrfs", driver);
+                return client_usage_error(ret_error, "There is no storage backend '%s'; use dir, "
+                                          "btrfs or lvm", driver);
         r = host_read(c, &host, ret_error);
         if (r < 0)
                 return r;

@@ -42,17 +42,21 @@ static int print_known(Client *c, Error *ret_error) {
 }
 
 static const char *check_driver(const char *answer, const void *data) {
-        return g_str_equal(answer, "dir") || g_str_equal(answer, "btrfs") ? NULL
-                                                                          : "Use dir or btrfs.";
+        static const char *const drivers[] = { "dir", "btrfs", "lvm", NULL };
+
+        return g_strv_contains(drivers, answer) ? NULL : "Use dir, btrfs or lvm.";
 }
 
 static const char *check_name(const char *answer, const void *data) {
         return *answer ? NULL : "It has a name.";
 }
 
-/* "" for the file of a btrfs pool that is where the service keeps those. */
-static const char *check_source(const char *answer, const void *data) {
-        return !*answer || *answer == '/' ? NULL : "Give an absolute path.";
+/* "" for the file of a pool that is where the service keeps those. */
+static const char *check_source(const char *answer, const void *driver) {
+        const char *const *chosen = driver;
+
+        return !*answer || *answer == '/' || g_str_equal(*chosen, "lvm")
+                       ? NULL : "Give an absolute path.";
 }
 
 static int ask_pool(GVariantBuilder *pools, Error *ret_error) {
@@ -61,12 +65,12 @@ static int ask_pool(GVariantBuilder *pools, Error *ret_error) {
 
         r = ask_checked("Name of the storage pool", NULL, check_name, NULL, &name, ret_error);
         if (r >= 0)
-                r = ask_checked("Name of the storage backend (dir, btrfs)", "btrfs", check_driver,
-                                NULL, &driver, ret_error);
+                r = ask_checked("Name of the storage backend (dir, btrfs, lvm)", "btrfs",
+                                check_driver, NULL, &driver, ret_error);
         if (r >= 0)
-                r = ask_checked("Source of the storage pool (block device or directory; empty for "
-                                "the service's own file)", NULL, check_source, NULL, &source,
-                                ret_error);
+                r = ask_checked("Source of the storage pool (block device, directory or volume "
+                                "group; empty for the service's own file)", NULL, check_source,
+                                &driver, &source, ret_error);
         if (r < 0)
                 return r;
         g_variant_builder_open(pools, G_VARIANT_TYPE_VARDICT);

@@ -9,7 +9,7 @@ static const Option init_host_options[] = {
         { "minimal", 0, NULL, "The same with a pool in a directory", NULL },
         { "preseed", 0, NULL, "Take YAML from standard input, as 'lxd init --preseed' does", NULL },
         { "dump", 0, NULL, "Print what there is as YAML for --preseed", NULL },
-        { "storage-backend", 0, "DRIVER", "With --auto: dir or btrfs", NULL },
+        { "storage-backend", 0, "DRIVER", "With --auto: dir, btrfs or lvm", NULL },
         { "storage-create-device", 0, "DEVICE", "With --auto: put the pool on this device", NULL },
         { "storage-create-loop", 0, "GIB", "With --auto: size of the pool's file", NULL },
         { "storage-pool", 0, "NAME", "With --auto: name of the pool", NULL },

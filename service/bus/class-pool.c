@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/bus/call.h"
 #include "service/bus/path.h"
+#include "service/operation/pool-space.h"
 #include "service/operation/pool.h"
 #include "service/operation/step.h"
 #include "service/operation/volume-archive.h"
@@ -17,10 +18,39 @@ static int get_config(BusCall *call, Error *ret_error) {
         return 0;
 }
 
+static void space_found(GVariant *found, const Error *error, void *userdata) {
+        BusCall *call = userdata;
+        guint64 total, used;
+
+        if (error)
+                bus_call_fail(call, error);
+        else if (g_variant_lookup(found, "size", "t", &total) &&
+                 g_variant_lookup(found, "used", "t", &used))
+                bus_call_reply(call, g_variant_new("(tt)", (uint64_t) total, (uint64_t) used));
+        else
+                bus_call_fail(call, &(Error) { ERROR_FAILED,
+                                               (char *) "The storage worker's result is "
+                                                        "incomplete" });
+}
+
+static int start_space_job(BusCall *call, Error *ret_error) {
+        Job *job;
+        int r = pool_space(call->manager, bus_call_caller(call), pool_of(call), space_found, call,
+                           &job, ret_error);
+
+        if (r < 0)
+                return r;
+        job_start(job);
+        return BUS_CALL_DEFERRED;
+}
+
 static int get_space(BusCall *call, Error *ret_error) {
         uint64_t total, used;
-        int r = pool_get_space(call->manager, pool_of(call), &total, &used, ret_error);
+        int r;
 
+        if (pool_space_takes_job(pool_of(call)))
+                return start_space_job(call, ret_error);
+        r = pool_get_space(call->manager, pool_of(call), &total, &used, ret_error);
         if (r < 0)
                 return r;
         call->reply = g_variant_new("(tt)", total, used);

@@ -274,7 +274,25 @@ static const ConfigKey table[] = {
           .help = "of a pool: size of the loop file (not set: a fifth of the free space, 5 to 30 "
                   "GiB); of a volume: how much it may hold (not set: the pool's volume.size)" },
         { "source", CONFIG_SCOPE_POOL, CONFIG_CLASS_USE, "path", config_check_source,
-          .help = "directory that holds the pool" },
+          .help = "directory that holds the pool, block device, or of an lvm pool the name of an "
+                  "empty volume group" },
+        { "lvm.thinpool_metadata_size", CONFIG_SCOPE_POOL, CONFIG_CLASS_USE, "size",
+          config_check_size,
+          .help = "of a new lvm pool: room for what the thin pool knows of its volumes (not set: "
+                  "LVM decides)" },
+        { "lvm.thinpool_name", CONFIG_SCOPE_POOL, CONFIG_CLASS_USE, "string", config_check_group,
+          .fallback = "berth-thin", .help = "of a new lvm pool: name of its thin pool" },
+        { "lvm.use_thinpool", CONFIG_SCOPE_POOL, CONFIG_CLASS_USE, "boolean", config_check_true,
+          .fallback = "true", .help = "volumes of lvm pools are thin: cannot be false" },
+        { "lvm.vg_name", CONFIG_SCOPE_POOL, CONFIG_CLASS_USE, "string", config_check_group,
+          .help = "of a new lvm pool: name of the volume group that is made (not set: that of the "
+                  "pool)" },
+        { "volume.block.filesystem", CONFIG_SCOPE_POOL, CONFIG_CLASS_USE, "string",
+          config_check_block_filesystem, .live = true, .fallback = "ext4",
+          .help = "of an lvm pool: ext4 or xfs, for new volumes that are no copies" },
+        { "volume.block.mount_options", CONFIG_SCOPE_POOL, CONFIG_CLASS_USE, "string",
+          config_check_block_options, .live = true, .fallback = "discard",
+          .help = "of an lvm pool: how volumes are mounted, separated by commas" },
         { "volume.size", CONFIG_SCOPE_POOL, CONFIG_CLASS_USE, "size", config_check_size,
           .help = "how much a root disk in it may hold that has no size of its own, and a volume "
                   "that is made without one" },

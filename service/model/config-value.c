@@ -15,6 +15,9 @@
 #define CPU_MAX 8192U
 #define PROXY_HOST_MAX 262U /* a name of DNS, a port */
 #define PROXY_EXCEPTIONS_MAX 4096U
+/* LVM's own bound is that of a volume's name and its group's together. */
+#define GROUP_NAME_MAX 100
+#define BLOCK_OPTIONS_MAX 512
 
 int config_parse_boolean(const char *value, bool *ret) {
         static const struct {
@@ -270,9 +273,45 @@ int config_check_mtu(const char *value, Error *ret_error) {
 
 int config_check_source(const char *value, Error *ret_error) {
         if (*value && *value != '/')
-                return error_set(ret_error, ERROR_INVALID_CONFIG,
-                                 "\"%s\" is not an absolute path", value);
+                return config_check_group(value, ret_error);
         return config_check_line(value, ret_error);
+}
+
+/* As LVM has it; and no option of its programs. */
+int config_check_group(const char *value, Error *ret_error) {
+        size_t n = strlen(value);
+
+        if (n > 0 && n <= GROUP_NAME_MAX && *value != '-' && *value != '.' &&
+            strspn(value, G_CSET_a_2_z G_CSET_A_2_Z G_CSET_DIGITS "+_.-") == n)
+                return 0;
+        return error_set(ret_error, ERROR_INVALID_CONFIG,
+                         "\"%.80s\" is neither an absolute path nor a name for LVM: letters, "
+                         "digits and \"+_.-\", not more than %d", value, GROUP_NAME_MAX);
+}
+
+int config_check_true(const char *value, Error *ret_error) {
+        bool on;
+
+        if (config_parse_boolean(value, &on) >= 0 && on)
+                return 0;
+        return error_set(ret_error, ERROR_INVALID_CONFIG,
+                         "\"%.32s\" cannot be had: volumes of lvm pools are thin", value);
+}
+
+int config_check_block_filesystem(const char *value, Error *ret_error) {
+        if (g_str_equal(value, "ext4") || g_str_equal(value, "xfs"))
+                return 0;
+        return error_set(ret_error, ERROR_INVALID_CONFIG, "\"%.32s\" is neither ext4 nor xfs",
+                         value);
+}
+
+int config_check_block_options(const char *value, Error *ret_error) {
+        if (strlen(value) <= BLOCK_OPTIONS_MAX &&
+            strspn(value, G_CSET_a_2_z G_CSET_A_2_Z G_CSET_DIGITS "_=,.:-") == strlen(value))
+                return 0;
+        return error_set(ret_error, ERROR_INVALID_CONFIG,
+                         "\"%.80s\" is no list of options for mounting, separated by commas",
+                         value);
 }
 
 int config_check_cpus(const char *value, Error *ret_error) {

@@ -60,6 +60,10 @@ int config_check_priority(const char *value, Error *ret_error); /* 0 to 10 */
 int config_check_number(const char *value, Error *ret_error);   /* may be negative */
 int config_check_mtu(const char *value, Error *ret_error);
 int config_check_source(const char *value, Error *ret_error);
+int config_check_group(const char *value, Error *ret_error);
+int config_check_true(const char *value, Error *ret_error);
+int config_check_block_filesystem(const char *value, Error *ret_error);
+int config_check_block_options(const char *value, Error *ret_error);
 int config_check_cpus(const char *value, Error *ret_error);
 int config_check_allowance(const char *value, Error *ret_error);
 int config_check_memory(const char *value, Error *ret_error);

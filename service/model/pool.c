@@ -84,8 +84,48 @@ int storage_pool_unavailable(const StoragePool *pool, Error *ret_error) {
 }
 
 int storage_pool_check_driver(const char *driver, Error *ret_error) {
-        if (g_str_equal(driver, "dir") || g_str_equal(driver, "btrfs"))
+        static const char *const drivers[] = { "btrfs", "dir", "lvm", NULL };
+
+        if (g_strv_contains(drivers, driver))
                 return 0;
         return error_set(ret_error, ERROR_INVALID_CONFIG,
-                         "There is no storage driver \"%.32s\": use \"dir\" or \"btrfs\"", driver);
+                         "There is no storage driver \"%.32s\": use \"dir\", \"btrfs\" or \"lvm\"",
+                         driver);
+}
+
+static int check_lvm_keys(GVariant *config, Error *ret_error) {
+        GVariantIter iter;
+        const char *key;
+
+        g_variant_iter_init(&iter, config);
+        while (g_variant_iter_next(&iter, "{&s&s}", &key, NULL))
+                if (g_str_has_prefix(key, "lvm.") || g_str_has_prefix(key, "volume.block."))
+                        return error_set(ret_error, ERROR_INVALID_CONFIG,
+                                         "\"%s\" is for storage pools of driver lvm", key);
+        return 0;
+}
+
+int storage_pool_check_config(const char *driver, const char *source, GVariant *config,
+                              Error *ret_error) {
+        bool is_lvm = g_str_equal(driver, "lvm");
+
+        if (config_get(config, "size") && (g_str_equal(driver, "dir") || *source))
+                return error_set(ret_error, ERROR_INVALID_CONFIG,
+                                 "\"size\" is for a btrfs or lvm pool in a loop file of its own");
+        if (!is_lvm && *source && *source != '/')
+                return error_set(ret_error, ERROR_INVALID_CONFIG,
+                                 "The source \"%s\" is not an absolute path", source);
+        if (is_lvm && *source == '/' && !g_str_has_prefix(source, "/dev/"))
+                return error_set(ret_error, ERROR_INVALID_CONFIG,
+                                 "The source \"%s\" is neither a block device (/dev/...) nor the "
+                                 "name of a volume group", source);
+        return is_lvm ? 0 : check_lvm_keys(config, ret_error);
+}
+
+bool storage_pool_takes_pictures(const StoragePool *pool) {
+        return !g_str_equal(pool->driver, "dir");
+}
+
+bool storage_pool_has_file(const StoragePool *pool) {
+        return !g_str_equal(pool->driver, "dir") && !config_get(pool->config, "source");
 }

@@ -12,7 +12,7 @@ static bool must_hold(Job *job) {
         const Container *c = data->container;
         const StoragePool *pool = manager_find_pool(job->manager, c->pool);
 
-        return container_is_up(c) && !c->facts.frozen && !g_str_equal(pool->driver, "btrfs");
+        return container_is_up(c) && !c->facts.frozen && !storage_pool_takes_pictures(pool);
 }
 
 int step_hold(Job *job, Error *ret_error) {

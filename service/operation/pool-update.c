@@ -14,6 +14,7 @@ typedef struct UpdateJob {
         GVariant *config;
         char *description;
         uint64_t grow;     /* to so many bytes; 0: it stays as large as it is */
+        bool settle;       /* its files say something of its configuration */
         SizePlan *plan;
 } UpdateJob;
 
@@ -72,6 +73,38 @@ static int step_grow(Job *job, Error *ret_error) {
                               ret_error);
 }
 
+static int settle(Job *job, Error *ret_error) {
+        UpdateJob *data = job->data;
+        GVariantDict args;
+
+        g_variant_dict_init(&args, NULL);
+        pool_put_source(&args, job->manager, data->pool, 0);
+        return job_run_worker(job, OPERATION_POOL_MOUNT, g_variant_dict_end(&args), NULL, 0, NULL,
+                              ret_error);
+}
+
+/* What is made in it from now on is as its configuration says. */
+static int step_settle(Job *job, Error *ret_error) {
+        UpdateJob *data = job->data;
+        int r;
+
+        if (!data->settle)
+                return JOB_STEP_DONE;
+        if (data->pool->state != POOL_AVAILABLE)
+                return storage_pool_unavailable(data->pool, ret_error);
+        update_swap(data);
+        r = settle(job, ret_error);
+        update_swap(data);
+        return r;
+}
+
+static int step_settle_undo(Job *job, Error *ret_error) {
+        UpdateJob *data = job->data;
+
+        return data->settle && data->pool->state == POOL_AVAILABLE ? settle(job, ret_error)
+                                                                   : JOB_STEP_DONE;
+}
+
 static int step_sizes(Job *job, Error *ret_error) {
         UpdateJob *data = job->data;
 
@@ -92,6 +125,7 @@ static int update_job_new(Manager *m, Caller caller, UpdateJob *owned, Job **ret
                           Error *ret_error) {
         static const JobStep steps[] = {
                 { "Growing the storage pool", step_grow, NULL },
+                { "Changing the storage pool", step_settle, step_settle_undo },
                 { "Changing sizes", step_sizes, NULL },
                 { NULL, step_commit, step_sizes_undo },
                 { NULL },
@@ -114,27 +148,42 @@ static int update_job_new(Manager *m, Caller caller, UpdateJob *owned, Job **ret
         return 0;
 }
 
+static int check_same(const UpdateJob *data, const char *key, Error *ret_error) {
+        const StoragePool *pool = data->pool;
+
+        if (g_strcmp0(config_get(pool->config, key), config_get(data->config, key)) == 0)
+                return 0;
+        return error_set(ret_error, ERROR_INVALID_CONFIG,
+                         "The %s of storage pool \"%s\" cannot be changed: create another and move "
+                         "what is in it", key, pool->object.name);
+}
+
 /* What it is made of stays. */
 static int check_keys(const UpdateJob *data, uint64_t *ret_grow, Error *ret_error) {
+        static const char *const fixed[] = {
+                "source", "lvm.thinpool_metadata_size", "lvm.thinpool_name", "lvm.vg_name",
+        };
         const StoragePool *pool = data->pool;
         const char *old = config_get(pool->config, "size"), *new = config_get(data->config, "size");
         uint64_t before = 0;
         int r;
 
         *ret_grow = 0;
-        if (g_strcmp0(config_get(pool->config, "source"), config_get(data->config, "source")) != 0)
-                return error_set(ret_error, ERROR_INVALID_CONFIG,
-                                 "The source of storage pool \"%s\" cannot be changed: create "
-                                 "another and move what is in it", pool->object.name);
+        r = storage_pool_check_config(pool->driver, config_get(data->config, "source") ?: "",
+                                      data->config, ret_error);
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(fixed); i++)
+                r = check_same(data, fixed[i], ret_error);
+        if (r < 0)
+                return r;
         if (g_strcmp0(old, new) == 0)
                 return 0;
         if (!new)
                 return error_set(ret_error, ERROR_INVALID_CONFIG,
                                  "Storage pool \"%s\" has a size, which cannot be unset",
                                  pool->object.name);
-        if (!g_str_equal(pool->driver, "btrfs") || config_get(pool->config, "source"))
+        if (!storage_pool_has_file(pool))
                 return error_set(ret_error, ERROR_INVALID_CONFIG,
-                                 "\"size\" is for a btrfs pool in a loop file of its own; "
+                                 "\"size\" is for a btrfs or lvm pool in a loop file of its own; "
                                  "\"%s\" is as large as \"%s\"", pool->object.name, pool->source);
         r = size_parse(new, ret_grow, ret_error);
         if (r >= 0 && old && size_parse(old, &before, NULL) >= 0 && before > *ret_grow)
@@ -176,7 +225,8 @@ int pool_update(Manager *m, Caller caller, StoragePool *pool, const PoolChange *
         update_swap(data);
         size_plan_finish(data->plan);
         update_swap(data);
-        if (data->grow > 0 || !size_plan_is_empty(data->plan))
+        data->settle = g_str_equal(pool->driver, "lvm");
+        if (data->grow > 0 || data->settle || !size_plan_is_empty(data->plan))
                 return update_job_new(m, caller, TAKE_PTR(data), ret, ret_error);
         *ret = NULL;
         return update_commit(m, data, ret_error);

@@ -43,6 +43,7 @@ void pool_put_source(GVariantDict *args, Manager *m, StoragePool *pool, uint64_t
         g_variant_dict_insert(args, "uuid", "s", config_get(pool->config, "volatile.uuid") ?: "");
         g_variant_dict_insert(args, "size", "t", size);
         g_variant_dict_insert(args, "state-dir", "s", m->state_dir);
+        g_variant_dict_insert_value(args, "config", pool->config);
 }
 
 static int run_pool_worker(Job *job, const char *operation,
@@ -158,8 +159,8 @@ static int new_job(Manager *m, const char *operation, Caller caller, const JobSt
         return 0;
 }
 
-/* Of the filesystem to be: recorded before it is made, so that whatever interrupts that, what is on
- * the device is known as ours, and nothing else is. */
+/* Of the filesystem or volume group to be: recorded before it is made, so that whatever interrupts
+ * that, what is on the device is known as ours, and nothing else is. */
 static void choose_uuid(StoragePool *pool) {
         g_autofree char *uuid = g_uuid_string_random();
         g_autoptr(GVariant) old = pool->config, set = NULL;
@@ -183,9 +184,9 @@ int pool_create(Manager *m, Caller caller, const PoolCreate *args, Job **ret, Er
         if (r < 0)
                 return r;
         source = config_get(args->config, "source") ?: "";
-        if (config_get(args->config, "size") && (g_str_equal(args->driver, "dir") || *source))
-                return error_set(ret_error, ERROR_INVALID_CONFIG,
-                                 "\"size\" is for a btrfs pool in a loop file of its own");
+        r = storage_pool_check_config(args->driver, source, args->config, ret_error);
+        if (r < 0)
+                return r;
 
         pool = storage_pool_new(args->name, caller.uid);
         pool->state = POOL_CREATING;
@@ -199,7 +200,8 @@ int pool_create(Manager *m, Caller caller, const PoolCreate *args, Job **ret, Er
                 g_free(pool->description);
                 pool->description = g_strdup(args->description);
         }
-        if (g_str_equal(args->driver, "btrfs") && g_str_has_prefix(source, "/dev/"))
+        if (g_str_equal(args->driver, "lvm") ||
+            (g_str_equal(args->driver, "btrfs") && g_str_has_prefix(source, "/dev/")))
                 choose_uuid(pool);
         r = new_job(m, "pool-create", caller, create_steps, pool, ret, ret_error);
         if (r < 0)

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "service/model/config-key.h"
+#include "service/model/config-value.h"
 #include "service/model/config.h"
 #include "service/model/device.h"
 #include "service/model/name.h"
@@ -506,6 +507,8 @@ static int read_pool(Manager *m, GVariant *dict, StoragePool **ret, Error *ret_e
         r = name_check(NAME_POOL, name, ret_error);
         if (r >= 0)
                 r = storage_pool_check_driver(driver, ret_error);
+        if (r >= 0)
+                r = config_check_source(source, ret_error);
         if (r >= 0)
                 r = manager_check_free(m, OBJECT_POOL, name, ret_error);
         if (r < 0)

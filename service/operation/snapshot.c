@@ -148,7 +148,7 @@ static bool must_freeze(Manager *m, const Container *c) {
         const StoragePool *pool = manager_find_pool(m, c->pool);
 
         return container_is_up(c) && !c->facts.frozen && pool &&
-               !g_str_equal(pool->driver, "btrfs");
+               !storage_pool_takes_pictures(pool);
 }
 
 static int create_record(Job *job, Error *ret_error) {

@@ -8,15 +8,16 @@
  * idempotent, so that an undo or a recovery can run it again.
  *
  * A pool is named by three arguments in every operation that touches one:
- *   "pool" s (name), "pool-driver" s ("dir" or "btrfs"), "pool-path" s (its root directory).
+ *   "pool" s (name), "pool-driver" s ("dir", "btrfs" or "lvm"), "pool-path" s (its root directory).
  * Below the root directory, all of mode 0700 and owned by root:
  *   images/FINGERPRINT  containers/NAME  snapshots/CONTAINER/NAME
  *   custom/NAME  custom-snapshots/VOLUME/NAME
  *   states/CONTAINER (no root filesystem: what CRIU saved of its processes)
  *   records/... (berthd's: see service/operation/pool-records.h)
- * Each of these is a volume: a directory (dir) or a subvolume (btrfs) that holds a root filesystem
- * (custom: whatever its users put there), with the ids 0 to 65535 as the container sees them, and
- * nothing else. Names that begin with "." are unfinished and swept at start.
+ * Each of these is a volume: a directory (dir), a subvolume (btrfs) or what stands for a thin
+ * volume (lvm, see service/worker/thin-volume.h) that holds a root filesystem (custom: whatever its
+ * users put there), with the ids 0 to 65535 as the container sees them, and nothing else. Names
+ * that begin with "." are unfinished and swept at start.
  */
 
 /* --- storage: berth-worker-storage ------------------------------------------------------- */
@@ -27,17 +28,22 @@
  * file is STATE/disks/NAME.img and is mounted there (nosuid,nodev,noatime, user_subvol_rm_allowed
  * not), as is a btrfs on a block device ("source" begins with /dev/); an existing btrfs directory
  * or plain directory is bind-mounted there, so that a pool is always at its path. "uuid" s: that a
- * btrfs on a block device is to get, "" elsewhere. Result: "source" s, "uuid" s (of the btrfs on a
- * device), "size" t. Undoes itself on failure. */
+ * btrfs on a block device or a pool of driver lvm is to get, "" elsewhere. Of driver lvm "source"
+ * may also be the name of a volume group that is empty. "config" a{ss}: the pool's. Result:
+ * "source" s, "uuid" s, "size" t. Undoes itself on failure. */
 #define OPERATION_POOL_CREATE "storage.pool-create"
-/* Mounts a pool that exists. Same arguments as POOL_CREATE, "source" and "uuid" as its result gave
- * them ("": what is on the device, whatever it is). Result: "uuid" s, likewise. */
+/* Mounts a pool that exists, and lets it follow its configuration; fine where it is mounted. Same
+ * arguments as POOL_CREATE, "source" and "uuid" as its result gave them ("": what is on the device,
+ * whatever it is). Result: "uuid" s, likewise. */
 #define OPERATION_POOL_MOUNT "storage.pool-mount"
 /* Ends the mount of a pool, which stays what it is. Same arguments. */
 #define OPERATION_POOL_UNMOUNT "storage.pool-unmount"
 /* Makes a pool in a loop file "size" t large; it is mounted. Same arguments. ERROR_INVALID_CONFIG
  * where it is larger. */
 #define OPERATION_POOL_GROW "storage.pool-grow"
+/* How full a pool of driver lvm is: its filesystem tells that of others. No further arguments.
+ * Result: "size" t, "used" t. */
+#define OPERATION_POOL_SPACE "storage.pool-space"
 /* Deletes all volumes and the pool, unmounts it and removes the loop file. Same arguments. */
 #define OPERATION_POOL_DELETE "storage.pool-delete"
 

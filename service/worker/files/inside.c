@@ -19,6 +19,7 @@
 #include "service/worker/protocol.h"
 #include "service/worker/runtime/process.h"
 #include "service/worker/runtime/wait.h"
+#include "service/worker/thin-volume.h"
 #include "service/worker/user-namespace.h"
 
 /* To have found the file. */
@@ -223,7 +224,10 @@ static int open_tree_for(const Where *where, pid_t pid) {
                 .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
         };
         _cleanup_close_ int root_fd = -EBADF, user_fd = -EBADF, tree_fd = -EBADF;
+        int r = thin_volume_show(where->rootfs);
 
+        if (r < 0)
+                return r;
         root_fd = open(where->rootfs, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (root_fd < 0)
                 return -errno;

@@ -19,6 +19,7 @@
 #include "service/worker/image/interruptible.h"
 #include "service/worker/image/jail-inside.h"
 #include "service/worker/image/text.h"
+#include "service/worker/thin-volume.h"
 #include "service/worker/user-namespace.h"
 
 #define JAIL_MESSAGE_MAX (128U << 10)
@@ -61,11 +62,12 @@ static const char *task_of(const JailSpec *spec) {
 
 /* --- Starting ---------------------------------------------------------------------------- */
 
+/* What is mounted nowhere already cannot be cloned. */
 static int clone_tree(int dir_fd) {
         int fd = (int) syscall(SYS_open_tree, dir_fd, "",
                                OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
 
-        return fd < 0 ? -errno : fd;
+        return fd >= 0 ? fd : errno == EINVAL ? thin_volume_mount_again(dir_fd) : -errno;
 }
 
 /* Readable for the child, who is not root to this file system. */

@@ -15,6 +15,7 @@
 #include "service/util/fd.h"
 #include "service/util/path.h"
 #include "service/worker/runtime/device-source.h"
+#include "service/worker/thin-volume.h"
 #include "service/worker/user-namespace.h"
 
 #define MODE_DEFAULT 0660
@@ -145,6 +146,9 @@ int device_mount_new(const DeviceContext *context, const char *name, GVariant *o
         struct stat st;
         int r;
 
+        r = device_is_volume(options) ? thin_volume_show(config_get(options, "source")) : 0;
+        if (r < 0)
+                return disk_error(context, name, options, r, ret_error);
         source = device_source_open(config_get(options, "source"), opener);
         if (source == -ENOENT && !device_is_required(options)) {
                 *ret_fd = -EBADF;

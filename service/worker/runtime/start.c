@@ -42,6 +42,7 @@
 #include "service/worker/runtime/syscall-filter.h"
 #include "service/worker/runtime/systemd-hierarchy.h"
 #include "service/worker/runtime/wait.h"
+#include "service/worker/thin-volume.h"
 #include "service/worker/user-namespace.h"
 
 #define LOG_CAUSE_MAX (1U << 20)
@@ -691,10 +692,33 @@ static int use_state_up(const Start *start, Error *ret_error) {
         return 0;
 }
 
+/* Before anything else is mounted: what is mounted after it is seen by the container's monitor, and
+ * nobody else, where any of these are mounted for it alone. */
+static int show_volumes(const Start *start, Error *ret_error) {
+        GVariantIter iter;
+        const char *name;
+        GVariant *options;
+        int r = thin_volume_show(start->rootfs);
+
+        g_variant_iter_init(&iter, start->devices);
+        while (r >= 0 && g_variant_iter_next(&iter, "{&s@a{ss}}", &name, &options)) {
+                g_autoptr(GVariant) owned = options;
+
+                if (device_is_volume(owned))
+                        r = thin_volume_show(config_get(owned, "source"));
+        }
+        return r < 0 ? error_set_errno(ret_error, -r,
+                                       "The volumes of container \"%s\" cannot be mounted",
+                                       start->name)
+                     : 0;
+}
+
 static int prepare(Start *start, Error *ret_error) {
         int r;
 
-        r = check_rootfs(start, ret_error);
+        r = show_volumes(start, ret_error);
+        if (r >= 0)
+                r = check_rootfs(start, ret_error);
         if (r >= 0)
                 r = check_nics(start, ret_error);
         if (r >= 0)

@@ -15,9 +15,13 @@
 
 struct PoolDriver {
         const char *name;
+        /* A copy is what the source is at one moment, also while it is written to. */
+        bool takes_pictures;
         /* Whether a pool of this driver can be in the filesystem of `fd`: -EOPNOTSUPP if not. */
         int (*check)(int fd);
-        int (*create)(int dir_fd, const char *name);
+        int (*create)(int dir_fd, const char *name, Error *ret_error);
+        /* Opens the root directory of a volume. NULL where it is what has that name. */
+        int (*open)(int dir_fd, const char *name, bool read_only);
         /* Copies the volume behind `source_fd`; what is there of the copy when it fails is the
          * caller's to remove. */
         int (*clone)(int source_fd, int dir_fd, const char *name, Error *ret_error);
@@ -35,6 +39,10 @@ struct PoolDriver {
         /* Limits what the volume behind `fd` may hold (0: no limit), and says what it holds and may
          * hold (-ENODATA while that is not counted). `pool_fd` is the pool's root. */
         int (*set_size)(int pool_fd, int fd, uint64_t size, Error *ret_error);
+        /* Instead of set_size, where no limit is set but the volume has the size itself (0: which
+         * it may keep). `room` as for volume_set_size(); without it, what cannot be made smaller
+         * stays as it is. */
+        int (*resize)(int dir_fd, const char *name, uint64_t size, bool room, Error *ret_error);
         int (*get_size)(int fd, uint64_t *ret_used, uint64_t *ret_size);
 };
 
@@ -47,6 +55,7 @@ struct Pool {
 
 extern const PoolDriver pool_driver_btrfs;
 extern const PoolDriver pool_driver_dir;
+extern const PoolDriver pool_driver_lvm;
 
 /* NULL where there is no driver of that name. */
 const PoolDriver *pool_driver_find(const char *name);

@@ -90,6 +90,7 @@ static int volume_create(Worker *worker, GVariantDict *result, Error *ret_error)
         if (r < 0)
                 return r;
         r = volume_commit(pool, VOLUME_CUSTOM, name, ret_error);
+        fd = fd_close(fd); /* what is open may not get smaller */
         if (r >= 0 && size > 0)
                 r = volume_set_size(pool, VOLUME_CUSTOM, name, size, true, ret_error);
         return r;
@@ -203,6 +204,7 @@ int main(void) {
                 { OPERATION_POOL_MOUNT, pool_mount },
                 { OPERATION_POOL_UNMOUNT, pool_unmount },
                 { OPERATION_POOL_GROW, pool_grow },
+                { OPERATION_POOL_SPACE, pool_space },
                 { OPERATION_POOL_DELETE, pool_delete },
                 { OPERATION_CONTAINER_CREATE, container_create },
                 { OPERATION_STATE_CREATE, state_create },

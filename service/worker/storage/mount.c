@@ -33,10 +33,10 @@ int mount_bind(int source_fd, int target_fd) {
         return 0;
 }
 
-int mount_btrfs(const char *device, int target_fd) {
+int mount_device(const char *filesystem, const char *device, int target_fd) {
         _cleanup_close_ int context_fd = -EBADF, fd = -EBADF;
 
-        context_fd = fsopen("btrfs", FSOPEN_CLOEXEC);
+        context_fd = fsopen(filesystem, FSOPEN_CLOEXEC);
         if (context_fd < 0)
                 return -errno;
         if (fsconfig(context_fd, FSCONFIG_SET_STRING, "source", device, 0) < 0 ||

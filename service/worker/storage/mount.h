@@ -12,8 +12,8 @@
 /* Mounts the directory `source_fd` (without what is mounted below it) on the directory
  * `target_fd`. */
 int mount_bind(int source_fd, int target_fd);
-/* Mounts a block device that holds a btrfs, noatime. */
-int mount_btrfs(const char *device, int target_fd);
+/* Mounts a block device that holds such a filesystem ("btrfs"), noatime. */
+int mount_device(const char *filesystem, const char *device, int target_fd);
 /* Positive if the directory is the root of a mount. */
 int mount_is_root(int fd);
 /* Ends every mount on DIR/NAME; 0 also when there is none. */

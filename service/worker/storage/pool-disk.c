@@ -48,9 +48,9 @@ static int choose_size(PoolSource *source, Error *ret_error) {
                                                     POOL_LOOP_SIZE_DEFAULT_MAX));
         else if (source->size < POOL_LOOP_SIZE_MIN)
                 return error_set(ret_error, ERROR_INVALID_CONFIG,
-                                 "Storage pool \"%s\" cannot be that small: a btrfs pool has at "
+                                 "Storage pool \"%s\" cannot be that small: a %s pool has at "
                                  "least %" G_GUINT64_FORMAT " MiB", source->pool,
-                                 POOL_LOOP_SIZE_MIN >> 20);
+                                 source->driver->name, POOL_LOOP_SIZE_MIN >> 20);
         source->size -= source->size % 4096;
         if (source->size > available || source->size < POOL_LOOP_SIZE_MIN)
                 return error_set(
@@ -76,7 +76,7 @@ static int format_image(const PoolSource *source, int fd, Error *ret_error) {
                 flags |= FS_NOCOW_FL;
                 (void) ioctl(fd, FS_IOC_SETFLAGS, &flags);
         }
-        r = program_run(argv, fd, ret_error);
+        r = source->driver == &pool_driver_btrfs ? program_run(argv, fd, ret_error) : 0;
         if (r < 0)
                 return r;
         return fsync(fd) < 0 || fsync(source->disks_fd) < 0 ? -errno : 0;
@@ -150,9 +150,21 @@ static int check_growth(const PoolSource *source, const struct stat *st, Error *
         return 0;
 }
 
-int pool_disk_grow_file(PoolSource *source, int fd, Error *ret_error) {
+int pool_disk_attach_file(PoolSource *source, int *ret_fd, char **ret_path, Error *ret_error) {
+        _cleanup_close_ int image_fd = -EBADF;
+        int r;
+
+        r = open_loop_file(source, &image_fd, ret_error);
+        if (r < 0)
+                return r;
+        r = loop_attach(image_fd, ret_fd, ret_path);
+        return r < 0 ? error_set_errno(ret_error, -r, "Cannot attach \"%s\" to a loop device",
+                                       source->path)
+                     : 0;
+}
+
+int pool_disk_extend_file(PoolSource *source, int *ret_fd, char **ret_path, Error *ret_error) {
         _cleanup_close_ int image_fd = -EBADF, device_fd = -EBADF;
-        struct btrfs_ioctl_vol_args resize = { .name = "max" };
         g_autofree char *device = NULL;
         struct stat st;
         int r;
@@ -172,8 +184,23 @@ int pool_disk_grow_file(PoolSource *source, int fd, Error *ret_error) {
         if (r < 0)
                 return error_set_errno(ret_error, -r, "Cannot find the loop device of \"%s\"",
                                        source->path);
-        if (ioctl(device_fd, LOOP_SET_CAPACITY) < 0 || ioctl(fd, BTRFS_IOC_RESIZE, &resize) < 0 ||
-            syncfs(fd) < 0)
+        if (ioctl(device_fd, LOOP_SET_CAPACITY) < 0)
+                return error_set_errno(ret_error, errno, "Cannot make the loop device of \"%s\" "
+                                       "larger", source->path);
+        *ret_fd = TAKE_FD(device_fd);
+        *ret_path = g_steal_pointer(&device);
+        return 0;
+}
+
+int pool_disk_grow_file(PoolSource *source, int fd, Error *ret_error) {
+        struct btrfs_ioctl_vol_args resize = { .name = "max" };
+        _cleanup_close_ int device_fd = -EBADF;
+        g_autofree char *device = NULL;
+        int r = pool_disk_extend_file(source, &device_fd, &device, ret_error);
+
+        if (r < 0)
+                return r;
+        if (ioctl(fd, BTRFS_IOC_RESIZE, &resize) < 0 || syncfs(fd) < 0)
                 return error_set_errno(ret_error, errno, "Cannot make the filesystem in \"%s\" "
                                        "larger", source->path);
         return 0;
@@ -311,19 +338,9 @@ int pool_disk_wipe_device(PoolSource *source) {
 /* --- Either of them ---------------------------------------------------------------------- */
 
 static int open_disk(PoolSource *source, int *ret_fd, char **ret_path, Error *ret_error) {
-        _cleanup_close_ int image_fd = -EBADF;
-        int r;
-
-        if (source->kind == POOL_SOURCE_DEVICE)
-                return find_device(source, ret_fd, ret_path, ret_error);
-        r = open_loop_file(source, &image_fd, ret_error);
-        if (r < 0)
-                return r;
-        r = loop_attach(image_fd, ret_fd, ret_path);
-        if (r < 0)
-                return error_set_errno(ret_error, -r, "Cannot attach \"%s\" to a loop device",
-                                       source->path);
-        return 0;
+        return source->kind == POOL_SOURCE_DEVICE
+                       ? find_device(source, ret_fd, ret_path, ret_error)
+                       : pool_disk_attach_file(source, ret_fd, ret_path, ret_error);
 }
 
 int pool_disk_mount(PoolSource *source, int target_fd, Error *ret_error) {
@@ -333,7 +350,7 @@ int pool_disk_mount(PoolSource *source, int target_fd, Error *ret_error) {
 
         if (r < 0)
                 return r;
-        r = mount_btrfs(path, target_fd);
+        r = mount_device("btrfs", path, target_fd);
         if (r == -EINVAL || r == -EIO || r == -EUCLEAN || r == -ENOENT)
                 return error_set(ret_error, ERROR_BACKEND_FAILED,
                                  "Cannot mount storage pool \"%s\": what is in \"%s\" is damaged "

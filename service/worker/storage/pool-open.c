@@ -12,7 +12,9 @@
 #include "service/worker/storage/mount.h"
 
 const PoolDriver *pool_driver_find(const char *name) {
-        static const PoolDriver *const drivers[] = { &pool_driver_btrfs, &pool_driver_dir };
+        static const PoolDriver *const drivers[] = {
+                &pool_driver_btrfs, &pool_driver_dir, &pool_driver_lvm,
+        };
 
         for (size_t i = 0; i < ELEMENTSOF(drivers); i++)
                 if (g_str_equal(drivers[i]->name, name))

@@ -15,6 +15,7 @@
 #include "service/util/path.h"
 #include "service/worker/storage/mount.h"
 #include "service/worker/storage/pool-disk.h"
+#include "service/worker/storage/pool-lvm.h"
 
 /* --- Arguments --------------------------------------------------------------------------- */
 
@@ -24,12 +25,15 @@ static void source_identify(PoolSource *source, const char *path, const char *gi
 
         source->image = g_strdup_printf("%s.img", source->pool);
         loop_path = g_strdup_printf("%s/disks/%s", state_dir, source->image);
-        if (source->driver == &pool_driver_btrfs &&
+        if (source->driver != &pool_driver_dir &&
             (g_str_equal(given, "") || g_str_equal(given, loop_path))) {
                 source->kind = POOL_SOURCE_LOOP;
                 source->path = g_steal_pointer(&loop_path);
-        } else if (source->driver == &pool_driver_btrfs && g_str_has_prefix(given, "/dev/")) {
+        } else if (source->driver != &pool_driver_dir && g_str_has_prefix(given, "/dev/")) {
                 source->kind = POOL_SOURCE_DEVICE;
+                source->path = g_strdup(given);
+        } else if (source->driver == &pool_driver_lvm) {
+                source->kind = POOL_SOURCE_GROUP;
                 source->path = g_strdup(given);
         } else if (g_str_equal(given, "") || g_str_equal(given, path)) {
                 source->kind = POOL_SOURCE_OWN;
@@ -80,6 +84,8 @@ int pool_source_read(Worker *worker, PoolSource *ret, Error *ret_error) {
                         return r;
         }
         r = worker_get_uint64(worker, "size", &source.size, ret_error);
+        if (r >= 0)
+                r = worker_get_variant(worker, "config", "a{ss}", &source.config, ret_error);
         if (r < 0)
                 return r;
 
@@ -90,7 +96,7 @@ int pool_source_read(Worker *worker, PoolSource *ret, Error *ret_error) {
         if (!source.driver)
                 return error_set(ret_error, ERROR_INVALID_CONFIG,
                                  "Storage pool \"%s\" has an unknown driver \"%s\"; there are "
-                                 "\"btrfs\" and \"dir\"", name, driver);
+                                 "\"btrfs\", \"dir\" and \"lvm\"", name, driver);
         expected = g_strdup_printf("%s/mounts/%s", state_dir, name);
         if (state_dir[0] != '/' || !g_str_equal(path, expected))
                 return error_set(ret_error, ERROR_INVALID_ARGS,
@@ -115,6 +121,7 @@ void pool_source_done(PoolSource *source) {
         g_clear_pointer(&source->path, g_free);
         g_clear_pointer(&source->image, g_free);
         g_clear_pointer(&source->uuid, g_free);
+        g_clear_pointer(&source->config, g_variant_unref);
 }
 
 /* --- A directory that was given ---------------------------------------------------------- */
@@ -272,7 +279,7 @@ static int make_subvolume(PoolSource *source, Error *ret_error) {
         r = check_directory(source, fd, ret_error);
         if (r < 0)
                 return r;
-        r = source->driver->create(fd, name);
+        r = source->driver->create(fd, name, ret_error);
         if (r < 0)
                 return error_set_errno(ret_error, -r, "Cannot make the subvolume \"%s\"",
                                        source->path);
@@ -329,6 +336,8 @@ static int unmake_directory(PoolSource *source) {
 /* --- Any of them ------------------------------------------------------------------------- */
 
 int pool_source_make(PoolSource *source, Error *ret_error) {
+        if (source->driver == &pool_driver_lvm)
+                return pool_lvm_make(source, ret_error);
         switch (source->kind) {
         case POOL_SOURCE_OWN:
                 return 0; /* the mount point is it */
@@ -338,11 +347,15 @@ int pool_source_make(PoolSource *source, Error *ret_error) {
                 return pool_disk_make_file(source, ret_error);
         case POOL_SOURCE_DEVICE:
                 return pool_disk_make_device(source, ret_error);
+        case POOL_SOURCE_GROUP:
+                break;
         }
         g_assert_not_reached();
 }
 
-int pool_source_unmake(PoolSource *source) {
+int pool_source_unmake(PoolSource *source, Error *ret_error) {
+        if (source->driver == &pool_driver_lvm)
+                return pool_lvm_unmake(source, ret_error);
         switch (source->kind) {
         case POOL_SOURCE_OWN:
                 return 0;
@@ -352,6 +365,8 @@ int pool_source_unmake(PoolSource *source) {
                 return path_remove_file(source->disks_fd, source->image);
         case POOL_SOURCE_DEVICE:
                 return pool_disk_wipe_device(source);
+        case POOL_SOURCE_GROUP:
+                break;
         }
         g_assert_not_reached();
 }
@@ -360,6 +375,8 @@ int pool_source_mount(PoolSource *source, int target_fd, Error *ret_error) {
         _cleanup_close_ int fd = -EBADF;
         int r;
 
+        if (source->driver == &pool_driver_lvm)
+                return pool_lvm_mount(source, target_fd, ret_error);
         if (pool_source_is_disk(source))
                 return pool_disk_mount(source, target_fd, ret_error);
         r = pool_source_open_directory(source, &fd, ret_error);
@@ -375,11 +392,21 @@ int pool_source_mount(PoolSource *source, int target_fd, Error *ret_error) {
         return 0;
 }
 
+int pool_source_settle(PoolSource *source, int root_fd, Error *ret_error) {
+        return source->driver == &pool_driver_lvm ? pool_lvm_settle(source, root_fd, ret_error) : 0;
+}
+
+int pool_source_release(PoolSource *source, Error *ret_error) {
+        return source->driver == &pool_driver_lvm ? pool_lvm_release(source, ret_error) : 0;
+}
+
 int pool_source_is_mounted_at(PoolSource *source, int fd, Error *ret_error) {
         _cleanup_close_ int directory_fd = -EBADF;
         struct stat here, there;
         int r;
 
+        if (source->driver == &pool_driver_lvm)
+                return pool_lvm_is_mounted_at(source, fd, ret_error);
         if (pool_source_is_disk(source))
                 return pool_disk_is_mounted_at(source, fd, ret_error);
         /* Over one of our own nothing but itself is mounted. */

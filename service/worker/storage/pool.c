@@ -11,6 +11,7 @@
 #include "service/util/path.h"
 #include "service/worker/storage/mount.h"
 #include "service/worker/storage/pool-disk.h"
+#include "service/worker/storage/pool-lvm.h"
 #include "service/worker/storage/pool-source.h"
 #include "service/worker/storage/sweep.h"
 
@@ -83,8 +84,10 @@ static int mount_source(PoolSource *source, int *ret_fd, Error *ret_error) {
         return 0;
 }
 
-static int end_mount(const PoolSource *source) {
-        return mount_end(source->pools_fd, source->pool);
+static int end_mount(PoolSource *source, Error *ret_error) {
+        int r = mount_end(source->pools_fd, source->pool);
+
+        return r < 0 ? r : pool_source_release(source, ret_error);
 }
 
 static int remove_mount_point(const PoolSource *source) {
@@ -115,10 +118,11 @@ static void creation_undo(Creation *creation) {
                 creation_warn(creation, "remove the directories",
                               sweep_all(creation->source->driver, creation->root_fd));
                 creation->root_fd = fd_close(creation->root_fd);
-                creation_warn(creation, "end the mount", end_mount(creation->source));
+                creation_warn(creation, "end the mount", end_mount(creation->source, NULL));
         }
         if (creation->has_source)
-                creation_warn(creation, "free the source", pool_source_unmake(creation->source));
+                creation_warn(creation, "free the source",
+                              pool_source_unmake(creation->source, NULL));
         if (creation->has_mount_point)
                 creation_warn(creation, "remove the mount point",
                               remove_mount_point(creation->source));
@@ -168,7 +172,9 @@ static int create(Worker *worker, Creation *creation, Error *ret_error) {
         if (r < 0)
                 return r;
         creation->has_mount = true;
-        r = make_layout(creation->root_fd, ret_error);
+        r = pool_source_settle(source, creation->root_fd, ret_error);
+        if (r >= 0)
+                r = make_layout(creation->root_fd, ret_error);
         if (r < 0)
                 return r;
         return worker_is_cancelled() ? worker_cancelled(ret_error) : 0;
@@ -242,10 +248,13 @@ static int mount_pool(PoolSource *source, int *ret_fd, Error *ret_error) {
                 r = check_layout(source, fd, ret_error);
                 if (r < 0) {
                         fd = fd_close(fd);
-                        (void) end_mount(source);
+                        (void) end_mount(source, NULL);
                         return r;
                 }
         }
+        r = pool_source_settle(source, fd, ret_error);
+        if (r < 0)
+                return r;
         *ret_fd = TAKE_FD(fd);
         return 0;
 }
@@ -286,7 +295,7 @@ int pool_unmount(Worker *worker, GVariantDict *result, Error *ret_error) {
         r = pool_source_read(worker, &source, ret_error);
         if (r < 0)
                 return r;
-        r = end_mount(&source);
+        r = end_mount(&source, ret_error);
         if (r == -EBUSY)
                 return busy(&source, ret_error);
         if (r >= 0 && source.kind != POOL_SOURCE_OWN)
@@ -315,10 +324,29 @@ int pool_grow(Worker *worker, GVariantDict *result, Error *ret_error) {
                 return error_set(ret_error, ERROR_BACKEND_FAILED,
                                  "Storage pool \"%s\" is not mounted", source.pool);
         if (r >= 0)
-                r = pool_disk_grow_file(&source, fd, ret_error);
+                r = source.driver == &pool_driver_lvm ? pool_lvm_grow_file(&source, ret_error)
+                                                      : pool_disk_grow_file(&source, fd, ret_error);
         return r < 0 ? error_set_errno(ret_error, -r, "Cannot make storage pool \"%s\" larger",
                                        source.pool)
                      : 0;
+}
+
+/* --- Space ------------------------------------------------------------------------------- */
+
+int pool_space(Worker *worker, GVariantDict *result, Error *ret_error) {
+        g_autoptr(Pool) pool = NULL;
+        uint64_t total, used;
+        int r = pool_open(worker, &pool, ret_error);
+
+        if (r < 0)
+                return r;
+        r = pool_lvm_get_space(pool->fd, &total, &used, ret_error);
+        if (r < 0)
+                return error_set_errno(ret_error, -r, "Cannot tell how full storage pool \"%s\" is",
+                                       pool->name);
+        g_variant_dict_insert(result, "size", "t", total);
+        g_variant_dict_insert(result, "used", "t", used);
+        return 0;
 }
 
 /* --- Deleting ---------------------------------------------------------------------------- */
@@ -327,12 +355,14 @@ static int delete_source(PoolSource *source, Error *ret_error) {
         _cleanup_close_ int fd = -EBADF;
         int r;
 
+        if (source->driver == &pool_driver_lvm)
+                return pool_source_unmake(source, ret_error);
         if (source->kind == POOL_SOURCE_LOOP) {
                 r = path_remove_file(source->disks_fd, source->image);
                 return r == -ENOENT ? 0 : r;
         }
         if (source->kind == POOL_SOURCE_DEVICE)
-                return pool_source_unmake(source);
+                return pool_source_unmake(source, ret_error);
         r = pool_source_open_directory(source, &fd, ret_error);
         if (r == -ENOENT)
                 return 0;
@@ -354,7 +384,7 @@ int pool_delete(Worker *worker, GVariantDict *result, Error *ret_error) {
         if (r < 0)
                 return r;
         worker_progress(worker, "Deleting the pool", -1);
-        r = end_mount(&source);
+        r = mount_end(source.pools_fd, source.pool);
         if (r == -EBUSY)
                 return busy(&source, ret_error);
         if (r >= 0)

@@ -11,7 +11,7 @@ static char *still_name(const char *name) {
 }
 
 bool still_is_possible(const Pool *pool) {
-        return pool->driver->clone_at_once != NULL;
+        return pool->driver->takes_pictures;
 }
 
 int still_take(Pool *pool, const VolumeFamily *family, const char *name, int *ret_fd,

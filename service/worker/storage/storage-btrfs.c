@@ -56,7 +56,7 @@ static bool btrfs_wait_for_room(int fd) {
         return btrfs_util_sync_fd(fd) == BTRFS_UTIL_OK;
 }
 
-static int btrfs_create(int dir_fd, const char *name) {
+static int btrfs_create(int dir_fd, const char *name, Error *ret_error) {
         for (bool again = false;; again = true) {
                 int r = btrfs_util_create_subvolume_fd(dir_fd, name, 0, NULL, NULL) ? -errno : 0;
 
@@ -244,6 +244,7 @@ static int btrfs_remove(int dir_fd, const char *name) {
 
 const PoolDriver pool_driver_btrfs = {
         .name = "btrfs",
+        .takes_pictures = true,
         .check = btrfs_check,
         .create = btrfs_create,
         .clone = btrfs_clone,

@@ -51,7 +51,7 @@ int volume_delete(Pool *pool, VolumeKind kind, const char *name, Error *ret_erro
                 return r == -ENOENT ? 0 : r;
         r = pool->driver->remove(place.dir_fd, place.unfinished);
         if (r >= 0) {
-                fd = volume_place_open(&place, place.name);
+                fd = volume_place_find(&place, place.name);
                 if (fd == -ENOENT)
                         r = pool->driver->remove(place.dir_fd, place.deleted);
                 else
@@ -113,9 +113,9 @@ int volume_rename(Pool *pool, VolumeKind kind, const char *name, const char *new
         if (r < 0)
                 return r;
 
-        fd = volume_place_open(&from, from.name);
+        fd = volume_place_find(&from, from.name);
         if (fd == -ENOENT) {
-                new_fd = volume_place_open(&to, to.name);
+                new_fd = volume_place_find(&to, to.name);
                 if (new_fd < 0)
                         return volume_error_missing(pool, kind, name, ret_error);
         } else {

@@ -107,8 +107,13 @@ int volume_find(Pool *pool, VolumeKind kind, const char *name, bool make, Volume
         return 0;
 }
 
-int volume_place_open(const VolumePlace *place, const char *name) {
+int volume_place_find(const VolumePlace *place, const char *name) {
         return path_open_beneath(place->dir_fd, name, O_RDONLY | O_DIRECTORY, 0);
+}
+
+int volume_place_open(Pool *pool, const VolumePlace *place, const char *name, bool read_only) {
+        return pool->driver->open ? pool->driver->open(place->dir_fd, name, read_only)
+                                  : volume_place_find(place, name);
 }
 
 int volume_place_rename(int from_fd, const char *from, int to_fd, const char *to) {
@@ -128,7 +133,7 @@ int volume_place_clone(Pool *pool, int source_fd, const VolumePlace *place, int 
                 (void) pool->driver->remove(place->dir_fd, place->unfinished);
                 return r;
         }
-        fd = volume_place_open(place, place->unfinished);
+        fd = volume_place_open(pool, place, place->unfinished, false);
         if (fd < 0)
                 return fd;
         *ret_fd = fd;

@@ -25,8 +25,10 @@ int volume_find(Pool *pool, VolumeKind kind, const char *name, bool make, Volume
 /* Opens the directory of a kind, or with `parent` the one for what it has snapshots of. Negative
  * errno. */
 int volume_place_open_directory(Pool *pool, VolumeKind kind, const char *parent, bool make);
-/* Opens what has that name in there. Negative errno. */
-int volume_place_open(const VolumePlace *place, const char *name);
+/* Opens what has that name in there, to see whether it is there. Negative errno. */
+int volume_place_find(const VolumePlace *place, const char *name);
+/* Opens the root directory of the volume of that name. Negative errno. */
+int volume_place_open(Pool *pool, const VolumePlace *place, const char *name, bool read_only);
 /* Gives another name, unless there is one of it. 0 or -errno. */
 int volume_place_rename(int from_fd, const char *from, int to_fd, const char *to);
 int volume_place_sync(int fd);

@@ -68,7 +68,7 @@ int volume_replace_with_new(Pool *pool, VolumeKind kind, const char *name, Error
         r = volume_find(pool, kind, name, true, &place, ret_error);
         if (r < 0)
                 return r;
-        fd = volume_place_open(&place, place.unfinished);
+        fd = volume_place_open(pool, &place, place.unfinished, false);
         r = fd < 0 ? fd : syncfs(fd) < 0 ? -errno : 0;
         if (r >= 0)
                 r = replace_exchange(pool, &place);

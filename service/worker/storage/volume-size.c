@@ -35,12 +35,28 @@ static int check_room(Pool *pool, int fd, uint64_t size, uint64_t old, Error *re
                          wanted);
 }
 
+/* Where the size is that of the volume itself. */
+static int resize(Pool *pool, VolumeKind kind, const char *name, uint64_t size, bool room,
+                  Error *ret_error) {
+        g_auto(VolumePlace) place = VOLUME_PLACE_INIT;
+        int r = volume_find(pool, kind, name, false, &place, ret_error);
+
+        if (r >= 0)
+                r = pool->driver->resize(place.dir_fd, place.name, size, room, ret_error);
+        if (r == -ENOENT)
+                return volume_error_missing(pool, kind, name, ret_error);
+        return r < 0 ? volume_error(pool, kind, "change the size of", name, r, ret_error) : 0;
+}
+
 int volume_set_size(Pool *pool, VolumeKind kind, const char *name, uint64_t size, bool room,
                     Error *ret_error) {
         _cleanup_close_ int fd = -EBADF;
         uint64_t used, old = 0;
-        int r = volume_open(pool, kind, name, &fd, ret_error);
+        int r;
 
+        if (pool->driver->resize)
+                return resize(pool, kind, name, size, room, ret_error);
+        r = volume_open(pool, kind, name, &fd, ret_error);
         if (r < 0)
                 return r;
         if (room && size > 0 && pool->driver->get_size(fd, &used, &old) < 0)

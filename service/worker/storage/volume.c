@@ -17,7 +17,8 @@ int volume_open(Pool *pool, VolumeKind kind, const char *name, int *ret_fd, Erro
         r = volume_find(pool, kind, name, false, &place, ret_error);
         if (r < 0 && r != -ENOENT)
                 return r;
-        fd = r < 0 ? r : volume_place_open(&place, place.name);
+        fd = r < 0 ? r
+                   : volume_place_open(pool, &place, place.name, volume_kind_is_snapshot(kind));
         if (fd == -ENOENT)
                 return volume_error_missing(pool, kind, name, ret_error);
         if (fd < 0)
@@ -36,9 +37,9 @@ int volume_begin(Pool *pool, VolumeKind kind, const char *name, int *ret_fd, Err
                 return r;
         r = pool->driver->remove(place.dir_fd, place.unfinished);
         if (r >= 0)
-                r = pool->driver->create(place.dir_fd, place.unfinished);
+                r = pool->driver->create(place.dir_fd, place.unfinished, ret_error);
         if (r >= 0) {
-                fd = volume_place_open(&place, place.unfinished);
+                fd = volume_place_open(pool, &place, place.unfinished, false);
                 r = fd < 0 ? fd : fchmod(fd, 0755) < 0 ? -errno : 0;
         }
         if (r < 0) {
@@ -57,7 +58,7 @@ int volume_commit(Pool *pool, VolumeKind kind, const char *name, Error *ret_erro
         r = volume_find(pool, kind, name, true, &place, ret_error);
         if (r < 0)
                 return r;
-        fd = volume_place_open(&place, place.unfinished);
+        fd = volume_place_open(pool, &place, place.unfinished, false);
         r = fd < 0 ? fd : 0;
         if (r >= 0 && volume_kind_is_snapshot(kind) && pool->driver->seal)
                 r = pool->driver->seal(fd);
