@@ -389,7 +389,7 @@ static void commit_whole(Firewall *f) {
 
 static void on_ended(GVariant *result, int *fds, size_t n_fds, Error *error, void *userdata) {
         Firewall *f = userdata;
-        g_autoptr(WorkerProcess) worker = TAKE_PTR(f->worker); /* what it said is its own */
+        WorkerProcess *worker = TAKE_PTR(f->worker); /* what it said is its own */
 
         if (f->next_guards) {
                 if (result)
@@ -404,6 +404,7 @@ static void on_ended(GVariant *result, int *fds, size_t n_fds, Error *error, voi
                 f->is_stale = true;
                 run(f);
         }
+        worker_process_free(worker);
         kick(f);
 }
 

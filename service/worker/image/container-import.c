@@ -164,8 +164,15 @@ static int finish_volume(Import *import, Error *ret_error) {
         return volume ? volume_commit(import->pool, import->kind, volume, ret_error) : 0;
 }
 
-static int begin_volume(Import *import, const char *snapshot, const char **stage, int *ret_fd,
-                        Error *ret_error) {
+/* What it may hold, where that was said, or 0. */
+static uint64_t wanted_size(Worker *worker) {
+        uint64_t size;
+
+        return worker_get_uint64(worker, "size", &size, NULL) < 0 ? 0 : size;
+}
+
+static int begin_volume(Worker *worker, Import *import, const char *snapshot, const char **stage,
+                        int *ret_fd, Error *ret_error) {
         int r;
 
         g_free(import->stage);
@@ -178,7 +185,8 @@ static int begin_volume(Import *import, const char *snapshot, const char **stage
         import->kind = *snapshot ? import->layout->family->snapshots : import->layout->family->kind;
         import->volume = *snapshot ? g_strconcat(import->name, "/", snapshot, NULL)
                                    : g_strdup(import->name);
-        r = volume_begin(import->pool, import->kind, import->volume, ret_fd, ret_error);
+        r = volume_begin_sized(import->pool, import->kind, import->volume,
+                               *snapshot ? 0 : wanted_size(worker), ret_fd, ret_error);
         return r < 0 ? r : 1;
 }
 
@@ -198,7 +206,7 @@ static int on_question(Worker *worker, GVariant *question, void *userdata, const
         if (!import->pool || !g_variant_lookup(question, "volume", "&s", &volume) ||
             !g_hash_table_remove(import->awaited, volume))
                 return nonsense(ret_error);
-        return begin_volume(import, volume, stage, ret_fd, ret_error);
+        return begin_volume(worker, import, volume, stage, ret_fd, ret_error);
 }
 
 /* --- The operation ----------------------------------------------------------------------- */
@@ -232,14 +240,12 @@ static int read_archive(Worker *worker, int from, Import *import, GVariantDict *
         return finish_volume(import, ret_error);
 }
 
-/* What it may hold, where that was said. */
 static int limit_size(Worker *worker, const Import *import, Error *ret_error) {
-        uint64_t size;
+        uint64_t size = wanted_size(worker);
 
-        if (worker_get_uint64(worker, "size", &size, NULL) < 0 || size == 0)
-                return 0;
-        return volume_set_size(import->pool, import->layout->family->kind, import->name, size, true,
-                               ret_error);
+        return size == 0 ? 0
+                         : volume_set_size(import->pool, import->layout->family->kind, import->name,
+                                           size, true, ret_error);
 }
 
 static int import_archive(Worker *worker, const ArchiveLayout *layout, GVariantDict *result,

@@ -19,7 +19,8 @@ struct PoolDriver {
         bool takes_pictures;
         /* Whether a pool of this driver can be in the filesystem of `fd`: -EOPNOTSUPP if not. */
         int (*check)(int fd);
-        int (*create)(int dir_fd, const char *name, Error *ret_error);
+        /* Of `size`, where volumes have one of their own (0: what the pool says). */
+        int (*create)(int dir_fd, const char *name, uint64_t size, Error *ret_error);
         /* Opens the root directory of a volume. NULL where it is what has that name. */
         int (*open)(int dir_fd, const char *name, bool read_only);
         /* Copies the volume behind `source_fd`; what is there of the copy when it fails is the

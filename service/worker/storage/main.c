@@ -86,7 +86,7 @@ static int volume_create(Worker *worker, GVariantDict *result, Error *ret_error)
         if (r >= 0)
                 r = open_pool_for(worker, "volume", &pool, &name, ret_error);
         if (r >= 0)
-                r = volume_begin(pool, VOLUME_CUSTOM, name, &fd, ret_error);
+                r = volume_begin_sized(pool, VOLUME_CUSTOM, name, size, &fd, ret_error);
         if (r < 0)
                 return r;
         r = volume_commit(pool, VOLUME_CUSTOM, name, ret_error);

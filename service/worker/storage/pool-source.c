@@ -279,7 +279,7 @@ static int make_subvolume(PoolSource *source, Error *ret_error) {
         r = check_directory(source, fd, ret_error);
         if (r < 0)
                 return r;
-        r = source->driver->create(fd, name, ret_error);
+        r = source->driver->create(fd, name, 0, ret_error);
         if (r < 0)
                 return error_set_errno(ret_error, -r, "Cannot make the subvolume \"%s\"",
                                        source->path);

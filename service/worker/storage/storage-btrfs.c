@@ -56,7 +56,7 @@ static bool btrfs_wait_for_room(int fd) {
         return btrfs_util_sync_fd(fd) == BTRFS_UTIL_OK;
 }
 
-static int btrfs_create(int dir_fd, const char *name, Error *ret_error) {
+static int btrfs_create(int dir_fd, const char *name, uint64_t size, Error *ret_error) {
         for (bool again = false;; again = true) {
                 int r = btrfs_util_create_subvolume_fd(dir_fd, name, 0, NULL, NULL) ? -errno : 0;
 

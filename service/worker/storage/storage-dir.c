@@ -17,7 +17,7 @@ static int dir_check(int fd) {
         return 0;
 }
 
-static int dir_create(int dir_fd, const char *name, Error *ret_error) {
+static int dir_create(int dir_fd, const char *name, uint64_t size, Error *ret_error) {
         return mkdirat(dir_fd, name, 0700) < 0 ? -errno : 0;
 }
 
@@ -25,7 +25,7 @@ static int dir_clone(int source_fd, int dir_fd, const char *name, Error *ret_err
         _cleanup_close_ int target_fd = -EBADF;
         int r;
 
-        r = dir_create(dir_fd, name, ret_error);
+        r = dir_create(dir_fd, name, 0, ret_error);
         if (r < 0)
                 return r;
         target_fd = path_open_beneath(dir_fd, name, O_RDONLY | O_DIRECTORY, 0);

@@ -75,9 +75,9 @@ static int remove_lost_and_found(int dir_fd, const char *name) {
         return unlinkat(fd, "lost+found", AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-static int lvm_create(int dir_fd, const char *name, Error *ret_error) {
+static int lvm_create(int dir_fd, const char *name, uint64_t size, Error *ret_error) {
         g_autofree char *group = NULL, *tree = NULL, *volume = NULL, *full = NULL, *device = NULL,
-                        *size = NULL, *pool_name = NULL;
+                        *text = NULL, *pool_name = NULL;
         g_auto(ThinPool) pool = { 0 };
         int r;
 
@@ -88,11 +88,11 @@ static int lvm_create(int dir_fd, const char *name, Error *ret_error) {
                 r = new_entry(dir_fd, name, group, pool.filesystem, &volume, &full, ret_error);
         if (r < 0)
                 return r;
-        size = g_strdup_printf("%" G_GUINT64_FORMAT "b", pool.size);
+        text = g_strdup_printf("%" G_GUINT64_FORMAT "b", size > 0 ? size : pool.size);
         pool_name = g_strdup_printf("%s/%s", group, pool.name);
         device = thin_volume_device(group, volume);
         r = lvm_run(ret_error, "lvcreate", "--yes", "--quiet", "--type", "thin", "--virtualsize",
-                    size, "--name", volume, "--thinpool", pool_name, NULL);
+                    text, "--name", volume, "--thinpool", pool_name, NULL);
         if (r >= 0)
                 r = format(pool.filesystem, device, ret_error);
         if (r < 0)

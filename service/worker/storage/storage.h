@@ -60,6 +60,10 @@ Pool *pool_free(Pool *pool);
  * directory fd is returned; volume_commit() gives it its name, and syncs it to disk first. A
  * snapshot becomes read-only with that, where the driver can. */
 int volume_begin(Pool *pool, VolumeKind kind, const char *name, int *ret_fd, Error *ret_error);
+/* The same where volumes have a size of their own, which may be hard to make smaller later (0: what
+ * the pool says); volume_set_size() is needed nevertheless. */
+int volume_begin_sized(Pool *pool, VolumeKind kind, const char *name, uint64_t size, int *ret_fd,
+                       Error *ret_error);
 /* ERROR_EXISTS if there is a volume of that name; the unfinished one then stays. */
 int volume_commit(Pool *pool, VolumeKind kind, const char *name, Error *ret_error);
 /* Removes the unfinished volume. */

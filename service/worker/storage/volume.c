@@ -27,7 +27,8 @@ int volume_open(Pool *pool, VolumeKind kind, const char *name, int *ret_fd, Erro
         return 0;
 }
 
-int volume_begin(Pool *pool, VolumeKind kind, const char *name, int *ret_fd, Error *ret_error) {
+int volume_begin_sized(Pool *pool, VolumeKind kind, const char *name, uint64_t size, int *ret_fd,
+                       Error *ret_error) {
         g_auto(VolumePlace) place = VOLUME_PLACE_INIT;
         _cleanup_close_ int fd = -EBADF;
         int r;
@@ -37,7 +38,7 @@ int volume_begin(Pool *pool, VolumeKind kind, const char *name, int *ret_fd, Err
                 return r;
         r = pool->driver->remove(place.dir_fd, place.unfinished);
         if (r >= 0)
-                r = pool->driver->create(place.dir_fd, place.unfinished, ret_error);
+                r = pool->driver->create(place.dir_fd, place.unfinished, size, ret_error);
         if (r >= 0) {
                 fd = volume_place_open(pool, &place, place.unfinished, false);
                 r = fd < 0 ? fd : fchmod(fd, 0755) < 0 ? -errno : 0;
@@ -48,6 +49,10 @@ int volume_begin(Pool *pool, VolumeKind kind, const char *name, int *ret_fd, Err
         }
         *ret_fd = TAKE_FD(fd);
         return 0;
+}
+
+int volume_begin(Pool *pool, VolumeKind kind, const char *name, int *ret_fd, Error *ret_error) {
+        return volume_begin_sized(pool, kind, name, 0, ret_fd, ret_error);
 }
 
 int volume_commit(Pool *pool, VolumeKind kind, const char *name, Error *ret_error) {
