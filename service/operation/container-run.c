@@ -344,7 +344,8 @@ int container_run_begin(Manager *m, Container *c, pid_t init_pid, int init_fd, p
         r = fd_pidfd_get_pid(init_fd, &pid);
         if (r >= 0)
                 r = fd_pidfd_get_pid(monitor_fd, &pid_of_monitor);
-        if (r >= 0 && (pid != init_pid || pid_of_monitor != monitor_pid))
+        if (r >= 0 && (pid != init_pid || pid_of_monitor != monitor_pid ||
+                       fd_pidfd_has_ended(init_fd)))
                 r = -ESRCH;
         if (r >= 0)
                 r = check_idmap(init_pid, c->facts.idmap);

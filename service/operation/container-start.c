@@ -264,7 +264,6 @@ static int wait_for_last_words(Job *job, Error *ret_error) {
 static int start_run_done(Job *job, GVariant *result, int *fds, size_t n_fds, Error *ret_error) {
         ContainerJob *data = job->data;
         gint32 init_pid, monitor_pid;
-        pid_t pid;
         int r;
 
         if (n_fds != 2 || !g_variant_lookup(result, "init-pid", "i", &init_pid) ||
@@ -275,7 +274,7 @@ static int start_run_done(Job *job, GVariant *result, int *fds, size_t n_fds, Er
         job_warn_result(job, result);
         r = container_run_begin(job->manager, data->container, init_pid, TAKE_FD(fds[0]),
                                 monitor_pid, TAKE_FD(fds[1]), ret_error);
-        if (r >= 0 || fd_pidfd_get_pid(data->container->init_fd, &pid) != -ESRCH)
+        if (r >= 0 || !fd_pidfd_has_ended(data->container->init_fd))
                 return r;
         error_clear(ret_error);
         data->ended = true;

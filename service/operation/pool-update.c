@@ -166,13 +166,15 @@ static int check_keys(const UpdateJob *data, uint64_t *ret_grow, Error *ret_erro
         const StoragePool *pool = data->pool;
         const char *old = config_get(pool->config, "size"), *new = config_get(data->config, "size");
         uint64_t before = 0;
-        int r;
+        int r = 0;
 
         *ret_grow = 0;
-        r = storage_pool_check_config(pool->driver, config_get(data->config, "source") ?: "",
-                                      data->config, ret_error);
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(fixed); i++)
                 r = check_same(data, fixed[i], ret_error);
+        if (r >= 0)
+                r = storage_pool_check_config(pool->driver,
+                                              config_get(data->config, "source") ?: "",
+                                              data->config, ret_error);
         if (r < 0)
                 return r;
         if (g_strcmp0(old, new) == 0)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -263,6 +264,12 @@ int fd_pidfd_open(pid_t pid) {
 
 int fd_pidfd_send_signal(int pidfd, int signal) {
         return syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) < 0 ? -errno : 0;
+}
+
+bool fd_pidfd_has_ended(int pidfd) {
+        struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+        return poll(&p, 1, 0) > 0;
 }
 
 int fd_pidfd_get_pid(int pidfd, pid_t *ret) {

@@ -41,3 +41,5 @@ int fd_pidfd_open(pid_t pid);
 int fd_pidfd_send_signal(int pidfd, int signal);
 /* The pid behind a pidfd (from /proc/self/fdinfo); -ESRCH when the process has gone. */
 int fd_pidfd_get_pid(int pidfd, pid_t *ret);
+/* Whether the process has ended, reaped or not. */
+bool fd_pidfd_has_ended(int pidfd);

@@ -183,8 +183,9 @@ static void await_no_links(sd_event *event, AddressWatch *watch, const char *key
         gint64 deadline = g_get_monotonic_time() + TIMEOUT_USEC;
 
         for (;;) {
-                g_autoptr(GVariant) links = g_variant_ref_sink(address_watch_read_links(watch, key));
+                g_autoptr(GVariant) links = NULL;
 
+                links = g_variant_ref_sink(address_watch_read_links(watch, key));
                 if (g_variant_n_children(links) == 0)
                         return;
                 g_assert_cmpint(g_get_monotonic_time(), <, deadline);

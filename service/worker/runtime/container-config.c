@@ -181,19 +181,20 @@ static int add_idmap(GString *text, const ContainerConfig *config, Error *ret_er
 typedef struct NicType {
         const char *ours, *lxc;
         bool has_parent, has_host_end;
+        bool has_hwaddr; /* of its own: an ipvlan has its parent's */
         const char *mode_key, *mode;
         bool addressed; /* liblxc gives it its addresses */
 } NicType;
 
 static const NicType *nic_type_find(const char *name) {
         static const NicType types[] = {
-                { "bridged", "veth", true, true },
-                { "p2p", "veth", false, true },
-                { "macvlan", "macvlan", true, false, "macvlan.mode", "bridge" },
-                { "ipvlan", "ipvlan", true, false, "ipvlan.mode", "l3s", true },
-                { "physical", "phys", true, false },
+                { "bridged", "veth", true, true, true },
+                { "p2p", "veth", false, true, true },
+                { "macvlan", "macvlan", true, false, true, "macvlan.mode", "bridge" },
+                { "ipvlan", "ipvlan", true, false, false, "ipvlan.mode", "l3s", true },
+                { "physical", "phys", true, false, true },
                 /* Its parent is the host's business. */
-                { "routed", "veth", false, true, .addressed = true },
+                { "routed", "veth", false, true, true, .addressed = true },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(types); i++)
@@ -269,7 +270,7 @@ static int add_nic(GString *text, unsigned i, GVariant *nic, Error *ret_error) {
                 { "link", "parent", true, nic_type->has_parent },
                 { "name", "name", true, true },
                 { "veth.pair", "host_name", true, nic_type->has_host_end },
-                { "hwaddr", "hwaddr", false, true },
+                { "hwaddr", "hwaddr", false, nic_type->has_hwaddr },
                 { "mtu", "mtu", false, true },
         };
         g_autofree char *type = g_strdup_printf("lxc.net.%u.type", i);

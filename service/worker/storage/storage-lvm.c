@@ -8,6 +8,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "service/model/size.h"
 #include "service/util/cleanup.h"
 #include "service/util/log.h"
 #include "service/util/path.h"
@@ -22,6 +23,9 @@
  * snapshot of a volume that is in use is what a power cut would leave, and what had been written
  * before: the kernel writes all to disk and holds the file system for that moment.
  */
+
+/* What mkfs.xfs(8) of Debian 12 insists on. */
+#define XFS_SIZE_MIN (UINT64_C(300) << 20)
 
 static int lvm_driver_check(int fd) {
         g_autofree char *group = NULL, *volume = NULL;
@@ -55,7 +59,7 @@ static int new_entry(int dir_fd, const char *name, const char *group, const char
         return 0;
 }
 
-static int format(const char *filesystem, const char *device, Error *ret_error) {
+static int format(const char *filesystem, const char *device, uint64_t size, Error *ret_error) {
         /* What is thin reads as zeroes: nothing need be written or discarded. */
         const char *ext4[] = {
                 "mkfs.ext4", "-q", "-m", "0", "-E",
@@ -63,7 +67,16 @@ static int format(const char *filesystem, const char *device, Error *ret_error) 
         };
         const char *xfs[] = { "mkfs.xfs", "-q", "-K", device, NULL };
 
-        return program_run(g_str_equal(filesystem, "xfs") ? xfs : ext4, -EBADF, ret_error);
+        if (!g_str_equal(filesystem, "xfs"))
+                return program_run(ext4, -EBADF, ret_error);
+        if (size < XFS_SIZE_MIN) {
+                g_autofree char *least = size_format(XFS_SIZE_MIN);
+
+                return error_set(ret_error, ERROR_INVALID_CONFIG,
+                                 "an xfs needs at least %s; make it larger, or set the pool's "
+                                 "volume.block.filesystem to ext4", least);
+        }
+        return program_run(xfs, -EBADF, ret_error);
 }
 
 /* The images of containers have none. */
@@ -94,7 +107,7 @@ static int lvm_create(int dir_fd, const char *name, uint64_t size, Error *ret_er
         r = lvm_run(ret_error, "lvcreate", "--yes", "--quiet", "--type", "thin", "--virtualsize",
                     text, "--name", volume, "--thinpool", pool_name, NULL);
         if (r >= 0)
-                r = format(pool.filesystem, device, ret_error);
+                r = format(pool.filesystem, device, size > 0 ? size : pool.size, ret_error);
         if (r < 0)
                 return r;
         r = remove_lost_and_found(dir_fd, name);
