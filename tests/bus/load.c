@@ -25,8 +25,13 @@
 #define CONNECTIONS_PER_USER 200U
 /* One in so many makes containers, starts and deletes them; the others read and write. */
 #define ONE_MAKER_IN 20U
-/* What berthd may need for the objects of these tests and for what is on its way. */
+/* What berthd may need for the objects of these tests and for what is on its way. The sanitizer
+ * keeps what was freed. */
+#ifdef __SANITIZE_ADDRESS__
+#define RSS_MAX_KIB (4 * 1024 * 1024)
+#else
 #define RSS_MAX_KIB (64 * 1024)
+#endif
 /* Nothing at all happening for this long means that nothing will. */
 #define PATIENCE_MSEC 30000
 

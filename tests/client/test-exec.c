@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -115,6 +116,26 @@ TEST(a_child_that_lives_on_holds_nobody_up) {
                         ==, 0);
 }
 
+/* What the program prints goes past the client, which may not have read yet that it runs: until
+ * then a signal is the end of the client alone. */
+static void await_handling(const Tty *t, int signal) {
+        g_autofree char *path = g_strdup_printf("/proc/%d/status", t->pid);
+        gint64 deadline = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
+
+        for (;;) {
+                g_autofree char *status = NULL;
+                const char *blocked;
+
+                g_assert_true(g_file_get_contents(path, &status, NULL, NULL));
+                blocked = strstr(status, "\nSigBlk:");
+                g_assert_nonnull(blocked);
+                if (g_ascii_strtoull(blocked + strlen("\nSigBlk:"), NULL, 16) >> (signal - 1) & 1)
+                        return;
+                g_assert_cmpint(g_get_monotonic_time(), <, deadline);
+                (void) sched_yield();
+        }
+}
+
 TEST(signals_are_forwarded) {
         static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
         g_autoptr(Fixture) f = fixture_new();
@@ -129,6 +150,7 @@ TEST(signals_are_forwarded) {
                                        signals[i], signals[i]);
                 t = tty_new(f, "exec", "-T", "-n", "c1", "--", "sh", "-c", trap, NULL);
                 tty_expect(t, "ready");
+                await_handling(t, signals[i]);
                 g_assert_cmpint(kill(t->pid, signals[i]), ==, 0);
                 tty_expect(t, "got");
                 g_assert_cmpint(tty_wait(t), ==, 9);
