@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <pwd.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -172,20 +173,6 @@ int device_mount_new(const DeviceContext *context, const char *name, GVariant *o
 
 /* --- nodes --- */
 
-/* A filesystem in memory, attached nowhere, on which device nodes work. */
-static int new_tmpfs(void) {
-        _cleanup_close_ int context = fsopen("tmpfs", FSOPEN_CLOEXEC);
-        int fd;
-
-        if (context < 0 ||
-            fsconfig(context, FSCONFIG_SET_STRING, "mode", "0755", 0) < 0 ||
-            fsconfig(context, FSCONFIG_SET_STRING, "size", "64k", 0) < 0 ||
-            fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-                return -errno;
-        fd = fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
-        return fd < 0 ? -errno : fd;
-}
-
 /* The ids of the host for its owner; false where the container has no such ids. */
 static bool node_owner(const DeviceContext *context, GVariant *options, uid_t *ret_uid,
                        gid_t *ret_gid) {
@@ -195,23 +182,37 @@ static bool node_owner(const DeviceContext *context, GVariant *options, uid_t *r
                              ret_gid);
 }
 
-static int make_node(const DeviceContext *context, GVariant *options, const DeviceNode *node) {
-        mode_t mode = device_get_number(options, "mode", 8, MODE_DEFAULT);
-        _cleanup_close_ int tmpfs = new_tmpfs();
+typedef struct Node {
+        const DeviceNode *node;
+        mode_t mode;
         uid_t uid;
         gid_t gid;
+} Node;
+
+/* A mount of one node alone. Before Linux 6.15 that can only be had of a filesystem that is mounted
+ * where the caller is: one in memory, seen by nobody else, of which the node is all that stays when
+ * the caller has gone. */
+static int open_node(void *userdata) {
+        static const char place[] = "/run", path[] = "/run/node";
+        const Node *node = userdata;
         int fd;
 
-        if (tmpfs < 0)
-                return tmpfs;
-        if (!node_owner(context, options, &uid, &gid))
-                return -EOVERFLOW;
-        if (mknodat(tmpfs, "node", node->type | 0600, node->number) < 0 ||
-            fchownat(tmpfs, "node", uid, gid, AT_SYMLINK_NOFOLLOW) < 0 ||
-            fchmodat(tmpfs, "node", mode, 0) < 0)
+        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
+            mount("node", place, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755,size=64k") < 0 ||
+            mknod(path, node->node->type | 0600, node->node->number) < 0 ||
+            lchown(path, node->uid, node->gid) < 0 || chmod(path, node->mode) < 0)
                 return -errno;
-        fd = open_tree(tmpfs, "node", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+        fd = open_tree(AT_FDCWD, path,
+                       OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
         return fd < 0 ? -errno : fd;
+}
+
+static int make_node(const DeviceContext *context, GVariant *options, const DeviceNode *node) {
+        Node made = { node, device_get_number(options, "mode", 8, MODE_DEFAULT), 0, 0 };
+
+        if (!node_owner(context, options, &made.uid, &made.gid))
+                return -EOVERFLOW;
+        return device_source_from_child(open_node, &made);
 }
 
 static int check_owner(const DeviceContext *context, const char *name, GVariant *options,

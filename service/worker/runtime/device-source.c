@@ -33,31 +33,23 @@ static int open_readable(const char *path) {
         return TAKE_FD(fd);
 }
 
-G_GNUC_NORETURN static void open_in_child(int socket, const char *path, const Identity *identity) {
+G_GNUC_NORETURN static void open_in_child(int socket, DeviceSourceFunc func, void *userdata) {
         _cleanup_close_ int fd = -EBADF;
         int r;
 
-        r = identity_become(identity);
-        if (r >= 0)
-                r = fd = open_readable(path);
+        r = fd = func(userdata);
         r = MIN(r, 0);
         (void) fd_send(socket, &r, sizeof(r), &fd, fd >= 0 ? 1 : 0);
         _exit(EXIT_SUCCESS);
 }
 
-int device_source_open(const char *path, uid_t owner) {
+int device_source_from_child(DeviceSourceFunc func, void *userdata) {
         _cleanup_close_ int ours = -EBADF, theirs = -EBADF, pidfd = -EBADF, fd = -EBADF;
-        g_auto(Identity) identity = { 0 };
         struct pollfd p = { .events = POLLIN };
         int pair[2], r, result;
         size_t n_fds = 1;
         pid_t pid;
 
-        if (owner == 0)
-                return open_readable(path);
-        r = identity_get(owner, &identity);
-        if (r < 0)
-                return r;
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
                 return -errno;
         ours = pair[0];
@@ -66,10 +58,9 @@ int device_source_open(const char *path, uid_t owner) {
         if (pid < 0)
                 return pid;
         if (pid == 0)
-                open_in_child(theirs, path, &identity);
+                open_in_child(theirs, func, userdata);
 
         theirs = fd_close(theirs);
-        /* A filesystem of the user's own (FUSE) may never answer: then the job is cancelled. */
         p.fd = ours;
         r = wait_poll(&p, 1, WAIT_FOREVER);
         if (r < 0)
@@ -81,4 +72,33 @@ int device_source_open(const char *path, uid_t owner) {
         if (r < 0)
                 return r;
         return fd < 0 ? -EPIPE : TAKE_FD(fd);
+}
+
+/* --- as the owner --- */
+
+typedef struct Source {
+        const char *path;
+        Identity identity;
+} Source;
+
+static int open_as_owner(void *userdata) {
+        const Source *source = userdata;
+        int r = identity_become(&source->identity);
+
+        return r < 0 ? r : open_readable(source->path);
+}
+
+int device_source_open(const char *path, uid_t owner) {
+        g_auto(Identity) identity = { 0 };
+        Source source = { .path = path };
+        int r;
+
+        if (owner == 0)
+                return open_readable(path);
+        r = identity_get(owner, &identity);
+        if (r < 0)
+                return r;
+        source.identity = identity;
+        /* A filesystem of the user's own (FUSE) may never answer: then the job is cancelled. */
+        return device_source_from_child(open_as_owner, &source);
 }

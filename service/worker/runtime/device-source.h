@@ -15,3 +15,7 @@
 /* An O_PATH fd of a directory, regular file, socket or FIFO that `owner` (0: root) may read.
  * Errors are -errno, without words: the caller knows what it is for. */
 int device_source_open(const char *path, uid_t owner);
+
+/* Opens something in a child that may change what it is: the fd, or -errno of what went wrong. */
+typedef int (*DeviceSourceFunc)(void *userdata);
+int device_source_from_child(DeviceSourceFunc func, void *userdata);
