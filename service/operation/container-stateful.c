@@ -109,16 +109,12 @@ bool stateful_restores(const Job *job) {
 static int run_storage(Job *job, const char *operation, Error *ret_error) {
         const ContainerJob *data = job->data;
         const Container *c = data->container;
-        StoragePool *pool;
         GVariantDict args;
         int r;
 
-        r = step_wait_for_pool(job, c->pool, &pool, ret_error);
+        r = step_begin_volume(job, c, &args, ret_error);
         if (r != JOB_STEP_DONE)
                 return r;
-        g_variant_dict_init(&args, NULL);
-        step_put_pool(&args, job->manager, pool);
-        g_variant_dict_insert(&args, "container", "s", c->object.name);
         return job_run_worker(job, operation, g_variant_dict_end(&args), NULL, 0, NULL, ret_error);
 }
 

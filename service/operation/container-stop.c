@@ -258,19 +258,15 @@ int step_delete_mark(Job *job, Error *ret_error) {
 int step_delete_volume(Job *job, Error *ret_error) {
         ContainerJob *data = job->data;
         Container *c = data->container;
-        StoragePool *pool;
         GVariantDict args;
         int r;
 
         /* A pool that is no more has no volumes. */
         if (!manager_find_pool(job->manager, c->pool))
                 return JOB_STEP_DONE;
-        r = step_wait_for_pool(job, c->pool, &pool, ret_error);
+        r = step_begin_volume(job, c, &args, ret_error);
         if (r != JOB_STEP_DONE)
                 return r;
-        g_variant_dict_init(&args, NULL);
-        step_put_pool(&args, job->manager, pool);
-        g_variant_dict_insert(&args, "container", "s", c->object.name);
         return job_run_worker(job, OPERATION_CONTAINER_DELETE, g_variant_dict_end(&args), NULL, 0,
                               NULL, ret_error);
 }

@@ -28,17 +28,13 @@ static int publish_run(Job *job, Error *ret_error) {
         ImageJob *data = job->data;
         const Container *c = data->source.container;
         g_autofree char *spool = image_archive_path(job->manager, data->spool, "");
-        StoragePool *pool;
         GVariantDict args;
         int r;
 
-        r = step_wait_for_pool(job, c->pool, &pool, ret_error);
+        r = step_begin_volume(job, c, &args, ret_error);
         if (r != JOB_STEP_DONE)
                 return r;
-        g_variant_dict_init(&args, NULL);
-        step_put_pool(&args, job->manager, pool);
         g_variant_dict_insert(&args, "spool", "s", spool);
-        g_variant_dict_insert(&args, "container", "s", c->object.name);
         g_variant_dict_insert(&args, "snapshot", "s", data->snapshot);
         g_variant_dict_insert(&args, "compression", "s", data->compression);
         g_variant_dict_insert(&args, "architecture", "s", data->architecture);

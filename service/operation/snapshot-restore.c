@@ -73,16 +73,12 @@ static uint64_t restored_size(Manager *m, const Container *c, const char *name) 
 static int run_worker(Job *job, const char *operation, Error *ret_error) {
         RestoreJob *data = job->data;
         const Container *c = data->container.container;
-        StoragePool *pool;
         GVariantDict args;
         int r;
 
-        r = step_wait_for_pool(job, c->pool, &pool, ret_error);
+        r = step_begin_volume(job, c, &args, ret_error);
         if (r != JOB_STEP_DONE)
                 return r;
-        g_variant_dict_init(&args, NULL);
-        step_put_pool(&args, job->manager, pool);
-        g_variant_dict_insert(&args, "container", "s", c->object.name);
         g_variant_dict_insert(&args, "snapshot", "s", data->snapshot);
         g_variant_dict_insert(&args, "size", "t", restored_size(job->manager, c, data->snapshot));
         return job_run_worker(job, operation, g_variant_dict_end(&args), NULL, 0, NULL, ret_error);

@@ -30,16 +30,12 @@ static int run_worker(Job *job, const char *operation, const char *snapshot, con
                       Error *ret_error) {
         SnapshotJob *data = job->data;
         const Container *c = data->container.container;
-        StoragePool *pool;
         GVariantDict args;
         int r;
 
-        r = step_wait_for_pool(job, c->pool, &pool, ret_error);
+        r = step_begin_volume(job, c, &args, ret_error);
         if (r != JOB_STEP_DONE)
                 return r;
-        g_variant_dict_init(&args, NULL);
-        step_put_pool(&args, job->manager, pool);
-        g_variant_dict_insert(&args, "container", "s", c->object.name);
         g_variant_dict_insert(&args, "snapshot", "s", snapshot);
         if (name)
                 g_variant_dict_insert(&args, "name", "s", name);

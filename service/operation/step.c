@@ -90,6 +90,18 @@ int step_wait_for_pool(Job *job, const char *name, StoragePool **ret, Error *ret
                                      : storage_pool_unavailable(pool, ret_error);
 }
 
+int step_begin_volume(Job *job, const Container *c, GVariantDict *args, Error *ret_error) {
+        StoragePool *pool;
+        int r = step_wait_for_pool(job, c->pool, &pool, ret_error);
+
+        if (r != JOB_STEP_DONE)
+                return r;
+        g_variant_dict_init(args, NULL);
+        step_put_pool(args, job->manager, pool);
+        g_variant_dict_insert(args, "container", "s", c->object.name);
+        return JOB_STEP_DONE;
+}
+
 GVariant *step_clean_args(const Container *c) {
         GVariantDict args;
 

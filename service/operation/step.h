@@ -37,6 +37,9 @@ char *container_get_rootfs(Manager *m, const Container *c);
 
 /* Waits until the pool can be used; ERROR_BACKEND_FAILED if it cannot be. */
 int step_wait_for_pool(Job *job, const char *name, StoragePool **ret, Error *ret_error);
+/* The same of the container's pool. With JOB_STEP_DONE, `args` has been begun for a worker that has
+ * to do with the container's volumes: "pool" and "container" are in it. */
+int step_begin_volume(Job *job, const Container *c, GVariantDict *args, Error *ret_error);
 /* Runs OPERATION_CLEAN for a run of which something may be left; its arguments, floating. */
 GVariant *step_clean_args(const Container *c);
 int step_run_clean(Job *job, Container *c, Error *ret_error);
