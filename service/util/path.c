@@ -176,6 +176,29 @@ int path_remove_file(int dir_fd, const char *component) {
         return fsync(dir_fd) < 0 ? -errno : 0;
 }
 
+int path_list_names(int dir_fd, GPtrArray **ret) {
+        g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+        /* An open file description of its own, which starts at the first entry. */
+        int r = 0, fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        struct dirent *entry;
+
+        if (!dir) {
+                r = -errno;
+                (void) fd_close(fd);
+                return r;
+        }
+        while ((errno = 0, entry = readdir(dir)))
+                if (path_is_component(entry->d_name))
+                        g_ptr_array_add(names, g_strdup(entry->d_name));
+        if (errno != 0)
+                r = -errno;
+        else
+                *ret = TAKE_PTR(names);
+        (void) closedir(dir);
+        return r;
+}
+
 /* Removing a tree. Each level holds an fd, so what lies deeper than PATH_DEPTH_MAX is moved up to
  * the top, where a later round finds it: depth is no way to make a tree last. */
 typedef struct Removal {

@@ -37,6 +37,8 @@ int path_replace_file_later(int dir_fd, const char *component, const void *data,
                             mode_t mode);
 /* Whether it is the name of such a temporary file. */
 bool path_is_temporary(const char *name);
+/* Names of what is in a directory, all of them read before the caller changes it. */
+int path_list_names(int dir_fd, GPtrArray **ret);
 /* Removes a file and syncs the directory. -ENOENT where there is none. */
 int path_remove_file(int dir_fd, const char *component);
 /* Removes a whole tree, however deep, without following a link or leaving the filesystem (-EXDEV

@@ -107,6 +107,21 @@ TEST(removing_a_tree_stays_inside) {
         fixture_done(&other);
 }
 
+TEST(all_names_of_a_directory_are_listed) {
+        Fixture f = fixture_new();
+
+        /* From its beginning, however often. */
+        g_assert_cmpint(path_replace_file(f.fd, "a", "k", 1, 0600), ==, 0);
+        g_assert_cmpint(symlinkat("a", f.fd, ".b"), ==, 0);
+        for (unsigned i = 0; i < 2; i++) {
+                g_autoptr(GPtrArray) names = NULL;
+
+                g_assert_cmpint(path_list_names(f.fd, &names), ==, 0);
+                g_assert_cmpuint(names->len, ==, 2);
+        }
+        fixture_done(&f);
+}
+
 TEST(a_tree_of_any_depth_is_removed) {
         const struct rlimit few = { .rlim_cur = 512, .rlim_max = 512 };
         Fixture f = fixture_new();

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/worker/runtime/dump.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <string.h>
@@ -197,25 +196,15 @@ static int run_criu(const Dump *dump, Error *ret_error) {
 /* CRIU reads its files as root of the container when it restores: they are open, and kept from
  * everybody by the directory that theirs is in. */
 static int open_files(int dir_fd) {
-        int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
-        struct dirent *entry;
-        DIR *dir;
+        g_autoptr(GPtrArray) names = NULL;
+        int r = path_list_names(dir_fd, &names);
 
-        if (fd < 0)
-                return -errno;
-        dir = fdopendir(fd);
-        if (!dir) {
-                r = -errno;
-                (void) fd_close(fd);
+        if (r < 0)
                 return r;
-        }
-        while (r >= 0 && (errno = 0, entry = readdir(dir)))
-                if (path_is_component(entry->d_name) && fchmodat(fd, entry->d_name, 0644, 0) < 0)
-                        r = -errno;
-        if (r >= 0 && errno != 0)
-                r = -errno;
-        (void) closedir(dir);
-        return r < 0 || fchmod(dir_fd, 0711) >= 0 ? r : -errno;
+        for (guint i = 0; i < names->len; i++)
+                if (fchmodat(dir_fd, g_ptr_array_index(names, i), 0644, 0) < 0)
+                        return -errno;
+        return fchmod(dir_fd, 0711) < 0 ? -errno : 0;
 }
 
 int dump_run(Worker *worker, GVariantDict *result, Error *ret_error) {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/worker/runtime/state-seal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -34,26 +33,14 @@ static int compare_names(const void *a, const void *b) {
 
 /* In an order that is the same wherever they are. */
 static int list_files(int dir_fd, GPtrArray **ret) {
-        g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-        int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
-        struct dirent *entry;
-        DIR *dir;
+        g_autoptr(GPtrArray) names = NULL;
+        int r = path_list_names(dir_fd, &names);
 
-        if (fd < 0)
-                return -errno;
-        dir = fdopendir(fd);
-        if (!dir) {
-                r = -errno;
-                (void) fd_close(fd);
-                return r;
-        }
-        while ((errno = 0, entry = readdir(dir)))
-                if (path_is_component(entry->d_name) && !is_left_out(entry->d_name))
-                        g_ptr_array_add(names, g_strdup(entry->d_name));
-        r = -errno;
-        (void) closedir(dir);
         if (r < 0)
                 return r;
+        for (guint i = names->len; i > 0; i--)
+                if (is_left_out(g_ptr_array_index(names, i - 1)))
+                        (void) g_ptr_array_remove_index_fast(names, i - 1);
         g_ptr_array_sort(names, compare_names);
         *ret = TAKE_PTR(names);
         return 0;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/worker/storage/sweep.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -15,39 +14,12 @@
 /* Workers that were killed die as soon as the kernel is done with what they were at. */
 #define LOCK_WAIT_SEC 5
 
-/* Names in a directory, read before anything in it is removed. */
-static int list_directory(int fd, GPtrArray **ret) {
-        g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-        _cleanup_close_ int copy_fd = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        struct dirent *entry;
-        DIR *dir;
-
-        if (copy_fd < 0)
-                return -errno;
-        dir = fdopendir(copy_fd);
-        if (!dir)
-                return -errno;
-        TAKE_FD(copy_fd);
-        while ((errno = 0, entry = readdir(dir)))
-                if (path_is_component(entry->d_name))
-                        g_ptr_array_add(names, g_strdup(entry->d_name));
-        if (errno != 0) {
-                int r = -errno;
-
-                (void) closedir(dir);
-                return r;
-        }
-        (void) closedir(dir);
-        *ret = TAKE_PTR(names);
-        return 0;
-}
-
 /* `levels` above 0: the volumes are that much further down, in directories of their own. */
 static int sweep_directory(const PoolDriver *driver, int fd, int levels, bool all) {
         g_autoptr(GPtrArray) names = NULL;
         int r;
 
-        r = list_directory(fd, &names);
+        r = path_list_names(fd, &names);
         if (r < 0)
                 return r;
         for (guint i = 0; i < names->len; i++) {
