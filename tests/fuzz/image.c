@@ -51,7 +51,8 @@ static unsigned count_nodes(const YamlNode *node, unsigned depth) {
 FUZZ_TARGET(yaml) {
         g_auto(Error) error = ERROR_INIT;
         g_autoptr(YamlNode) node = NULL;
-        int r = yaml_document_parse("x", (const char *) data, size, &node, &error);
+        int r = yaml_document_parse("x", (const char *) data, size, YAML_TEXT_PRINTABLE, &node,
+                                    &error);
 
         fuzz_check_error(r, &error);
         if (r >= 0)

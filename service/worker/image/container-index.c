@@ -472,7 +472,8 @@ int container_index_parse(const ArchiveLayout *layout, const char *data, size_t 
         g_autoptr(YamlNode) root = NULL;
         int r;
 
-        r = yaml_document_parse(CONTAINER_INDEX_NAME, data, size, &root, ret_error);
+        /* A cloud-config is lines; the service judges values as if they were set. */
+        r = yaml_document_parse(CONTAINER_INDEX_NAME, data, size, YAML_TEXT_ANY, &root, ret_error);
         if (r < 0)
                 return r;
         if (root->kind != YAML_MAPPING)

@@ -78,17 +78,28 @@ int image_description_build(const ImageMetadata *metadata, GHashTable *contents,
 
 /* --- Outside ----------------------------------------------------------------------------- */
 
-static bool properties_are_valid(GVariant *properties) {
+static bool names_are_valid(GVariant *properties) {
         g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
         GVariantIter iter;
-        const char *key, *value;
+        const char *key;
 
         g_variant_iter_init(&iter, properties);
-        while (g_variant_iter_next(&iter, "{&s&s}", &key, &value))
-                if (key[0] == '\0' || !text_is_printable(key) || !text_is_printable(value) ||
+        while (g_variant_iter_next(&iter, "{&s&s}", &key, NULL))
+                if (key[0] == '\0' || !text_is_printable(key) ||
                     !g_hash_table_add(seen, (gpointer) key))
                         return false;
         return true;
+}
+
+static bool properties_are_valid(GVariant *properties) {
+        GVariantIter iter;
+        const char *value;
+
+        g_variant_iter_init(&iter, properties);
+        while (g_variant_iter_next(&iter, "{&s&s}", NULL, &value))
+                if (!text_is_printable(value))
+                        return false;
+        return names_are_valid(properties);
 }
 
 static bool template_is_valid(GVariant *template) {
@@ -103,7 +114,7 @@ static bool template_is_valid(GVariant *template) {
         for (const char **word = when; *word; word++)
                 if (!image_template_when_is_valid(*word))
                         return false;
-        return properties_are_valid(properties);
+        return names_are_valid(properties);
 }
 
 static bool templates_are_valid(GVariant *templates) {

@@ -88,8 +88,8 @@ static int parse_date(const YamlNode *root, const char *key, uint64_t *ret, Erro
         return 0;
 }
 
-static int parse_properties(const YamlNode *node, const char *owner, GHashTable *properties,
-                            Error *ret_error) {
+static int parse_properties(const YamlNode *node, const char *owner, YamlText values,
+                            GHashTable *properties, Error *ret_error) {
         if (node_is_null(node))
                 return 0;
         if (node->kind != YAML_MAPPING)
@@ -102,6 +102,9 @@ static int parse_properties(const YamlNode *node, const char *owner, GHashTable 
                 if (key[0] == '\0' || value->kind != YAML_SCALAR)
                         return invalid(ret_error, owner,
                                        "has a property without a name or that is not text");
+                if (values == YAML_TEXT_PRINTABLE && !text_is_printable(value->text))
+                        return invalid(ret_error, owner,
+                                       "has a property with control characters in it");
                 g_hash_table_insert(properties, g_strdup(key),
                                     g_strdup(node_is_null(value) ? "" : value->text));
         }
@@ -153,8 +156,9 @@ static int parse_template(const char *path, const YamlNode *node, GPtrArray *tem
                 template->create_only = g_str_equal(create_only->text, "true");
         }
         r = parse_when(yaml_node_get(node, "when"), template, ret_error);
+        /* What cloud-init is to do by default is a property, and of several lines. */
         if (r >= 0)
-                r = parse_properties(yaml_node_get(node, "properties"), path,
+                r = parse_properties(yaml_node_get(node, "properties"), path, YAML_TEXT_ANY,
                                      template->properties, ret_error);
         return r;
 }
@@ -183,7 +187,7 @@ int image_metadata_parse(const char *data, size_t size, ImageMetadata **ret, Err
         const YamlNode *architecture;
         int r;
 
-        r = yaml_document_parse("metadata.yaml", data, size, &root, ret_error);
+        r = yaml_document_parse("metadata.yaml", data, size, YAML_TEXT_ANY, &root, ret_error);
         if (r < 0)
                 return r;
         if (root->kind != YAML_MAPPING)
@@ -206,7 +210,7 @@ int image_metadata_parse(const char *data, size_t size, ImageMetadata **ret, Err
                 r = parse_date(root, "expiry_date", &metadata->expires_usec, ret_error);
         if (r >= 0)
                 r = parse_properties(yaml_node_get(root, "properties"), "properties",
-                                     metadata->properties, ret_error);
+                                     YAML_TEXT_PRINTABLE, metadata->properties, ret_error);
         if (r >= 0)
                 r = parse_templates(yaml_node_get(root, "templates"), metadata->templates,
                                     ret_error);

@@ -11,6 +11,7 @@
 
 typedef struct Reader {
         const char *title;
+        YamlText values;
         yaml_parser_t parser;
         size_t n_nodes;
 } Reader;
@@ -79,7 +80,8 @@ static int check_plain(const Reader *reader, const Event *event, const void *anc
         return 0;
 }
 
-static int read_scalar(Reader *reader, const Event *event, YamlNode **ret, Error *ret_error) {
+static int read_scalar(Reader *reader, const Event *event, YamlText may, YamlNode **ret,
+                       Error *ret_error) {
         const char *text = (const char *) event->data.scalar.value;
         size_t size = event->data.scalar.length;
         YamlNode *node;
@@ -91,7 +93,7 @@ static int read_scalar(Reader *reader, const Event *event, YamlNode **ret, Error
                 return r;
         if (size > YAML_SCALAR_MAX)
                 return read_error(reader, &event->start_mark, "a value is too long", ret_error);
-        if (strlen(text) != size || !text_is_printable(text))
+        if (strlen(text) != size || (may == YAML_TEXT_PRINTABLE && !text_is_printable(text)))
                 return read_error(reader, &event->start_mark,
                                   "control characters are not allowed in a value", ret_error);
         node = node_new(YAML_SCALAR);
@@ -133,7 +135,7 @@ static int read_key(Reader *reader, const Event *event, YamlNode *mapping, Error
         if (event->type != YAML_SCALAR_EVENT)
                 return read_error(reader, &event->start_mark, "a key is not a plain word",
                                   ret_error);
-        r = read_scalar(reader, event, &key, ret_error);
+        r = read_scalar(reader, event, YAML_TEXT_PRINTABLE, &key, ret_error);
         if (r < 0)
                 return r;
         if (node_get_n(mapping, key->text, mapping->keys->len))
@@ -179,7 +181,7 @@ static int read_node(Reader *reader, const Event *event, unsigned depth, YamlNod
 
         switch (event->type) {
         case YAML_SCALAR_EVENT:
-                return read_scalar(reader, event, ret, ret_error);
+                return read_scalar(reader, event, reader->values, ret, ret_error);
         case YAML_SEQUENCE_START_EVENT:
                 r = check_plain(reader, event, event->data.sequence_start.anchor,
                                 event->data.sequence_start.tag, ret_error);
@@ -236,9 +238,9 @@ static int read_document(Reader *reader, YamlNode **ret, Error *ret_error) {
         return 0;
 }
 
-int yaml_document_parse(const char *title, const char *data, size_t size, YamlNode **ret,
-                        Error *ret_error) {
-        Reader reader = { .title = title };
+int yaml_document_parse(const char *title, const char *data, size_t size, YamlText values,
+                        YamlNode **ret, Error *ret_error) {
+        Reader reader = { .title = title, .values = values };
         int r;
 
         /* libyaml would take UTF-16 as well, and look for a mark that says so. */

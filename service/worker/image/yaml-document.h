@@ -30,9 +30,15 @@ struct YamlNode {
         GPtrArray *items; /* sequence, mapping: YamlNode * */
 };
 
+/* What values may hold; keys are printable always. */
+typedef enum YamlText {
+        YAML_TEXT_PRINTABLE,
+        YAML_TEXT_ANY, /* lines and control characters, too: whoever shows it sees to them */
+} YamlText;
+
 /* The error's sentence begins with `title`, for example "metadata.yaml". */
-int yaml_document_parse(const char *title, const char *data, size_t size, YamlNode **ret,
-                        Error *ret_error);
+int yaml_document_parse(const char *title, const char *data, size_t size, YamlText values,
+                        YamlNode **ret, Error *ret_error);
 YamlNode *yaml_node_free(YamlNode *node);
 /* The value of `key` in a mapping, or NULL. */
 YamlNode *yaml_node_get(const YamlNode *mapping, const char *key);
