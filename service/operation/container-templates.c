@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/operation/container-templates.h"
 
+#include "service/model/config-key.h"
 #include "service/model/config.h"
 #include "service/operation/container-files.h"
 #include "service/util/cleanup.h"
@@ -13,10 +14,15 @@ static const char *pending_trigger(const Container *c) {
         return config_get(c->config, TEMPLATE_TRIGGER_KEY);
 }
 
-static bool is_due(const Container *c, const char *const *when) {
+/* Why the file is to be made, NULL if it is not. One that is due for both reasons is made as it
+ * were once for each: the later counts, unless the first has made what is to be made once. */
+static const char *trigger_of(const Container *c, const char *const *when, bool create_only) {
         const char *pending = pending_trigger(c);
 
-        return g_strv_contains(when, TRIGGER_START) || (pending && g_strv_contains(when, pending));
+        if (pending && !g_strv_contains(when, pending))
+                pending = NULL;
+        return g_strv_contains(when, TRIGGER_START) && !(pending && create_only) ? TRIGGER_START
+                                                                                 : pending;
 }
 
 static GVariant *due_templates(const Container *c) {
@@ -27,26 +33,31 @@ static GVariant *due_templates(const Container *c) {
         GVariant *properties;
         gboolean create_only;
 
-        g_variant_builder_init(&builder, G_VARIANT_TYPE("a(ssa{ss}b)"));
+        g_variant_builder_init(&builder, G_VARIANT_TYPE("a(sssa{ss}b)"));
         g_variant_iter_init(&iter, c->templates);
         while (g_variant_iter_next(&iter, "(&s&s&s^a&s@a{ss}b)", &path, NULL, &content, &when,
                                    &properties, &create_only)) {
-                if (*path && is_due(c, when))
-                        g_variant_builder_add(&builder, "(ss@a{ss}b)", path, content, properties,
-                                              create_only);
+                const char *trigger = trigger_of(c, when, create_only);
+
+                if (*path && trigger)
+                        g_variant_builder_add(&builder, "(sss@a{ss}b)", path, content, trigger,
+                                              properties, create_only);
                 g_variant_unref(properties);
                 g_free(when);
         }
         return g_variant_builder_end(&builder);
 }
 
-static GVariant *describe(const Container *c) {
+/* Truths are words, as templates written for LXD compare them. */
+static GVariant *describe(const Container *c, GVariant *config) {
+        bool privileged = config_get_boolean(config, "security.privileged");
         GVariantBuilder builder;
 
         g_variant_builder_init(&builder, CONFIG_TYPE);
         g_variant_builder_add(&builder, "{ss}", "name", c->object.name);
         g_variant_builder_add(&builder, "{ss}", "architecture", c->architecture);
-        g_variant_builder_add(&builder, "{ss}", "ephemeral", c->ephemeral ? "true" : "");
+        g_variant_builder_add(&builder, "{ss}", "ephemeral", c->ephemeral ? "true" : "false");
+        g_variant_builder_add(&builder, "{ss}", "privileged", privileged ? "true" : "false");
         g_variant_builder_add(&builder, "{ss}", "type", "container");
         return g_variant_builder_end(&builder);
 }
@@ -57,11 +68,10 @@ static GVariant *make_context(Manager *m, const Container *c) {
 
         container_expand(m, c, &config, &devices);
         g_variant_dict_init(&context, NULL);
-        g_variant_dict_insert_value(&context, "container", describe(c));
-        g_variant_dict_insert_value(&context, "instance", describe(c));
+        g_variant_dict_insert_value(&context, "container", describe(c, config));
+        g_variant_dict_insert_value(&context, "instance", describe(c, config));
         g_variant_dict_insert_value(&context, "config", config);
         g_variant_dict_insert_value(&context, "devices", devices);
-        g_variant_dict_insert(&context, "trigger", "s", pending_trigger(c) ?: TRIGGER_START);
         return g_variant_dict_end(&context);
 }
 

@@ -283,10 +283,10 @@
 #define OPERATION_FILE_MAKE_DIRECTORY "files.make-directory"
 /* Deletes a file, link (not followed) or empty directory, or with "recursive" b a tree. */
 #define OPERATION_FILE_DELETE "files.delete"
-/* Makes files of templates: "templates" a(ssa{ss}b) (path, text, properties, create-only),
- * "context" a{sv} (see service/model/template.h; "properties" and "path" are added for each). A
- * file that is there keeps owner and mode, and with create-only its content; a new one is root's
- * with 0644, its parents with 0755. No "path". */
+/* Makes files of templates: "templates" a(sssa{ss}b) (path, text, trigger, properties,
+ * create-only), "context" a{sv} (see service/model/template.h; "properties", "path" and "trigger"
+ * are added for each). A file that is there keeps owner and mode, and with create-only its content;
+ * a new one is root's with 0644, its parents with 0755. No "path". */
 #define OPERATION_FILE_TEMPLATES "files.templates"
 /* Writes a tree as a tar archive (pax) to (fds: destination); names begin with the last component
  * of the path. "special-modes" b: with set-user-id, set-group-id and sticky bits. Result: "files"

@@ -236,7 +236,7 @@ TEST(a_copy_renders_its_templates) {
         call_assert_ok(start);
         log = harness_read_log(h);
         g_assert_nonnull(strstr(log, "files.templates"));
-        g_assert_nonnull(strstr(log, "'trigger': <'copy'>"));
+        g_assert_nonnull(strstr(log, "('/etc/of-copy', 'x', 'copy', "));
 }
 
 HARNESS_MAIN()

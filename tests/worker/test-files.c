@@ -387,7 +387,7 @@ TEST(cancelled) {
 
 static WorkerMessage make(Container *c, const char *templates) {
         g_autofree char *options = g_strdup_printf(
-                "{'templates': <@a(ssa{ss}b) %s>, 'context': <@a{sv} {'config': "
+                "{'templates': <@a(sssa{ss}b) %s>, 'context': <@a{sv} {'config': "
                 "<{'user.x': 'y'}>, 'container': <{'name': 'c1'}>}>}",
                 templates);
 
@@ -402,33 +402,33 @@ TEST(templates) {
                 return;
         link = on_disk(c, "etc/link");
         fifo = on_disk(c, "etc/fifo");
-        assert_done(make(c, "[('/etc/hostname', '{{ container.name }}\n', {}, false),"
-                            " ('/srv/a/b', '{{ properties.p }}{{ config_get(\"user.x\") }}', "
-                            "  {'p': 'q'}, true)]"));
+        assert_done(make(c, "[('/etc/hostname', '{{ container.name }}\n', 'start', {}, false),"
+                            " ('/srv/a/b', '{{ properties.p }}{{ config_get(\"user.x\") }}"
+                            "{{ trigger }}', 'copy', {'p': 'q'}, true)]"));
         assert_pull(c, "/etc/hostname", "c1\n");
         assert_on_disk(c, "etc/hostname", 0, 0, 0644);
-        assert_pull(c, "/srv/a/b", "qy");
+        assert_pull(c, "/srv/a/b", "qycopy");
         assert_on_disk(c, "srv/a", 0, 0, 0755);
         /* Only what is not there; owner and mode of what is. */
         push(c, "/srv/a/b", "own", "{'uid': <uint32 5>, 'mode': <uint32 384>}");
-        assert_done(make(c, "[('/srv/a/b', 'new', {}, true)]"));
+        assert_done(make(c, "[('/srv/a/b', 'new', 'start', {}, true)]"));
         assert_pull(c, "/srv/a/b", "own");
-        assert_done(make(c, "[('/srv/a/b', 'new', {}, false)]"));
+        assert_done(make(c, "[('/srv/a/b', 'new', 'start', {}, false)]"));
         assert_pull(c, "/srv/a/b", "new");
         assert_on_disk(c, "srv/a/b", 5, 0, 0600);
         /* Through a link it is a file of the container as well. */
         g_assert_cmpint(symlink("/../../../../etc/made", link), ==, 0);
-        assert_done(make(c, "[('/etc/link', 'inside', {}, false)]"));
+        assert_done(make(c, "[('/etc/link', 'inside', 'start', {}, false)]"));
         assert_pull(c, "/etc/made", "inside");
 
-        assert_fails(make(c, "[('/../../etc/x', 'x', {}, false)]"), "InvalidImage");
-        assert_fails(make(c, "[('etc/x', 'x', {}, false)]"), "InvalidImage");
-        assert_fails(make(c, "[('/etc/./x', 'x', {}, false)]"), "InvalidImage");
-        assert_fails(make(c, "[('/etc', 'x', {}, false)]"), "WrongFileType");
-        assert_fails(make(c, "[('/etc/x', '{% include \"/etc/shadow\" %}', {}, false)]"),
+        assert_fails(make(c, "[('/../../etc/x', 'x', 'start', {}, false)]"), "InvalidImage");
+        assert_fails(make(c, "[('etc/x', 'x', 'start', {}, false)]"), "InvalidImage");
+        assert_fails(make(c, "[('/etc/./x', 'x', 'start', {}, false)]"), "InvalidImage");
+        assert_fails(make(c, "[('/etc', 'x', 'start', {}, false)]"), "WrongFileType");
+        assert_fails(make(c, "[('/etc/x', '{% include \"/etc/shadow\" %}', 'start', {}, false)]"),
                      "InvalidImage");
         g_assert_cmpint(mkfifo(fifo, 0666), ==, 0);
-        assert_fails(make(c, "[('/etc/fifo', 'x', {}, false)]"), "WrongFileType");
+        assert_fails(make(c, "[('/etc/fifo', 'x', 'start', {}, false)]"), "WrongFileType");
         pull_fails(c, "/etc/x", "NoSuchFile");
         assert_no_leftovers(c, "etc");
 }

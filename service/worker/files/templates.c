@@ -14,7 +14,7 @@
 #define NEW_DIRECTORY_MODE 0755
 
 typedef struct Template {
-        const char *path, *content;
+        const char *path, *content, *trigger;
         GVariant *properties; /* a{ss} */
         gboolean create_only;
 } Template;
@@ -42,6 +42,7 @@ static int render(const Template *template, GVariant *context, char **ret, Error
         g_variant_dict_init(&dict, context);
         g_variant_dict_insert_value(&dict, "properties", template->properties);
         g_variant_dict_insert(&dict, "path", "s", template->path);
+        g_variant_dict_insert(&dict, "trigger", "s", template->trigger);
         own = g_variant_ref_sink(g_variant_dict_end(&dict));
         return template_render(template->path, template->content, own, ret, ret_error);
 }
@@ -80,14 +81,14 @@ static int templates_inside(const Inside *inside, void *userdata, GVariantDict *
         Template t;
         int r;
 
-        r = worker_get_variant(inside->worker, "templates", "a(ssa{ss}b)", &templates, ret_error);
+        r = worker_get_variant(inside->worker, "templates", "a(sssa{ss}b)", &templates, ret_error);
         if (r >= 0)
                 r = worker_get_variant(inside->worker, "context", "a{sv}", &context, ret_error);
         if (r < 0)
                 return r;
         g_variant_iter_init(&iter, templates);
-        while (r >= 0 && g_variant_iter_next(&iter, "(&s&s@a{ss}b)", &t.path, &t.content,
-                                             &t.properties, &t.create_only)) {
+        while (r >= 0 && g_variant_iter_next(&iter, "(&s&s&s@a{ss}b)", &t.path, &t.content,
+                                             &t.trigger, &t.properties, &t.create_only)) {
                 g_autoptr(GVariant) owned G_GNUC_UNUSED = t.properties;
                 g_autofree char *text = NULL;
                 g_auto(Error) error = ERROR_INIT;
