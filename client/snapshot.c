@@ -8,18 +8,16 @@
 #include "client/snapshot.h"
 #include "service/util/cleanup.h"
 
-#define NO_CRIU "the state of processes cannot be saved yet"
-
 const Option snapshot_options[] = {
         { "description", 0, "TEXT", "Describe it", NULL },
         { "no-expiry", 0, NULL, "Keep it, whatever snapshots.expiry says", NULL },
         { "reuse", 0, NULL, "Replace a snapshot of that name", NULL },
-        { "stateful", 0, NULL, NULL, NO_CRIU },
+        { "stateful", 0, NULL, "With the state of its processes, which go on", NULL },
         { NULL },
 };
 
 const Option restore_options[] = {
-        { "stateful", 0, NULL, NULL, NO_CRIU },
+        { "stateful", 0, NULL, "Its processes, too, go on where they were then", NULL },
         { NULL },
 };
 
@@ -55,6 +53,8 @@ static GVariant *snapshot_options_to_variant(Client *c) {
                 g_variant_dict_insert(&options, "expires", "t", UINT64_C(0));
         if (client_flag(c, "reuse"))
                 g_variant_dict_insert(&options, "reuse", "b", TRUE);
+        if (client_flag(c, "stateful"))
+                g_variant_dict_insert(&options, "stateful", "b", TRUE);
         return g_variant_dict_end(&options);
 }
 
@@ -95,6 +95,7 @@ int run_snapshot(Client *c, Error *ret_error) {
 int run_restore(Client *c, Error *ret_error) {
         const char *name = client_argument(c, 1);
         g_autofree char *path = NULL, *container = NULL, *whole = NULL;
+        GVariantDict options;
         int r;
 
         r = client_object_name(client_argument(c, 0), &whole, ret_error);
@@ -108,8 +109,11 @@ int run_restore(Client *c, Error *ret_error) {
         r = client_object_path(OBJECT_CONTAINER, container ?: whole, &path, ret_error);
         if (r < 0)
                 return r;
+        g_variant_dict_init(&options, NULL);
+        if (client_flag(c, "stateful"))
+                g_variant_dict_insert(&options, "stateful", "b", TRUE);
         return job_run(c, OBJECT_CONTAINER, path, "RestoreSnapshot",
-                       g_variant_new("(sa{sv})", name, NULL), ret_error);
+                       g_variant_new("(s@a{sv})", name, g_variant_dict_end(&options)), ret_error);
 }
 
 int snapshot_rename(Client *c, const char *path, const char *to, Error *ret_error) {

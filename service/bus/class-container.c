@@ -54,7 +54,8 @@ static int start(BusCall *call, Error *ret_error) {
         return r < 0 ? r : bus_call_start_job(call, job);
 }
 
-static int stop_prepare(BusCall *call, Error *ret_error) {
+/* Of stopping and of taking a snapshot. */
+static int saves_state_prepare(BusCall *call, Error *ret_error) {
         g_auto(PrivilegeChange) needed = { 0 };
         int r;
 
@@ -172,7 +173,7 @@ static int create_snapshot_prepare(BusCall *call, Error *ret_error) {
 
         g_variant_get(call->args, "(&sa{sv})", &name, NULL);
         bus_call_detail(call, "snapshot", *name ? name : "a new one");
-        return 0;
+        return saves_state_prepare(call, ret_error);
 }
 
 static int create_snapshot(BusCall *call, Error *ret_error) {
@@ -181,6 +182,7 @@ static int create_snapshot(BusCall *call, Error *ret_error) {
                 .description = option_get_string(call->options, "description", NULL),
                 .expires = g_variant_lookup(call->options, "expires", "t", NULL) ? &expires : NULL,
                 .reuse = option_get_boolean(call->options, "reuse", false),
+                .stateful = option_get_boolean(call->options, "stateful", false),
         };
         Job *job;
         int r;
@@ -204,6 +206,15 @@ static int restore_snapshot_prepare(BusCall *call, Error *ret_error) {
                                                ret_error);
         if (r < 0)
                 return r;
+        if (option_get_boolean(call->options, "stateful", false)) {
+                r = stateful_check_snapshot(call->manager, container_of(call), s, ret_error);
+                if (r < 0)
+                        return r;
+                if (needed.privilege < PRIVILEGE_KERNEL_SURFACE) {
+                        privilege_change_done(&needed);
+                        stateful_privilege(&needed);
+                }
+        }
         bus_call_detail(call, "snapshot", name);
         bus_call_require(call, &needed);
         return 0;
@@ -215,7 +226,8 @@ static int restore_snapshot(BusCall *call, Error *ret_error) {
         int r;
 
         g_variant_get(call->args, "(&sa{sv})", &name, NULL);
-        r = snapshot_restore(call->manager, bus_call_caller(call), container_of(call), name, &job,
+        r = snapshot_restore(call->manager, bus_call_caller(call), container_of(call), name,
+                             option_get_boolean(call->options, "stateful", false), &job,
                              ret_error);
         return r < 0 ? r : bus_call_start_job(call, job);
 }
@@ -392,6 +404,12 @@ static const Option create_snapshot_options[] = {
         { "description", "s" },
         { "expires", "t" },
         { "reuse", "b" },
+        { "stateful", "b" },
+        { NULL },
+};
+
+static const Option restore_snapshot_options[] = {
+        { "stateful", "b" },
         { NULL },
 };
 
@@ -443,7 +461,7 @@ static const BusMethod methods[] = {
           start_options, start_prepare, start },
         { "Stop", "a{sv}", "o", SD_BUS_PARAM(options) SD_BUS_PARAM(job),
           BUS_OWNER, "use", "manage", "stop the container $(container)",
-          stop_options, stop_prepare, stop },
+          stop_options, saves_state_prepare, stop },
         { "Restart", "a{sv}", "o", SD_BUS_PARAM(options) SD_BUS_PARAM(job),
           BUS_OWNER, "use", "manage", "restart the container $(container)",
           restart_options, start_prepare, restart },
@@ -497,7 +515,7 @@ static const BusMethod methods[] = {
           SD_BUS_PARAM(name) SD_BUS_PARAM(options) SD_BUS_PARAM(job),
           BUS_OWNER, "use", "manage",
           "restore the container $(container) from its snapshot $(snapshot)",
-          NULL, restore_snapshot_prepare, restore_snapshot },
+          restore_snapshot_options, restore_snapshot_prepare, restore_snapshot },
         { "PullFile", "sa{sv}", "oha{sv}",
           SD_BUS_PARAM(path) SD_BUS_PARAM(options) SD_BUS_PARAM(job) SD_BUS_PARAM(data)
           SD_BUS_PARAM(facts),

@@ -91,7 +91,7 @@ static GVariant *property_created(Bus *bus, Object *o) {
 }
 
 static GVariant *property_stateful(Bus *bus, Object *o) {
-        return g_variant_new_boolean(FALSE);
+        return g_variant_new_boolean(((Snapshot *) o)->stateful);
 }
 
 static GVariant *property_expires(Bus *bus, Object *o) {

@@ -93,6 +93,7 @@ static GVariant *snapshot_to_record(const Snapshot *s) {
         g_variant_dict_insert(&dict, "created", "t", s->created);
         g_variant_dict_insert(&dict, "expires", "t", s->expires);
         g_variant_dict_insert(&dict, "ephemeral", "b", s->ephemeral);
+        g_variant_dict_insert(&dict, "stateful", "b", s->stateful);
         g_variant_dict_insert(&dict, "profiles", "^as", s->profiles);
         g_variant_dict_insert_value(&dict, "config", s->config);
         g_variant_dict_insert_value(&dict, "devices", s->devices);
@@ -130,6 +131,10 @@ static int snapshot_from_record(const char *container, uid_t owner, GVariant *va
             record_get_strv(record, "profiles", &s->profiles) < 0 ||
             record_get_variant(record, "config", CONFIG_TYPE, &s->config) < 0 ||
             record_get_variant(record, "devices", DEVICES_TYPE, &s->devices) < 0)
+                return -EBADMSG;
+        /* Services that could not save the state of a snapshot wrote nothing of it. */
+        if (g_variant_dict_contains(record, "stateful") &&
+            record_get_boolean(record, "stateful", &s->stateful) < 0)
                 return -EBADMSG;
         s->state = (SnapshotState) state;
         if (!*s->rename_to)

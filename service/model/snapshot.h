@@ -30,6 +30,7 @@ typedef struct Snapshot {
         char *description;
         uint64_t created, expires; /* µs since 1970; 0: never */
         bool ephemeral;
+        bool stateful;        /* the state of its processes is beside it, in its pool */
         char **profiles;
         GVariant *config;     /* a{ss}, the container's own */
         GVariant *devices;    /* a{sa{ss}}, likewise */
@@ -45,7 +46,8 @@ const char *snapshot_get_name(const Snapshot *s);
 char *snapshot_get_container(const Snapshot *s);
 /* Another name, or another container. Not for one that is in the Manager's table. */
 void snapshot_set_name(Snapshot *s, const char *container, const char *name);
-/* A copy that is another container's. */
+/* A copy that is another container's, without the state of its processes: that is for one
+ * container alone. */
 Snapshot *snapshot_copy(const Snapshot *s, const char *container, uid_t owner);
 
 /* Snapshots (GPtrArray of Snapshot) as a field of their container's record, and back. Full

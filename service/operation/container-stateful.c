@@ -19,15 +19,37 @@
 
 /* --- what is asked --- */
 
+static int check_enabled(Manager *m, Error *ret_error) {
+        if (config_get_boolean(settings_get_config(m->settings), "criu.enabled"))
+                return 0;
+        return error_set(ret_error, ERROR_NOT_SUPPORTED,
+                         "The state of containers is not saved or restored on this host; an "
+                         "administrator can allow it: berth config set criu.enabled true");
+}
+
 int stateful_check_allowed(Manager *m, const Container *c, Error *ret_error) {
         g_autoptr(GVariant) config = NULL, devices = NULL;
+        int r = check_enabled(m, ret_error);
 
-        if (!config_get_boolean(settings_get_config(m->settings), "criu.enabled"))
-                return error_set(ret_error, ERROR_NOT_SUPPORTED,
-                                 "The state of containers is not saved or restored on this host; "
-                                 "an administrator can allow it: berth config set criu.enabled "
-                                 "true");
+        if (r < 0)
+                return r;
         container_expand(m, c, &config, &devices);
+        return stateful_check(c->object.name, config, devices, ret_error);
+}
+
+int stateful_check_snapshot(Manager *m, const Container *c, const Snapshot *s, Error *ret_error) {
+        g_autoptr(GVariant) config = NULL, devices = NULL;
+        int r;
+
+        if (!s->stateful)
+                return error_set(ret_error, ERROR_INVALID_ARGS,
+                                 "Snapshot \"%s\" was taken without the state of the processes: "
+                                 "there is none to go on from", s->object.name);
+        r = check_enabled(m, ret_error);
+        if (r < 0)
+                return r;
+        profiles_expand(m, c->object.owner, (const char *const *) s->profiles, s->config,
+                        s->devices, &config, &devices);
         return stateful_check(c->object.name, config, devices, ret_error);
 }
 
@@ -39,11 +61,20 @@ void stateful_privilege(PrivilegeChange *ret) {
 }
 
 int stateful_check_none(const Container *c, const char *what, Error *ret_error) {
-        if (!c->stateful)
-                return 0;
-        return error_set(ret_error, ERROR_IN_USE,
-                         "The state of container \"%s\" is saved, so it cannot be %s; start it "
-                         "first", c->object.name, what);
+        if (c->stateful)
+                return error_set(ret_error, ERROR_IN_USE,
+                                 "The state of container \"%s\" is saved, so it cannot be %s; "
+                                 "start it first", c->object.name, what);
+        for (guint i = 0; i < c->snapshots->len; i++) {
+                const Snapshot *s = c->snapshots->pdata[i];
+
+                if (s->stateful)
+                        return error_set(ret_error, ERROR_IN_USE,
+                                         "Snapshot \"%s\" holds the state of processes, so its "
+                                         "container cannot be %s; delete it first",
+                                         s->object.name, what);
+        }
+        return 0;
 }
 
 void stateful_found_running(Manager *m, Container *c) {
@@ -58,10 +89,12 @@ void stateful_found_running(Manager *m, Container *c) {
 
 /* --- arguments of workers --- */
 
-static char *state_path(Manager *m, const Container *c) {
+/* `snapshot`: whose state, NULL for that of the container itself. */
+static char *state_path(Manager *m, const Container *c, const char *snapshot) {
         g_autofree char *pool = pool_get_path(m, c->pool);
 
-        return g_build_filename(pool, "states", c->object.name, NULL);
+        return g_build_filename(pool, snapshot ? "snapshot-states" : "states", c->object.name,
+                                snapshot, NULL);
 }
 
 /* Made with the first state that is saved. */
@@ -94,19 +127,22 @@ static void put_state(GVariantDict *args, Manager *m, const char *state) {
 
 void stateful_put_args(Job *job, GVariantDict *args) {
         const ContainerJob *data = job->data;
-        g_autofree char *state = state_path(job->manager, data->container);
+        g_autofree char *state = state_path(job->manager, data->container, data->state_of);
 
-        put_state(args, job->manager, data->had_state ? state : "");
+        put_state(args, job->manager, data->had_state || data->state_of ? state : "");
         g_variant_dict_insert(args, "stateless", "b", data->stateless);
+        g_variant_dict_insert(args, "keep-state", "b", data->state_of != NULL);
 }
 
 bool stateful_restores(const Job *job) {
         const ContainerJob *data = job->data;
 
-        return data->had_state && !data->stateless;
+        return data->state_of || (data->had_state && !data->stateless);
 }
 
-static int run_storage(Job *job, const char *operation, Error *ret_error) {
+/* --- saving --- */
+
+static int run_storage(Job *job, const char *operation, const char *snapshot, Error *ret_error) {
         const ContainerJob *data = job->data;
         const Container *c = data->container;
         GVariantDict args;
@@ -115,7 +151,35 @@ static int run_storage(Job *job, const char *operation, Error *ret_error) {
         r = step_begin_volume(job, c, &args, ret_error);
         if (r != JOB_STEP_DONE)
                 return r;
+        g_variant_dict_insert(&args, "snapshot", "s", snapshot ?: "");
         return job_run_worker(job, operation, g_variant_dict_end(&args), NULL, 0, NULL, ret_error);
+}
+
+int stateful_make_room(Job *job, const char *snapshot, Error *ret_error) {
+        return run_storage(job, OPERATION_STATE_CREATE, snapshot, ret_error);
+}
+
+int stateful_remove(Job *job, const char *snapshot, Error *ret_error) {
+        return run_storage(job, OPERATION_STATE_DELETE, snapshot, ret_error);
+}
+
+int stateful_dump(Job *job, const char *snapshot, Error *ret_error) {
+        ContainerJob *data = job->data;
+        Container *c = data->container;
+        g_autofree char *state = state_path(job->manager, c, snapshot);
+        GVariantDict args;
+        int r = make_key(job->manager, ret_error);
+
+        if (r < 0)
+                return r;
+        job->cancelable = false;
+        g_variant_dict_init(&args, NULL);
+        put_state(&args, job->manager, state);
+        g_variant_dict_insert(&args, "name", "s", c->object.name);
+        g_variant_dict_insert(&args, "init-pid", "i", (gint32) c->facts.init_pid);
+        g_variant_dict_insert_value(&args, "idmap", idmap_to_variant(c->facts.idmap));
+        return job_run_worker(job, OPERATION_DUMP, g_variant_dict_end(&args), &c->init_fd, 1, NULL,
+                              ret_error);
 }
 
 /* --- stopping --- */
@@ -138,30 +202,15 @@ static int stop_nothing(Job *job, Error *ret_error) {
 }
 
 static int stop_room(Job *job, Error *ret_error) {
-        return run_storage(job, OPERATION_STATE_CREATE, ret_error);
+        return stateful_make_room(job, NULL, ret_error);
 }
 
 static int stop_room_undo(Job *job, Error *ret_error) {
-        return run_storage(job, OPERATION_STATE_DELETE, ret_error);
+        return stateful_remove(job, NULL, ret_error);
 }
 
 static int stop_dump(Job *job, Error *ret_error) {
-        ContainerJob *data = job->data;
-        Container *c = data->container;
-        g_autofree char *state = state_path(job->manager, c);
-        GVariantDict args;
-        int r = make_key(job->manager, ret_error);
-
-        if (r < 0)
-                return r;
-        job->cancelable = false;
-        g_variant_dict_init(&args, NULL);
-        put_state(&args, job->manager, state);
-        g_variant_dict_insert(&args, "name", "s", c->object.name);
-        g_variant_dict_insert(&args, "init-pid", "i", (gint32) c->facts.init_pid);
-        g_variant_dict_insert_value(&args, "idmap", idmap_to_variant(c->facts.idmap));
-        return job_run_worker(job, OPERATION_DUMP, g_variant_dict_end(&args), &c->init_fd, 1, NULL,
-                              ret_error);
+        return stateful_dump(job, NULL, ret_error);
 }
 
 static int stop_record(Job *job, Error *ret_error) {

@@ -2,7 +2,9 @@
 #pragma once
 
 /*
- * Stopping a container with the state of its processes, which its next start makes them of again.
+ * Stopping a container with the state of its processes, which its next start makes them of again;
+ * and the parts that snapshots with a state are made of (see snapshot.c): theirs is a volume
+ * "snapshot-states/CONTAINER/NAME", goes wherever the snapshot goes, and is not used up.
  *
  * The state is a volume "states/NAME" of the container's pool; the record says whether it counts.
  * It is taken from a container that is frozen, sealed, and on disk before the record says so; the
@@ -16,11 +18,19 @@
 /* Whether the state of this container may and can be saved or restored here: criu.enabled, and what
  * it is made of. ERROR_NOT_SUPPORTED. */
 int stateful_check_allowed(Manager *m, const Container *c, Error *ret_error);
+/* The same of the container as it was; ERROR_INVALID_ARGS for a snapshot without a state. */
+int stateful_check_snapshot(Manager *m, const Container *c, const Snapshot *s, Error *ret_error);
 /* What the caller needs beside leave for the container itself: CRIU works as root on what its
  * processes made. */
 void stateful_privilege(PrivilegeChange *ret);
 
 int container_stop_stateful(Manager *m, Caller caller, Container *c, Job **ret, Error *ret_error);
+
+/* Steps of a ContainerJob, for the state of that snapshot or, with NULL, the container's own: an
+ * empty volume for it; into that the processes of the container, which is frozen; it goes. */
+int stateful_make_room(Job *job, const char *snapshot, Error *ret_error);
+int stateful_dump(Job *job, const char *snapshot, Error *ret_error);
+int stateful_remove(Job *job, const char *snapshot, Error *ret_error);
 
 /* Of a start, before anything runs: takes the state out of the record; its undo puts it back. */
 int step_state_use(Job *job, Error *ret_error);
@@ -32,5 +42,6 @@ bool stateful_restores(const Job *job);
 
 /* It runs: no state counts. */
 void stateful_found_running(Manager *m, Container *c);
-/* ERROR_IN_USE for one whose state is saved, which `what` ("renamed") would part it from. */
+/* ERROR_IN_USE for one with a state, its own or a snapshot's, which `what` ("renamed") would part
+ * it from. */
 int stateful_check_none(const Container *c, const char *what, Error *ret_error);

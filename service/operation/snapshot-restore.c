@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/model/config.h"
+#include "service/operation/container-stateful.h"
 #include "service/operation/network.h"
 #include "service/operation/snapshot.h"
 #include "service/operation/volume-size.h"
@@ -19,6 +20,7 @@ typedef struct RestoreJob {
         char *snapshot;    /* last part of its name */
         Privilege granted; /* class of what the caller was granted */
         bool was_running;
+        bool starts;       /* it runs afterwards */
         bool committed;    /* nothing is undone any more */
 } RestoreJob;
 
@@ -32,7 +34,8 @@ static void restore_job_free(void *p) {
 static int restore_kill(Job *job, Error *ret_error) {
         RestoreJob *data = job->data;
 
-        data->was_running |= container_is_up(data->container.container);
+        data->was_running = container_is_up(data->container.container);
+        data->starts |= data->was_running;
         return step_kill(job, ret_error);
 }
 
@@ -185,43 +188,43 @@ static int restore_tidy(Job *job, Error *ret_error) {
 static int start_wait(Job *job, Error *ret_error) {
         RestoreJob *data = job->data;
 
-        return data->was_running ? step_start_wait(job, ret_error) : JOB_STEP_DONE;
+        return data->starts ? step_start_wait(job, ret_error) : JOB_STEP_DONE;
 }
 
 static int start_prepare(Job *job, Error *ret_error) {
         RestoreJob *data = job->data;
 
-        return data->was_running ? step_start_prepare(job, ret_error) : JOB_STEP_DONE;
+        return data->starts ? step_start_prepare(job, ret_error) : JOB_STEP_DONE;
 }
 
 static int start_prepare_undo(Job *job, Error *ret_error) {
         RestoreJob *data = job->data;
 
-        return data->was_running ? step_start_prepare_undo(job, ret_error) : JOB_STEP_DONE;
+        return data->starts ? step_start_prepare_undo(job, ret_error) : JOB_STEP_DONE;
 }
 
 static int start_guard(Job *job, Error *ret_error) {
         RestoreJob *data = job->data;
 
-        return data->was_running ? step_start_guard(job, ret_error) : JOB_STEP_DONE;
+        return data->starts ? step_start_guard(job, ret_error) : JOB_STEP_DONE;
 }
 
 static int start_run(Job *job, Error *ret_error) {
         RestoreJob *data = job->data;
 
-        return data->was_running ? step_start_run(job, ret_error) : JOB_STEP_DONE;
+        return data->starts ? step_start_run(job, ret_error) : JOB_STEP_DONE;
 }
 
 static int start_run_undo(Job *job, Error *ret_error) {
         RestoreJob *data = job->data;
 
-        return data->was_running ? step_start_run_undo(job, ret_error) : JOB_STEP_DONE;
+        return data->starts ? step_start_run_undo(job, ret_error) : JOB_STEP_DONE;
 }
 
 static int start_commit(Job *job, Error *ret_error) {
         RestoreJob *data = job->data;
 
-        return data->was_running ? step_start_commit(job, ret_error) : JOB_STEP_DONE;
+        return data->starts ? step_start_commit(job, ret_error) : JOB_STEP_DONE;
 }
 
 static const JobStep restore_steps[] = {
@@ -279,8 +282,19 @@ int snapshot_restore_privilege(Manager *m, const Container *c, const Snapshot *s
         return 0;
 }
 
-int snapshot_restore(Manager *m, Caller caller, Container *c, const char *name, Job **ret,
-                     Error *ret_error) {
+static int check_stateful(Manager *m, Caller caller, const Container *c, const Snapshot *s,
+                          Error *ret_error) {
+        g_auto(PrivilegeChange) needed = { 0 };
+        int r = stateful_check_snapshot(m, c, s, ret_error);
+
+        if (r < 0)
+                return r;
+        stateful_privilege(&needed);
+        return caller_check(caller, &needed, c->object.name, ret_error);
+}
+
+int snapshot_restore(Manager *m, Caller caller, Container *c, const char *name, bool stateful,
+                     Job **ret, Error *ret_error) {
         g_auto(PrivilegeChange) needed = { 0 };
         g_autoptr(Job) job = NULL;
         RestoreJob *data;
@@ -293,6 +307,8 @@ int snapshot_restore(Manager *m, Caller caller, Container *c, const char *name, 
                 r = snapshot_restore_privilege(m, c, s, &needed, ret_error);
         if (r >= 0 && !c->restore_from)
                 r = caller_check(caller, &needed, c->object.name, ret_error);
+        if (r >= 0 && stateful)
+                r = check_stateful(m, caller, c, s, ret_error);
         if (r < 0)
                 return r;
         data = g_new0(RestoreJob, 1);
@@ -300,6 +316,8 @@ int snapshot_restore(Manager *m, Caller caller, Container *c, const char *name, 
         data->container.force = true;
         data->snapshot = g_strdup(name);
         data->granted = needed.privilege;
+        data->starts = stateful;
+        data->container.state_of = stateful ? g_strdup(name) : NULL;
         r = job_new(m, "snapshot-restore", caller.uid, restore_steps, data, restore_job_free, &job,
                     ret_error);
         if (r >= 0)

@@ -8,6 +8,7 @@
 #include "service/model/snapshot-calendar.h"
 #include "service/model/snapshot-pattern.h"
 #include "service/operation/container-copy.h"
+#include "service/operation/container-stateful.h"
 #include "service/util/cleanup.h"
 #include "service/util/log.h"
 #include "service/worker/operations.h"
@@ -139,12 +140,12 @@ static int reuse_forget(Job *job, Error *ret_error) {
         return r;
 }
 
-/* Where a copy takes its time, nothing may change meanwhile. */
-static bool must_freeze(Manager *m, const Container *c) {
+/* Where a copy takes its time, nothing may change meanwhile; nor between processes and files. */
+static bool must_freeze(Manager *m, const Container *c, const Snapshot *s) {
         const StoragePool *pool = manager_find_pool(m, c->pool);
 
         return container_is_up(c) && !c->facts.frozen && pool &&
-               !storage_pool_takes_pictures(pool);
+               (s->stateful || !storage_pool_takes_pictures(pool));
 }
 
 static int create_record(Job *job, Error *ret_error) {
@@ -153,7 +154,7 @@ static int create_record(Job *job, Error *ret_error) {
         Snapshot *s = data->snapshot;
         int r;
 
-        s->froze = must_freeze(job->manager, c);
+        s->froze = must_freeze(job->manager, c, s);
         g_ptr_array_add(c->snapshots, s);
         r = manager_save(job->manager, &c->object, ret_error);
         if (r < 0) {
@@ -192,6 +193,35 @@ static int create_thaw(Job *job, Error *ret_error) {
         return step_unfreeze(job, ret_error);
 }
 
+static int create_room(Job *job, Error *ret_error) {
+        SnapshotJob *data = job->data;
+        const Snapshot *s = data->snapshot;
+
+        return s->stateful ? stateful_make_room(job, snapshot_get_name(s), ret_error)
+                           : JOB_STEP_DONE;
+}
+
+static int create_room_undo(Job *job, Error *ret_error) {
+        SnapshotJob *data = job->data;
+        const Snapshot *s = data->snapshot;
+
+        return s->stateful ? stateful_remove(job, snapshot_get_name(s), ret_error)
+                           : JOB_STEP_DONE;
+}
+
+static int create_dump(Job *job, Error *ret_error) {
+        SnapshotJob *data = job->data;
+        const Snapshot *s = data->snapshot;
+
+        if (!s->stateful)
+                return JOB_STEP_DONE;
+        if (!container_is_up(data->container.container))
+                return error_set(ret_error, ERROR_NOT_RUNNING,
+                                 "Container \"%s\" has ended meanwhile",
+                                 data->container.container->object.name);
+        return stateful_dump(job, snapshot_get_name(s), ret_error);
+}
+
 static int create_volume(Job *job, Error *ret_error) {
         SnapshotJob *data = job->data;
 
@@ -224,6 +254,8 @@ static const JobStep create_steps[] = {
         { NULL, reuse_forget, NULL },
         { NULL, create_record, create_record_undo },
         { "Freezing the container", create_freeze, create_thaw },
+        { "Making room for its state", create_room, create_room_undo },
+        { "Saving its state", create_dump, NULL },
         { "Taking the snapshot", create_volume, delete_volume },
         { "Thawing the container", create_thaw, NULL },
         { NULL, create_commit, NULL },
@@ -376,6 +408,7 @@ static int snapshot_prepare(Manager *m, Container *c, const SnapshotCreate *args
         s->created = now;
         s->expires = expires;
         s->ephemeral = c->ephemeral;
+        s->stateful = args->stateful;
         g_free(s->description);
         s->description = g_strdup(args->description ?: "");
         g_strfreev(s->profiles);
@@ -395,12 +428,30 @@ static int check_whole(const Container *c, Error *ret_error) {
                          container_state_to_string(c->state));
 }
 
+static int check_stateful(Manager *m, Caller caller, const Container *c, Error *ret_error) {
+        g_auto(PrivilegeChange) needed = { 0 };
+        int r;
+
+        if (!container_is_up(c))
+                return error_set(ret_error, ERROR_NOT_RUNNING,
+                                 "Container \"%s\" is not running (%s), so there are no processes "
+                                 "whose state could be saved", c->object.name,
+                                 container_state_to_string(c->state));
+        r = stateful_check_allowed(m, c, ret_error);
+        if (r < 0)
+                return r;
+        stateful_privilege(&needed);
+        return caller_check(caller, &needed, c->object.name, ret_error);
+}
+
 int snapshot_create(Manager *m, Caller caller, Container *c, const SnapshotCreate *args, Job **ret,
                     Error *ret_error) {
         g_autoptr(Snapshot) s = NULL;
         int r;
 
         r = check_whole(c, ret_error);
+        if (r >= 0 && args->stateful)
+                r = check_stateful(m, caller, c, ret_error);
         if (r >= 0)
                 r = snapshot_prepare(m, c, args, &s, ret_error);
         if (r < 0)
@@ -542,7 +593,8 @@ int snapshots_recover(Manager *m, Container *c, Job **ret, Error *ret_error) {
         if (c->move_pool)
                 return container_move_recover(m, c, ret, ret_error);
         if (c->restore_from)
-                return snapshot_restore(m, CALLER_SERVICE, c, c->restore_from, ret, ret_error);
+                return snapshot_restore(m, CALLER_SERVICE, c, c->restore_from, false, ret,
+                                        ret_error);
         if (s->state != SNAPSHOT_READY)
                 return new_job(m, "snapshot-recover", CALLER_SERVICE, clear_steps, c, s, ret,
                                ret_error);

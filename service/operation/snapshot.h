@@ -14,6 +14,7 @@ typedef struct SnapshotCreate {
         const char *description; /* may be NULL */
         const uint64_t *expires; /* NULL: after "snapshots.expiry" */
         bool reuse;              /* replaces one of that name */
+        bool stateful;           /* with the state of its processes */
 } SnapshotCreate;
 
 /* The job's first subject is the snapshot. */
@@ -24,9 +25,10 @@ int snapshot_rename(Manager *m, Caller caller, Snapshot *s, const char *name, Jo
                     Error *ret_error);
 int snapshot_restore_privilege(Manager *m, const Container *c, const Snapshot *s,
                                PrivilegeChange *ret, Error *ret_error);
-/* The container becomes what it was: files, configuration, devices, profiles. */
-int snapshot_restore(Manager *m, Caller caller, Container *c, const char *name, Job **ret,
-                     Error *ret_error);
+/* The container becomes what it was: files, configuration, devices, profiles; `stateful`: and its
+ * processes. */
+int snapshot_restore(Manager *m, Caller caller, Container *c, const char *name, bool stateful,
+                     Job **ret, Error *ret_error);
 /* At once. NULL: as it is. */
 int snapshot_update(Manager *m, Snapshot *s, const char *description, const uint64_t *expires,
                     Error *ret_error);

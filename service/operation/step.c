@@ -22,6 +22,7 @@ void container_job_free(void *p) {
         sd_event_source_disable_unref(data->timer);
         process_watch_free(data->monitor_watch);
         g_free(data->name);
+        g_free(data->state_of);
         g_free(data);
 }
 

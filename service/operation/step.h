@@ -19,6 +19,7 @@ typedef struct ContainerJob {
         ProcessWatch *monitor_watch;
         bool stateless;       /* start: a saved state is forgotten */
         bool had_state;       /* start: there was one; with `stateless` it is none any more */
+        char *state_of;       /* start: the snapshot whose state it goes on from, or NULL */
         sd_event_source *timer;
 } ContainerJob;
 

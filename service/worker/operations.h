@@ -12,7 +12,8 @@
  * Below the root directory, all of mode 0700 and owned by root:
  *   images/FINGERPRINT  containers/NAME  snapshots/CONTAINER/NAME
  *   custom/NAME  custom-snapshots/VOLUME/NAME
- *   states/CONTAINER (no root filesystem: what CRIU saved of its processes)
+ *   states/CONTAINER  snapshot-states/CONTAINER/SNAPSHOT
+ *                                  (no root filesystem: what CRIU saved of the processes)
  *   records/... (berthd's: see service/operation/pool-records.h)
  * Each of these is a volume: a directory (dir), a subvolume (btrfs) or what stands for a thin
  * volume (lvm, see service/worker/thin-volume.h) that holds a root filesystem (custom: whatever its
@@ -62,14 +63,14 @@
  * "may-shift" b, "size" t and result: as CONTAINER_CREATE. On failure the caller deletes what was
  * made. */
 #define OPERATION_CONTAINER_COPY "storage.container-copy"
-/* Deletes volume containers/"container" s, its state and all its snapshots. */
+/* Deletes volume containers/"container" s, its state and all its snapshots with theirs. */
 #define OPERATION_CONTAINER_DELETE "storage.container-delete"
 /* Renames volume containers/"container" s to "name" s, and the directory of its snapshots. */
 #define OPERATION_CONTAINER_RENAME "storage.container-rename"
 /* Makes volume snapshots/"container" s/"snapshot" s a copy of containers/"container": a read-only
  * snapshot on btrfs, a copy on dir. Replaces an unfinished one. */
 #define OPERATION_SNAPSHOT_CREATE "storage.snapshot-create"
-/* Deletes, and renames to "name" s, that volume. */
+/* Deletes, and renames to "name" s, that volume and the state that goes with it. */
 #define OPERATION_SNAPSHOT_DELETE "storage.snapshot-delete"
 #define OPERATION_SNAPSHOT_RENAME "storage.snapshot-rename"
 /* Puts a copy of volume snapshots/"container"/"snapshot" in the place of containers/"container",
@@ -79,7 +80,8 @@
 #define OPERATION_SNAPSHOT_RESTORE_UNDO "storage.snapshot-restore-undo"
 #define OPERATION_SNAPSHOT_RESTORE_END "storage.snapshot-restore-end"
 
-/* Makes volume states/"container" s, empty, in the place of one that is there; deletes it. */
+/* Makes volume states/"container" s, or with "snapshot" s that is not "" the one of that snapshot,
+ * empty, in the place of one that is there; deletes it. */
 #define OPERATION_STATE_CREATE "storage.state-create"
 #define OPERATION_STATE_DELETE "storage.state-delete"
 
@@ -207,7 +209,7 @@
  * nothing runs, and the error has the cause from liblxc's log. "state" s: "", or the directory that
  * DUMP filled, of which its processes are made instead of a new init, with "state-key" s as there;
  * what CRIU cannot do is ERROR_BACKEND_FAILED with its own words. Once they run the directory is
- * emptied; with "stateless" b it is emptied and no more. */
+ * emptied, without "keep-state" b; with "stateless" b it is emptied and no more. */
 #define OPERATION_START "runtime.start"
 /* Saves the processes of a frozen container, which stays as it is, with CRIU: "name" s, "init-pid"
  * i, "idmap" a(suuu); into "state" s, an empty directory of our own whose parents are root's alone;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Stopping a container with the state of its processes, and starting it again: who may, what is
- * recorded when, and what is left by failures and crashes. */
+/* Stopping a container with the state of its processes, and starting it again; snapshots with such
+ * a state: who may, what is recorded when, and what is left by failures and crashes. */
 
 #include <string.h>
 
@@ -10,7 +10,10 @@
 #include "tests/bus/world.h"
 
 #define C1 "/org/berth1/container/c1"
+#define S1 C1 "/snapshot/s1"
+#define S2 C1 "/snapshot/s2"
 #define STATEFUL "({'stateful': <true>},)"
+#define S1_STATEFUL "('s1', {'stateful': <true>})"
 #define STATELESS "({'stateless': <true>},)"
 
 static void run(Client *client, const char *method, const char *args) {
@@ -248,6 +251,161 @@ TEST(options_that_make_no_sense_together) {
         run_fails(h->root, "Container.Restart", STATEFUL, ERROR_INVALID_ARGS, "stateful");
         run(h->root, "Container.Stop", "({'force': <true>},)");
         run_fails(h->root, "Container.Stop", STATEFUL, ERROR_NOT_RUNNING, "c1");
+        harness_free(h);
+}
+
+/* --- snapshots --- */
+
+static bool snapshot_is_stateful(Harness *h, const char *path) {
+        g_autoptr(GVariant) value = client_get(h->root, path, "Stateful");
+
+        return g_variant_get_boolean(value);
+}
+
+TEST(a_snapshot_holds_the_state_and_the_container_goes_on) {
+        Harness *h = new_running(true);
+
+        run(h->root, "Container.CreateSnapshot", S1_STATEFUL);
+        assert_state(h, "running");
+        g_assert_true(snapshot_is_stateful(h, S1));
+        g_assert_false(is_stateful(h));
+        /* Files and processes are of one moment. */
+        g_assert_cmpuint(harness_count_runs(h, "runtime.freeze"), ==, 1);
+        g_assert_cmpuint(harness_count_runs(h, "runtime.dump"), ==, 1);
+        g_assert_cmpuint(harness_count_runs(h, "runtime.unfreeze"), ==, 1);
+        run(h->root, "Container.CreateSnapshot", "('s2', @a{sv} {})");
+        g_assert_false(snapshot_is_stateful(h, S2));
+        harness_stop_service(h);
+        harness_start_service(h, NULL);
+        g_assert_true(snapshot_is_stateful(h, S1));
+        g_assert_false(snapshot_is_stateful(h, S2));
+        harness_free(h);
+}
+
+/* As often as one likes; running or not. */
+TEST(a_snapshot_is_gone_back_to_with_its_state) {
+        Harness *h = new_running(true);
+
+        run(h->root, "Container.CreateSnapshot", S1_STATEFUL);
+        for (int i = 0; i < 2; i++) {
+                run(h->root, "Container.RestoreSnapshot", S1_STATEFUL);
+                assert_state(h, "running");
+                assert_started_with(h, "/snapshot-states/c1/s1'>", "'keep-state': <true>");
+                g_assert_true(snapshot_is_stateful(h, S1));
+                if (i == 0)
+                        run(h->root, "Container.Stop", "({'force': <true>},)");
+        }
+        run(h->root, "Container.RestoreSnapshot", "('s1', @a{sv} {})");
+        assert_started_with(h, "'state': <''>", "'keep-state': <false>");
+        harness_free(h);
+}
+
+TEST(a_snapshot_without_a_state_says_so) {
+        Harness *h = new_running(true);
+
+        run(h->root, "Container.CreateSnapshot", "('s1', @a{sv} {})");
+        run_fails(h->root, "Container.RestoreSnapshot", S1_STATEFUL, ERROR_INVALID_ARGS,
+                  "without the state");
+        assert_state(h, "running");
+        run(h->root, "Container.Stop", "({'force': <true>},)");
+        run_fails(h->root, "Container.CreateSnapshot", "('s2', {'stateful': <true>})",
+                  ERROR_NOT_RUNNING, "c1");
+        harness_free(h);
+}
+
+TEST(snapshots_with_a_state_have_to_be_turned_on) {
+        Harness *h = new_running(false);
+        g_autoptr(Call) off = NULL;
+
+        run_fails(h->root, "Container.CreateSnapshot", S1_STATEFUL, ERROR_NOT_SUPPORTED,
+                  "criu.enabled");
+        allow(h);
+        run(h->root, "Container.CreateSnapshot", S1_STATEFUL);
+        off = client_call(h->root, PATH_ROOT, "Manager.UpdateConfig",
+                          g_variant_new_parsed("(@a{ss} {}, ['criu.enabled'], @a{sv} {})"));
+        call_assert_ok(off);
+        run_fails(h->root, "Container.RestoreSnapshot", S1_STATEFUL, ERROR_NOT_SUPPORTED,
+                  "criu.enabled");
+        run(h->root, "Container.RestoreSnapshot", "('s1', @a{sv} {})");
+        harness_free(h);
+}
+
+TEST(a_snapshot_that_cannot_be_saved_is_none) {
+        Harness *h = new_running(true);
+
+        harness_plan(h, "runtime.dump", "fail BackendFailed CRIU cannot\n");
+        run_fails(h->root, "Container.CreateSnapshot", S1_STATEFUL, ERROR_BACKEND_FAILED,
+                  "CRIU cannot");
+        assert_state(h, "running");
+        g_assert_false(world_has_object(h, S1));
+        g_assert_cmpuint(harness_count_runs(h, "runtime.unfreeze"), ==, 1);
+        g_assert_cmpuint(harness_count_runs(h, "storage.state-delete"), ==, 1);
+        g_assert_cmpuint(harness_count_runs(h, "storage.snapshot-create"), ==, 0);
+        harness_free(h);
+}
+
+TEST(a_snapshot_that_cannot_be_restored_keeps_its_state) {
+        Harness *h = new_running(true);
+
+        run(h->root, "Container.CreateSnapshot", S1_STATEFUL);
+        harness_plan(h, "runtime.start", "fail BackendFailed CRIU cannot\n");
+        run_fails(h->root, "Container.RestoreSnapshot", S1_STATEFUL, ERROR_BACKEND_FAILED,
+                  "CRIU cannot");
+        assert_state(h, "stopped");
+        g_assert_true(snapshot_is_stateful(h, S1));
+        harness_plan(h, "runtime.start", NULL);
+        run(h->root, "Container.RestoreSnapshot", S1_STATEFUL);
+        harness_free(h);
+}
+
+TEST(a_crash_while_a_snapshot_is_saved_leaves_none) {
+        Harness *h = new_running(true);
+        g_autofree char *job = NULL;
+
+        harness_plan(h, "runtime.dump", "gate\n");
+        job = client_start_job(h->root, C1, "Container.CreateSnapshot",
+                               g_variant_new_parsed(S1_STATEFUL));
+        world_wait_at_gate(h, job);
+        harness_kill_service(h);
+        harness_plan(h, "runtime.dump", NULL);
+        harness_start_service(h, NULL);
+        HARNESS_WAIT(h, !world_has_object(h, S1));
+        assert_state(h, "running");
+        g_assert_cmpuint(harness_count_runs(h, "runtime.unfreeze"), ==, 1);
+        harness_free(h);
+}
+
+/* The state is for that container alone. */
+TEST(a_state_stays_where_its_container_is) {
+        Harness *h = new_running(true);
+
+        run(h->root, "Container.CreateSnapshot", S1_STATEFUL);
+        run(h->root, "Container.Copy", "('c2', @a{sv} {})");
+        g_assert_false(snapshot_is_stateful(h, "/org/berth1/container/c2/snapshot/s1"));
+        run(h->root, "Container.Stop", "({'force': <true>},)");
+        run_fails(h->root, "Container.Rename", "('c9', @a{sv} {})", ERROR_IN_USE,
+                  "delete it first");
+        harness_free(h);
+}
+
+TEST(a_snapshot_of_memory_takes_a_privilege) {
+        Harness *h = harness_new();
+        g_autoptr(Client) alice = client_new(h, UID_ALICE);
+
+        world_make_image(h);
+        allow(h);
+        h->polkit->answer = POLKIT_YES;
+        g_free(world_make_container(alice, "c1"));
+        run(alice, "Container.Start", "(@a{sv} {},)");
+        h->polkit->answer = POLKIT_NO;
+        h->polkit->only_yes_to = "org.berth1.use";
+        run_fails(alice, "Container.CreateSnapshot", S1_STATEFUL, ERROR_ACCESS_DENIED, "");
+        g_assert_cmpstr(mock_polkit_last(h->polkit)->action, ==, "org.berth1.use-kernel-surface");
+        h->polkit->only_yes_to = "org.berth1.use-kernel-surface";
+        run(alice, "Container.CreateSnapshot", S1_STATEFUL);
+        h->polkit->only_yes_to = "org.berth1.use";
+        run_fails(alice, "Container.RestoreSnapshot", S1_STATEFUL, ERROR_ACCESS_DENIED, "");
+        run(alice, "Container.RestoreSnapshot", "('s1', @a{sv} {})");
         harness_free(h);
 }
 

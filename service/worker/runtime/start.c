@@ -69,6 +69,7 @@ typedef struct Start {
         const char *architecture;
         const char *state, *state_key; /* of its processes, "" for none */
         bool stateless;                /* it is not restored, but forgotten */
+        bool keep_state;               /* it is a snapshot's, and stays with that */
 
         SyscallRules *syscalls;
         CgroupHost *host;
@@ -134,6 +135,8 @@ static int read_args(Worker *worker, Start *start, Error *ret_error) {
                 r = worker_get_boolean(worker, "idmapped", &start->idmapped, ret_error);
         if (r >= 0)
                 r = worker_get_boolean(worker, "stateless", &start->stateless, ret_error);
+        if (r >= 0)
+                r = worker_get_boolean(worker, "keep-state", &start->keep_state, ret_error);
         if (r >= 0)
                 r = worker_get_idmap(worker, "idmap", &start->idmap, ret_error);
         if (r >= 0)
@@ -457,9 +460,10 @@ static int describe_failure(const Start *start, Error *ret_error) {
 
                 return error_set(ret_error, ERROR_BACKEND_FAILED,
                                  "CRIU cannot restore the saved state of container \"%s\": %s; "
-                                 "the state is kept: try again, or start it stateless, which "
-                                 "forgets it", start->name,
-                                 reason ?: cause ?: "no log gives a reason");
+                                 "the state is kept: try again, or %s", start->name,
+                                 reason ?: cause ?: "no log gives a reason",
+                                 start->keep_state ? "restore the snapshot stateless"
+                                                   : "start it stateless, which forgets it");
         }
         return error_set(ret_error, ERROR_BACKEND_FAILED, "Container \"%s\" did not start: %s",
                          start->name, cause ?: "liblxc gives no reason in its log");
@@ -683,7 +687,7 @@ static int prepare_restore(Start *start, Error *ret_error) {
 
 /* From here on its files change: the state is of no use any more. */
 static int use_state_up(const Start *start, Error *ret_error) {
-        int r = *start->state ? state_discard(start->state_fd) : 0;
+        int r = *start->state && !start->keep_state ? state_discard(start->state_fd) : 0;
 
         if (r < 0)
                 return error_set_errno(ret_error, -r,

@@ -166,7 +166,7 @@ int state_check_seal(int dir_fd, const char *key, const char *container, const I
         return error_set(ret_error, ERROR_BACKEND_FAILED,
                          "The saved state of container \"%s\" is not restored: it is not whole, or "
                          "this host did not save it for the ids that the container has now%s%s%s; "
-                         "start the container stateless, which forgets it", container,
+                         "go on without it, stateless", container,
                          r < 0 ? " (" : "", r < 0 ? g_strerror(-r) : "", r < 0 ? ")" : "");
 }
 

@@ -6,6 +6,7 @@
 
 #include "service/util/cleanup.h"
 #include "service/worker/storage/driver.h"
+#include "service/worker/storage/snapshot.h"
 #include "service/worker/storage/still.h"
 #include "service/worker/storage/storage.h"
 #include "service/worker/storage/tree.h"
@@ -154,7 +155,7 @@ static int delete_snapshots(const Copy *copy, Error *ret_error) {
         g_variant_iter_init(&iter, copy->delete);
         while (g_variant_iter_next(&iter, "&s", &name)) {
                 g_autofree char *full = g_strconcat(copy->name, "/", name, NULL);
-                int r = volume_delete(copy->to, copy->family->snapshots, full, ret_error);
+                int r = snapshot_delete_one(copy->to, copy->family, full, ret_error);
 
                 if (r < 0)
                         return r;

@@ -66,4 +66,6 @@ const char *volume_kind_directory(VolumeKind kind);
 /* Its volumes are each in a directory of its parent's. */
 bool volume_kind_is_snapshot(VolumeKind kind);
 /* The directory is made with the first volume in it: earlier versions did not know it. */
+/* Once it is finished. */
+bool volume_kind_is_read_only(VolumeKind kind);
 bool volume_kind_is_later(VolumeKind kind);

@@ -106,6 +106,8 @@ static int delete_with_snapshots(Worker *worker, const VolumeFamily *family, GVa
                 return r;
         r = volume_delete_snapshots(pool, family->snapshots, name, ret_error);
         if (r >= 0 && family->kind == VOLUME_CONTAINER)
+                r = volume_delete_snapshots(pool, family->snapshot_states, name, ret_error);
+        if (r >= 0 && family->kind == VOLUME_CONTAINER)
                 r = volume_delete(pool, VOLUME_STATE, name, ret_error);
         return r < 0 ? r : volume_delete(pool, family->kind, name, ret_error);
 }
@@ -125,25 +127,40 @@ static int rename_with_snapshots(Worker *worker, const VolumeFamily *family, GVa
         return r < 0 ? r : volume_rename_snapshots(pool, family->snapshots, old, name, ret_error);
 }
 
+/* Opens its pool, and deletes what there is of the state already. */
+static int state_clear(Worker *worker, Pool **ret_pool, VolumeKind *ret_kind, char **ret_name,
+                       Error *ret_error) {
+        const char *container, *snapshot;
+        int r;
+
+        r = worker_get_string(worker, "snapshot", &snapshot, ret_error);
+        if (r >= 0)
+                r = open_pool_for(worker, "container", ret_pool, &container, ret_error);
+        if (r < 0)
+                return r;
+        *ret_kind = *snapshot ? VOLUME_SNAPSHOT_STATE : VOLUME_STATE;
+        *ret_name = g_strconcat(container, *snapshot ? "/" : NULL, snapshot, NULL);
+        return volume_delete(*ret_pool, *ret_kind, *ret_name, ret_error);
+}
+
 static int state_create(Worker *worker, GVariantDict *result, Error *ret_error) {
         _cleanup_close_ int fd = -EBADF;
+        g_autofree char *name = NULL;
         g_autoptr(Pool) pool = NULL;
-        const char *name;
-        int r = open_pool_for(worker, "container", &pool, &name, ret_error);
+        VolumeKind kind;
+        int r = state_clear(worker, &pool, &kind, &name, ret_error);
 
         if (r >= 0)
-                r = volume_delete(pool, VOLUME_STATE, name, ret_error);
-        if (r >= 0)
-                r = volume_begin(pool, VOLUME_STATE, name, &fd, ret_error);
-        return r < 0 ? r : volume_commit(pool, VOLUME_STATE, name, ret_error);
+                r = volume_begin(pool, kind, name, &fd, ret_error);
+        return r < 0 ? r : volume_commit(pool, kind, name, ret_error);
 }
 
 static int state_delete(Worker *worker, GVariantDict *result, Error *ret_error) {
+        g_autofree char *name = NULL;
         g_autoptr(Pool) pool = NULL;
-        const char *name;
-        int r = open_pool_for(worker, "container", &pool, &name, ret_error);
+        VolumeKind kind;
 
-        return r < 0 ? r : volume_delete(pool, VOLUME_STATE, name, ret_error);
+        return state_clear(worker, &pool, &kind, &name, ret_error);
 }
 
 static int image_delete(Worker *worker, GVariantDict *result, Error *ret_error) {

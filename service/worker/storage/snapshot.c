@@ -32,6 +32,15 @@ static int request_read(Worker *worker, const VolumeFamily *family, Request *req
         return pool_open(worker, &request->pool, ret_error);
 }
 
+int snapshot_delete_one(Pool *pool, const VolumeFamily *family, const char *snapshot,
+                        Error *ret_error) {
+        int r = 0;
+
+        if (family->snapshot_states != _VOLUME_KIND_MAX)
+                r = volume_delete(pool, family->snapshot_states, snapshot, ret_error);
+        return r < 0 ? r : volume_delete(pool, family->snapshots, snapshot, ret_error);
+}
+
 int snapshot_create(Worker *worker, const VolumeFamily *family, GVariantDict *result,
                     Error *ret_error) {
         g_auto(Request) request = { 0 };
@@ -48,7 +57,22 @@ int snapshot_delete(Worker *worker, const VolumeFamily *family, GVariantDict *re
         int r = request_read(worker, family, &request, ret_error);
 
         return r < 0 ? r
-                     : volume_delete(request.pool, family->snapshots, request.snapshot, ret_error);
+                     : snapshot_delete_one(request.pool, family, request.snapshot, ret_error);
+}
+
+/* Done again after it was interrupted, it finds the state under its new name. */
+static int rename_state(const Request *request, const VolumeFamily *family, const char *new_name,
+                        Error *ret_error) {
+        g_auto(Error) error = ERROR_INIT;
+        int r;
+
+        if (family->snapshot_states == _VOLUME_KIND_MAX)
+                return 0;
+        r = volume_rename(request->pool, family->snapshot_states, request->snapshot, new_name,
+                          &error);
+        if (r >= 0 || error.code == ERROR_NO_SUCH_VOLUME)
+                return 0;
+        return error_set(ret_error, error.code, "%s", error.message);
 }
 
 int snapshot_rename(Worker *worker, const VolumeFamily *family, GVariantDict *result,
@@ -64,8 +88,10 @@ int snapshot_rename(Worker *worker, const VolumeFamily *family, GVariantDict *re
         if (r < 0)
                 return r;
         new_name = g_strconcat(request.parent, "/", name, NULL);
-        return volume_rename(request.pool, family->snapshots, request.snapshot, new_name,
-                             ret_error);
+        r = rename_state(&request, family, new_name, ret_error);
+        return r < 0 ? r
+                     : volume_rename(request.pool, family->snapshots, request.snapshot, new_name,
+                                     ret_error);
 }
 
 int snapshot_restore(Worker *worker, const VolumeFamily *family, GVariantDict *result,

@@ -32,12 +32,14 @@ typedef enum VolumeKind {
         VOLUME_CUSTOM,
         VOLUME_CUSTOM_SNAPSHOT,
         VOLUME_STATE,
+        VOLUME_SNAPSHOT_STATE,
         _VOLUME_KIND_MAX,
 } VolumeKind;
 
 /* Volumes that have snapshots: both kinds, and the argument of operations that names one. */
 typedef struct VolumeFamily {
         VolumeKind kind, snapshots;
+        VolumeKind snapshot_states; /* _VOLUME_KIND_MAX: nothing runs in them */
         const char *argument;
 } VolumeFamily;
 

@@ -14,6 +14,7 @@ typedef struct VolumeKindInfo {
         const char *directory;
         const char *title;  /* in messages */
         bool snapshots;     /* its names are PARENT/NAME */
+        bool writable;      /* although they are snapshots' */
         bool later;         /* pools of earlier versions do not have its directory */
 } VolumeKindInfo;
 
@@ -25,11 +26,15 @@ static const VolumeKindInfo kinds[] = {
         [VOLUME_CUSTOM_SNAPSHOT] = { "custom-snapshots", "snapshot", .snapshots = true,
                                      .later = true },
         [VOLUME_STATE] = { "states", "state", .later = true },
+        [VOLUME_SNAPSHOT_STATE] = { "snapshot-states", "state of snapshot", .snapshots = true,
+                                    .writable = true, .later = true },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(kinds) == _VOLUME_KIND_MAX);
 
-const VolumeFamily volume_family_container = { VOLUME_CONTAINER, VOLUME_SNAPSHOT, "container" };
-const VolumeFamily volume_family_custom = { VOLUME_CUSTOM, VOLUME_CUSTOM_SNAPSHOT, "volume" };
+const VolumeFamily volume_family_container = { VOLUME_CONTAINER, VOLUME_SNAPSHOT,
+                                               VOLUME_SNAPSHOT_STATE, "container" };
+const VolumeFamily volume_family_custom = { VOLUME_CUSTOM, VOLUME_CUSTOM_SNAPSHOT,
+                                            _VOLUME_KIND_MAX, "volume" };
 
 const char *volume_kind_directory(VolumeKind kind) {
         return kinds[kind].directory;
@@ -37,6 +42,10 @@ const char *volume_kind_directory(VolumeKind kind) {
 
 bool volume_kind_is_snapshot(VolumeKind kind) {
         return kinds[kind].snapshots;
+}
+
+bool volume_kind_is_read_only(VolumeKind kind) {
+        return kinds[kind].snapshots && !kinds[kind].writable;
 }
 
 bool volume_kind_is_later(VolumeKind kind) {

@@ -18,7 +18,7 @@ int volume_open(Pool *pool, VolumeKind kind, const char *name, int *ret_fd, Erro
         if (r < 0 && r != -ENOENT)
                 return r;
         fd = r < 0 ? r
-                   : volume_place_open(pool, &place, place.name, volume_kind_is_snapshot(kind));
+                   : volume_place_open(pool, &place, place.name, volume_kind_is_read_only(kind));
         if (fd == -ENOENT)
                 return volume_error_missing(pool, kind, name, ret_error);
         if (fd < 0)
@@ -65,7 +65,7 @@ int volume_commit(Pool *pool, VolumeKind kind, const char *name, Error *ret_erro
                 return r;
         fd = volume_place_open(pool, &place, place.unfinished, false);
         r = fd < 0 ? fd : 0;
-        if (r >= 0 && volume_kind_is_snapshot(kind) && pool->driver->seal)
+        if (r >= 0 && volume_kind_is_read_only(kind) && pool->driver->seal)
                 r = pool->driver->seal(fd);
         if (r >= 0 && syncfs(fd) < 0)
                 r = -errno;
@@ -136,7 +136,7 @@ int volume_clone(Pool *pool, VolumeKind from_kind, const char *from, VolumeKind 
                 return r;
         if (pool->driver->clone_at_once) {
                 r = pool->driver->clone_at_once(source_fd, place.dir_fd, place.name,
-                                                volume_kind_is_snapshot(to_kind));
+                                                volume_kind_is_read_only(to_kind));
                 if (r >= 0)
                         return 0;
                 if (r != -EOPNOTSUPP)
