@@ -3,8 +3,11 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "service/util/cleanup.h"
@@ -41,23 +44,54 @@ static int enter_group(int root_fd, const char *group) {
         return fd < 0 ? fd : fd_write_all(fd, "0", 1);
 }
 
+/* A process that stays where we are until it is killed: systemd takes a scope for ended as soon as
+ * nothing is in it. */
+static pid_t leave_somebody(void) {
+        pid_t pid = fork();
+
+        if (pid != 0)
+                return pid < 0 ? -errno : pid;
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (;;)
+                (void) pause();
+}
+
+static int unshare_in_root(const CgroupHost *host) {
+        int r = enter_group(host->unified->fd, "");
+
+        if (r < 0)
+                return r;
+        return unshare(CLONE_NEWCGROUP) < 0 ? -errno : 0;
+}
+
+static int unshare_and_return(const CgroupHost *host, const char *own) {
+        pid_t pid = leave_somebody();
+        int r;
+
+        if (pid < 0)
+                return pid;
+        r = unshare_in_root(host);
+        if (r >= 0)
+                r = enter_group(host->unified->fd, own);
+        (void) kill(pid, SIGKILL);
+        (void) waitpid(pid, NULL, 0);
+        return r;
+}
+
 int criu_unshare_cgroups(const CgroupHost *host, bool stay) {
         g_autofree char *text = NULL;
-        const char *own;
-        int r = process_read_file(getpid(), "cgroup", &text);
+        int r;
+
+        if (!stay)
+                return unshare_in_root(host);
+        r = process_read_file(getpid(), "cgroup", &text);
 
         if (r < 0)
                 return r;
         if (!g_str_has_prefix(text, "0::/"))
                 return -EBADMSG;
         text[strcspn(text, "\n")] = '\0';
-        own = text + strlen("0::/");
-        r = enter_group(host->unified->fd, "");
-        if (r < 0)
-                return r;
-        if (unshare(CLONE_NEWCGROUP) < 0)
-                return -errno;
-        return stay ? enter_group(host->unified->fd, own) : 0;
+        return unshare_and_return(host, text + strlen("0::/"));
 }
 
 int criu_mount_root(const char *rootfs, const char *target, int userns_fd) {
