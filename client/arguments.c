@@ -143,6 +143,9 @@ static int client_take_word(Client *c, char *word, Error *ret_error) {
         path = g_strconcat(c->command_path, " ", child->name, NULL);
         g_free(c->command_path);
         c->command_path = path;
+        if (child->refusal)
+                return error_set(ret_error, ERROR_NOT_SUPPORTED, "'%s' is not supported: %s", path,
+                                 child->refusal);
         return 1;
 }
 

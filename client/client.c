@@ -103,8 +103,17 @@ int client_object_name(const char *argument, char **ret, Error *ret_error) {
 
 int client_object_path(ObjectKind kind, const char *argument, char **ret, Error *ret_error) {
         g_autofree char *name = NULL;
+        ObjectKind found;
         int r;
 
+        /* As busctl(1), and what the service says of a job, show them. */
+        if (object_parse_path(argument, &found, NULL)) {
+                if (found != kind)
+                        return client_usage_error(ret_error, "'%s' is no %s", argument,
+                                                  object_kind_to_word(kind));
+                *ret = g_strdup(argument);
+                return 0;
+        }
         r = client_object_name(argument, &name, ret_error);
         if (r < 0)
                 return r;

@@ -47,6 +47,7 @@ typedef struct Command {
         const struct Command *children;
         /* Returns the exit status, or -errno with the error set. */
         int (*run)(Client *client, Error *ret_error);
+        const char *refusal; /* why there is no such command, and what there is instead */
 } Command;
 
 typedef struct OptionValue {

@@ -294,6 +294,9 @@ const Command config_commands[] = {
           show_options, "h-", 0, 1, .run = config_show },
         { "template", NULL, NULL, "Manage texts that files of a container are made from",
           .children = template_commands },
+        { .name = "trust",
+          .refusal = "nobody reaches berth over the network, so there are no certificates: polkit "
+                     "decides who may do what here, see berth-polkit(7)" },
         { "unset", NULL, "[<container>] <key>", "Remove a key", set_options, "ck", 1, 2,
           .run = config_unset },
         { NULL },

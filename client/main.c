@@ -51,28 +51,6 @@ static int run_help(Client *c, Error *ret_error) {
         return 0;
 }
 
-/* Verbs of LXD that there are none of: what to do instead. */
-static int run_refused(Client *c, Error *ret_error) {
-        static const struct {
-                const char *verb, *reason;
-        } reasons[] = {
-                { "cluster", "berth works on this machine only" },
-                { "project", "berth has no projects: every user owns his containers" },
-                { "query", "the service speaks D-Bus: use berth-call" },
-                { "warning", "the service has no warnings" },
-        };
-
-        for (size_t i = 0; i < ELEMENTSOF(reasons); i++)
-                if (g_str_equal(reasons[i].verb, c->command->name))
-                        return error_set(ret_error, ERROR_NOT_SUPPORTED,
-                                         "'%s' is not supported: %s", c->command_path,
-                                         reasons[i].reason);
-        g_assert_not_reached();
-}
-
-#define REFUSED(_name) \
-        { .name = _name, .max_arguments = -1, .tail_after = 1, .run = run_refused }
-
 static const Command commands[] = {
         { "admin", NULL, NULL, "Set up this machine, and look at it", .children = admin_commands },
         { "alias", NULL, NULL, "Manage words of your own for command lines",
@@ -138,10 +116,13 @@ static const Command commands[] = {
         { "storage", NULL, NULL, "Manage storage pools", .children = storage_commands },
         { "version", NULL, "", "Print the versions of client and service", NULL, "-", 0, 1,
           .run = run_version },
-        REFUSED("cluster"),
-        REFUSED("project"),
-        REFUSED("query"),
-        REFUSED("warning"),
+        { .name = "cluster", .refusal = "berth works on this machine only" },
+        { .name = "manpage", .refusal = "the manual is installed: man berth" },
+        { .name = "project", .refusal = "berth has no projects: every user owns his containers" },
+        { .name = "query", .refusal = "the service speaks D-Bus: use berth-call" },
+        { .name = "warning",
+          .refusal = "STATE in 'berth storage list' and 'berth network list' says what does not "
+                     "work now, and the journal what did not: journalctl -u berthd" },
         { NULL },
 };
 
@@ -191,6 +172,8 @@ static int report(const Client *c, const Error *e, bool usage) {
         g_autofree char *line = NULL;
         const char *hint;
 
+        /* What was printed before stands before it, also where both go to one file. */
+        (void) fflush(stdout);
         fprintf(stderr, "Error: %s\n", e->message);
         if (usage && c->command->run) {
                 line = help_usage(c->command, c->command_path);

@@ -268,6 +268,9 @@ static const Option target_options[] = {
 };
 
 const Command network_commands[] = {
+        { .name = "acl",
+          .refusal = "security.port_isolation of their nics closes containers to each other, "
+                     "ipv4.firewall and ipv6.firewall of a network the host to them" },
         { "attach", NULL, "<network> <container> [<device>] [<interface>]",
           "Give a container a nic on a network", NULL, "nc--", 2, 4, .run = network_attach },
         { "attach-profile", NULL, "<network> <profile> [<device>] [<interface>]",
@@ -294,6 +297,7 @@ const Command network_commands[] = {
         { "list", "ls", "", "List networks", client_list_options, "-", 0, 1, .run = network_list },
         { "list-leases", NULL, "<network>", "List the addresses that are taken",
           client_list_options, "n-", 1, 1, .run = network_list_leases },
+        { .name = "peer", .refusal = "networks of one host reach each other without" },
         { "rename", "mv", "<network> <new name>", "Rename a network that nothing uses", NULL, "n-",
           2, 2, .run = network_rename },
         { "set", NULL, "<network> <key>=<value>...", "Set keys", target_options, "nm", 2, -1,
@@ -302,5 +306,7 @@ const Command network_commands[] = {
           .run = network_show },
         { "unset", NULL, "<network> <key>", "Unset a key", target_options, "nm", 2, 2,
           .run = network_unset },
+        { .name = "zone",
+          .refusal = "names of containers are in the domain of their network, see dns.domain" },
         { NULL },
 };

@@ -26,7 +26,7 @@ static const KindInfo kinds[] = {
         [OBJECT_NETWORK] = { "network", "Network", "org.berth1.Network", ERROR_NO_SUCH_NETWORK },
         [OBJECT_POOL] = { "pool", "Storage pool", "org.berth1.StoragePool", ERROR_NO_SUCH_POOL },
         [OBJECT_VOLUME] = { "volume", "Volume", "org.berth1.Volume", ERROR_NO_SUCH_VOLUME },
-        [OBJECT_JOB] = { "job", "Job", "org.berth1.Job", ERROR_FAILED },
+        [OBJECT_JOB] = { "job", "Job", "org.berth1.Job", ERROR_NO_SUCH_JOB },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(kinds) == _OBJECT_KIND_MAX);
 

@@ -62,6 +62,15 @@ static int operation_list(Client *c, Error *ret_error) {
         return table_print(table, format, ret_error);
 }
 
+/* By its number, or as its path has it: "/org/berth1/job/_31", or "_31" alone. */
+static int get_path(Client *c, char **ret, Error *ret_error) {
+        const char *id = client_argument(c, 0);
+        g_autofree char *path = g_strconcat(BERTH_ROOT_PATH "/job/", id, NULL);
+        bool is_encoded = *id == '_' && object_parse_path(path, NULL, NULL);
+
+        return client_object_path(OBJECT_JOB, is_encoded ? path : id, ret, ret_error);
+}
+
 static int operation_show(Client *c, Error *ret_error) {
         g_autofree char *path = NULL;
         g_autoptr(Object) o = NULL;
@@ -71,7 +80,7 @@ static int operation_show(Client *c, Error *ret_error) {
         r = output_format_parse(client_option(c, "format"), OUTPUT_YAML, &format, ret_error);
         if (r < 0)
                 return r;
-        r = client_object_path(OBJECT_JOB, client_argument(c, 0), &path, ret_error);
+        r = get_path(c, &path, ret_error);
         if (r < 0)
                 return r;
         r = client_get_object(c, OBJECT_JOB, path, &o, ret_error);
@@ -84,7 +93,7 @@ static int operation_delete(Client *c, Error *ret_error) {
         g_autofree char *path = NULL;
         int r;
 
-        r = client_object_path(OBJECT_JOB, client_argument(c, 0), &path, ret_error);
+        r = get_path(c, &path, ret_error);
         if (r < 0)
                 return r;
         r = client_call(c, OBJECT_JOB, path, "Cancel", g_variant_new("(a{sv})", NULL), "()", NULL,

@@ -101,12 +101,21 @@ static void add_row(Table *table, const char *name, const char *url, const char 
         }
 }
 
+static int get_servers(Client *c, GVariantIter **ret, Error *ret_error) {
+        g_autoptr(GVariant) reply = NULL;
+        int r = client_call(c, OBJECT_MANAGER, BERTH_ROOT_PATH, "GetImageServers",
+                            g_variant_new("(a{sv})", NULL), "(a(sa{sv}))", &reply, ret_error);
+
+        if (r >= 0)
+                g_variant_get(reply, "(a(sa{sv}))", ret);
+        return r;
+}
+
 static int remote_list(Client *c, Error *ret_error) {
         static const char *const headings[] = { "NAME", "URL", "PROTOCOL", "AUTH TYPE", "PUBLIC",
                                                 "STATIC", "GLOBAL", NULL };
         g_autoptr(Table) table = table_new(headings);
         g_autoptr(GVariantIter) iter = NULL;
-        g_autoptr(GVariant) reply = NULL;
         OutputFormat format;
         const char *name;
         GVariant *dict;
@@ -114,11 +123,9 @@ static int remote_list(Client *c, Error *ret_error) {
 
         r = output_format_parse(client_option(c, "format"), OUTPUT_TABLE, &format, ret_error);
         if (r >= 0)
-                r = client_call(c, OBJECT_MANAGER, BERTH_ROOT_PATH, "GetImageServers",
-                                g_variant_new("(a{sv})", NULL), "(a(sa{sv}))", &reply, ret_error);
+                r = get_servers(c, &iter, ret_error);
         if (r < 0)
                 return r;
-        g_variant_get(reply, "(a(sa{sv}))", &iter);
         while (g_variant_iter_next(iter, "(&s@a{sv})", &name, &dict)) {
                 const char *url = "", *protocol = "";
 
@@ -138,12 +145,25 @@ static int remote_get_default(Client *c, Error *ret_error) {
 
 static int remote_switch(Client *c, Error *ret_error) {
         g_autofree char *name = name_of(client_argument(c, 0));
+        g_autoptr(GVariantIter) iter = NULL;
+        const char *server;
+        bool found = false;
+        int r;
 
         if (g_str_equal(name, "local"))
                 return 0;
+        r = get_servers(c, &iter, ret_error);
+        if (r < 0)
+                return r;
+        while (!found && g_variant_iter_next(iter, "(&s@a{sv})", &server, NULL))
+                found = g_str_equal(server, name);
+        if (!found)
+                return error_set(ret_error, ERROR_NO_SUCH_IMAGE_SERVER,
+                                 "There is no image server '%s'", name);
         return error_set(ret_error, ERROR_NOT_SUPPORTED,
-                         "What is not said otherwise is on this machine, which is 'local'; images "
-                         "of a server are written SERVER:IMAGE");
+                         "'%s' has images and no containers: what is not said otherwise is on "
+                         "this machine, which is 'local', and images of a server are written "
+                         "%s:IMAGE", name, name);
 }
 
 #define NO_KEYS "image servers are known by their certificates, and ask for nothing"
@@ -175,7 +195,8 @@ const Command remote_commands[] = {
           .run = remote_rename },
         { "set-url", NULL, "<server> <URL>", "Change where an image server is", NULL, "-", 2, 2,
           .run = remote_set_url },
-        { "switch", NULL, "<server>", "Choose where things are when nothing is said: local", NULL,
-          "-", 1, 1, .run = remote_switch },
+        { "switch", "set-default", "<server>",
+          "Choose where things are when nothing is said: local", NULL, "-", 1, 1,
+          .run = remote_switch },
         { NULL },
 };

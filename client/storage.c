@@ -179,6 +179,7 @@ static const Option info_pool_options[] = {
 };
 
 const Command storage_commands[] = {
+        { .name = "bucket", .refusal = "berth has no object storage: use volumes" },
         { "create", NULL, "<pool> <driver> [<key>=<value>...]", "Create a storage pool",
           create_pool_options, "-", 2, -1, .run = storage_create },
         { "delete", "rm", "<pool>", "Delete a storage pool", NULL, "s-", 1, 1,

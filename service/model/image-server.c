@@ -50,7 +50,7 @@ int image_server_check_name(const char *name, Error *ret_error) {
         if (g_str_equal(name, "local"))
                 return error_set(ret_error, ERROR_INVALID_NAME,
                                  "\"local\" is this machine and no image server");
-        return name_check(NAME_PROFILE, name, ret_error);
+        return name_check(NAME_IMAGE_SERVER, name, ret_error);
 }
 
 int image_server_check_url(const char *url, Error *ret_error) {

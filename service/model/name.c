@@ -25,6 +25,8 @@ static const NameRule rules[_NAME_KIND_MAX] = {
         [NAME_SNAPSHOT] = { "snapshot", 1, 63, "-_.", false, "", "1 to 63 " LETTERS_AND_DIGITS },
         [NAME_VOLUME] = { "volume", 1, 63, "-_.", false, "", "1 to 63 " LETTERS_AND_DIGITS },
         [NAME_INTERFACE] = { "interface", 1, 15, "-_.", false, "", "1 to 15 " LETTERS_AND_DIGITS },
+        [NAME_IMAGE_SERVER] = { "image server", 1, 63, "-_.", false, "",
+                                "1 to 63 " LETTERS_AND_DIGITS },
         [NAME_ALIAS] = { "image alias", 1, 128, "!#$%&'()*+,-./:;=?@[]^_`{|}~", false, "/",
                          "1 to 128 printable ASCII characters without blanks, quotes or backslash, "
                          "a letter or digit first, no slash last" },

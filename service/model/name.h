@@ -20,6 +20,7 @@ typedef enum NameKind {
         NAME_SNAPSHOT,  /* as a profile */
         NAME_VOLUME,    /* as a profile */
         NAME_INTERFACE, /* 1-15, an interface name inside a container */
+        NAME_IMAGE_SERVER, /* as a profile */
         NAME_ALIAS,     /* 1-128 printable ASCII, no blanks; no "/" first or last */
         _NAME_KIND_MAX,
 } NameKind;

@@ -29,6 +29,7 @@ static const ErrorInfo error_table[] = {
         [ERROR_NO_SUCH_POOL] = { BERTH_ERROR "NoSuchStoragePool", ENOENT, 4 },
         [ERROR_NO_SUCH_VOLUME] = { BERTH_ERROR "NoSuchVolume", ENOENT, 4 },
         [ERROR_NO_SUCH_IMAGE_SERVER] = { BERTH_ERROR "NoSuchImageServer", ENOENT, 4 },
+        [ERROR_NO_SUCH_JOB] = { BERTH_ERROR "NoSuchJob", ENOENT, 4 },
         [ERROR_NO_SUCH_DEVICE] = { BERTH_ERROR "NoSuchDevice", ENODEV, 4 },
         [ERROR_NO_SUCH_FILE] = { BERTH_ERROR "NoSuchFile", ENOENT, 4 },
         [ERROR_WRONG_FILE_TYPE] = { BERTH_ERROR "WrongFileType", EMEDIUMTYPE, 5 },

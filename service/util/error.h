@@ -32,6 +32,7 @@ typedef enum ErrorCode {
         ERROR_NO_SUCH_POOL,
         ERROR_NO_SUCH_VOLUME,
         ERROR_NO_SUCH_IMAGE_SERVER,
+        ERROR_NO_SUCH_JOB,
         ERROR_NO_SUCH_DEVICE,
         ERROR_NO_SUCH_FILE,      /* a path inside a container */
         ERROR_WRONG_FILE_TYPE,   /* not a regular file, or not a directory, where one is needed */

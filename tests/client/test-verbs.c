@@ -450,6 +450,7 @@ TEST(image_servers) {
         fixture_expect_log(f, "ChangeImageServer ('mine', {'name': <'ours'>})");
         RUN_ONLY(f, 0, "remote", "set-url", "ours", "https://c.example");
         fixture_expect_log(f, "ChangeImageServer ('ours', {'url': <'https://c.example'>})");
+        RUN_ONLY(f, 0, "remote", "set-default", "local:");
         RUN_ONLY(f, 0, "remote", "remove", "ours");
         fixture_expect_log(f, "RemoveImageServer ('ours'");
         images = RUN(f, 0, "image", "list", "images:", "-f", "csv", "-c", "La");

@@ -59,6 +59,7 @@ TEST(lengths) {
                 { NAME_CONTAINER, 63 }, { NAME_PROFILE, 63 },  { NAME_NETWORK, 15 },
                 { NAME_POOL, 63 },      { NAME_DEVICE, 63 },   { NAME_SNAPSHOT, 63 },
                 { NAME_INTERFACE, 15 }, { NAME_ALIAS, 128 },   { NAME_VOLUME, 63 },
+                { NAME_IMAGE_SERVER, 63 },
         };
 
         G_STATIC_ASSERT(ELEMENTSOF(cases) == _NAME_KIND_MAX);
