@@ -2,7 +2,10 @@
 #include "client/admin.h"
 
 #include "client/commands.h"
+#include "client/format.h"
 #include "client/job.h"
+
+#define SHUTDOWN_SECONDS_MAX (24U * 60 * 60)
 
 static const Option init_host_options[] = {
         { "auto", 0, NULL, "Ask nothing: a pool, a bridge and the default profile", NULL },
@@ -19,9 +22,33 @@ static const Option init_host_options[] = {
         { NULL },
 };
 
+static const Option shutdown_options[] = {
+        { "force", 'f', NULL, "Kill them at once", NULL },
+        { "timeout", 't', "SECONDS", "Kill those that have not ended by then", NULL },
+        { NULL },
+};
+
 static int admin_shutdown(Client *c, Error *ret_error) {
+        const char *timeout = client_option(c, "timeout");
+        GVariantDict options;
+        uint64_t seconds = 0;
+
+        if (timeout && (parse_number(timeout, &seconds) < 0 || seconds > SHUTDOWN_SECONDS_MAX))
+                return client_usage_error(ret_error, "'%s' is no number of seconds", timeout);
+        g_variant_dict_init(&options, NULL);
+        if (client_flag(c, "force") || (timeout && seconds == 0))
+                g_variant_dict_insert(&options, "force", "b", TRUE);
+        else if (timeout)
+                g_variant_dict_insert(&options, "timeout", "t", seconds * G_USEC_PER_SEC);
         return job_run(c, OBJECT_MANAGER, BERTH_ROOT_PATH, "Shutdown",
-                       g_variant_new("(a{sv})", NULL), ret_error);
+                       g_variant_new("(@a{sv})", g_variant_dict_end(&options)), ret_error);
+}
+
+/* The bus starts the service, which takes its name when it has seen to all that there is. */
+static int admin_waitready(Client *c, Error *ret_error) {
+        g_autoptr(Object) manager = NULL;
+
+        return client_get_object(c, OBJECT_MANAGER, BERTH_ROOT_PATH, &manager, ret_error);
 }
 
 const Command admin_commands[] = {
@@ -32,6 +59,8 @@ const Command admin_commands[] = {
         { "recover", NULL, "", "Bring back containers and volumes whose records were lost", NULL,
           "-", 0, 0, .run = admin_recover },
         { "shutdown", NULL, "", "Stop all containers in their order, as the host's shutdown does",
-          NULL, "-", 0, 0, .run = admin_shutdown },
+          shutdown_options, "-", 0, 0, .run = admin_shutdown },
+        { "waitready", NULL, "", "Wait until the service answers", NULL, "-", 0, 0,
+          .run = admin_waitready },
         { NULL },
 };

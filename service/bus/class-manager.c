@@ -387,7 +387,9 @@ static int create_pool_prepare(BusCall *call, Error *ret_error) {
 
 static int shut_down(BusCall *call, Error *ret_error) {
         Job *job;
-        int r = boot_shutdown(call->manager, bus_call_caller(call), &job, ret_error);
+        int r = boot_shutdown(call->manager, bus_call_caller(call),
+                              option_get_boolean(call->options, "force", false),
+                              option_get_uint64(call->options, "timeout", 0), &job, ret_error);
 
         return r < 0 ? r : bus_call_start_job(call, job);
 }
@@ -500,6 +502,12 @@ static const Option description_options[] = {
         { NULL },
 };
 
+static const Option shutdown_options[] = {
+        { "force", "b" },
+        { "timeout", "t" },
+        { NULL },
+};
+
 static const Option recover_options[] = {
         { "dry-run", "b" },
         { NULL },
@@ -567,7 +575,8 @@ static const BusMethod methods[] = {
           BUS_ACTION, NULL, "configure", "bring back lost records of containers and volumes",
           recover_options, NULL, recover },
         { "Shutdown", "a{sv}", "o", SD_BUS_PARAM(options) SD_BUS_PARAM(job),
-          BUS_ACTION, NULL, "configure", "stop all containers", NULL, NULL, shut_down },
+          BUS_ACTION, NULL, "configure", "stop all containers", shutdown_options, NULL,
+          shut_down },
         { "GetConfig", "a{sv}", "a{ss}", SD_BUS_PARAM(options) SD_BUS_PARAM(config),
           BUS_PUBLIC, .act = bus_get_config },
         { "UpdateConfig", "a{ss}asa{sv}", "",

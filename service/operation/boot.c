@@ -330,21 +330,29 @@ static bool highest_priority(Manager *m, uint64_t *ret) {
         return found;
 }
 
+typedef struct ShutdownJob {
+        GHashTable *asked;     /* names of containers that were asked to stop */
+        bool force;
+        uint64_t timeout_usec; /* of each; 0: what its configuration says */
+} ShutdownJob;
+
 /* A stop that has had its time ends with an error, and the container is killed then. */
-static Job *stop_one(Manager *m, Container *c, GHashTable *asked) {
+static Job *stop_one(Manager *m, Container *c, ShutdownJob *data) {
         g_autoptr(GVariant) config = config_of(m, c);
-        uint64_t timeout = config_get_integer(config, "boot.host_shutdown_timeout");
-        bool force = g_hash_table_contains(asked, c->object.name) || timeout == 0;
+        uint64_t timeout = data->timeout_usec ?:
+                           config_get_integer(config, "boot.host_shutdown_timeout") *
+                                   G_USEC_PER_SEC;
+        bool force = data->force || timeout == 0 ||
+                     g_hash_table_contains(data->asked, c->object.name);
         g_auto(Error) error = ERROR_INIT;
         Job *job;
 
-        if (container_stop(m, CALLER_SERVICE, c, force, timeout * G_USEC_PER_SEC, &job, &error) <
-            0) {
+        if (container_stop(m, CALLER_SERVICE, c, force, timeout, &job, &error) < 0) {
                 log_warning("Container \"%s\" cannot be stopped: %s.", c->object.name,
                             error.message);
                 return NULL;
         }
-        g_hash_table_add(asked, g_strdup(c->object.name));
+        g_hash_table_add(data->asked, g_strdup(c->object.name));
         job_start(job);
         return job;
 }
@@ -379,24 +387,31 @@ static int shutdown_done(Job *job, Error *ret_error) {
         return JOB_STEP_DONE;
 }
 
-static void asked_free(void *asked) {
-        g_hash_table_unref(asked);
+static void shutdown_job_free(void *p) {
+        ShutdownJob *data = p;
+
+        g_hash_table_unref(data->asked);
+        g_free(data);
 }
 
-int boot_shutdown(Manager *m, Caller caller, Job **ret, Error *ret_error) {
+int boot_shutdown(Manager *m, Caller caller, bool force, uint64_t timeout_usec, Job **ret,
+                  Error *ret_error) {
         static const JobStep steps[] = {
                 { "Stopping containers", shutdown_next, NULL },
                 { NULL, shutdown_done, NULL },
                 { NULL },
         };
+        ShutdownJob *data;
         Job *job;
         int r;
 
         if (m->shutting_down)
                 return error_set(ret_error, ERROR_BUSY, "Containers are being stopped already");
-        r = job_new(m, "shutdown", caller.uid, steps,
-                    g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL), asked_free, &job,
-                    ret_error);
+        data = g_new0(ShutdownJob, 1);
+        data->asked = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        data->force = force;
+        data->timeout_usec = timeout_usec;
+        r = job_new(m, "shutdown", caller.uid, steps, data, shutdown_job_free, &job, ret_error);
         if (r < 0)
                 return r;
         job->sender = g_strdup(caller.sender);

@@ -16,9 +16,11 @@ bool boot_is_first(Manager *m);
  * boot.autostart.priority, after those of boot.after, with boot.autostart.delay between. In the
  * background. */
 void boot_start(Manager *m);
-/* Stops all containers, by boot.stop.priority, each given boot.host_shutdown_timeout. They are
- * taken for running when the host comes up again. */
-int boot_shutdown(Manager *m, Caller caller, Job **ret, Error *ret_error);
+/* Stops all containers, by boot.stop.priority, each given `timeout_usec` or, where that is 0,
+ * boot.host_shutdown_timeout; with `force` none at all. They are taken for running when the host
+ * comes up again. */
+int boot_shutdown(Manager *m, Caller caller, bool force, uint64_t timeout_usec, Job **ret,
+                  Error *ret_error);
 
 /* A container has ended that nobody stopped: starts it again after a while if boot.autorestart is
  * set; the while grows as long as it does not stay up. */

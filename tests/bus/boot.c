@@ -175,6 +175,21 @@ TEST(they_go_down_by_priority) {
         g_assert_cmpuint(first, <, second);
 }
 
+/* A process that is stopped dies of SIGKILL alone. */
+TEST(they_are_given_as_long_as_the_caller_says) {
+        static const char *const options[] = { "({'force': <true>},)",
+                                               "({'timeout': <uint64 100000>},)" };
+        g_autoptr(Harness) h = stage("a");
+
+        for (size_t i = 0; i < ELEMENTSOF(options); i++) {
+                run(h, "/org/berth1/container/a", "Container.Start", "(@a{sv} {},)");
+                g_assert_cmpint(kill(world_get_init(h->root, "/org/berth1/container/a"), SIGSTOP),
+                                ==, 0);
+                run(h, PATH_ROOT, "Manager.Shutdown", options[i]);
+                HARNESS_WAIT(h, is_in_state(h, "a", "stopped"));
+        }
+}
+
 TEST(one_that_ends_by_itself_is_started_again) {
         g_autoptr(Harness) h = stage("a b");
         pid_t a, b;

@@ -290,6 +290,14 @@ TEST(usage_errors_are_told) {
                 { { "info", "local:" }, 0, "" },
                 { { "export", "c1/s1" }, 2, "goes with its container" },
                 { { "remote", "switch", "images" }, 1, "on this machine" },
+                { { "remote", "set-default", "nosuch:" }, 4, "no image server 'nosuch'" },
+                { { "config", "trust", "list", "-f", "csv" }, 1, "berth-polkit(7)" },
+                { { "warning", "list", "--all" }, 1, "journalctl -u berthd" },
+                { { "network", "acl", "--help" }, 1, "port_isolation" },
+                { { "project", "list" }, 1, "every user owns his containers" },
+                { { "operation", "show", "7" }, 4, "Job '7' does not exist" },
+                { { "operation", "show", "/org/berth1/network/br0" }, 2, "is no job" },
+                { { "admin", "shutdown", "-t", "soon" }, 2, "no number of seconds" },
                 { { "remote", "add", "x", "y", "--protocol", "lxd" }, 1, "not supported" },
                 { { "image", "copy", "busybox", "local:" }, 1, "on this machine already" },
                 { { "image", "copy", "images:a", "other:" }, 1, "to this machine alone" },
@@ -364,6 +372,16 @@ TEST(jobs_are_listed_and_shown) {
         show = RUN(f, 0, "operation", "show", "1");
         EXPECT_OUT(show, "description: container-start\n");
         RUN_ONLY(f, 0, "operation", "cancel", "1");
+        /* As the bus names it. */
+        RUN_ONLY(f, 0, "operation", "show", "/org/berth1/job/_31");
+        RUN_ONLY(f, 0, "operation", "delete", "_31");
+        RUN_ONLY(f, 0, "info", "/org/berth1/container/c1");
+}
+
+TEST(the_service_is_waited_for) {
+        g_autoptr(Fixture) f = fixture_new();
+
+        RUN_ONLY(f, 0, "admin", "waitready");
 }
 
 TEST_MAIN()
