@@ -6,6 +6,7 @@
  */
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "client/ask.h"
 #include "client/editor.h"
 #include "client/format.h"
+#include "client/service-settings.h"
 #include "client/settings.h"
 #include "service/util/cleanup.h"
 
@@ -30,10 +32,14 @@
 #define POOL_DEFAULT "default"
 #define PROFILE_DEFAULT "default"
 
+#define IMAGES_KEY "images.auto_update_interval"
+#define IMAGES_HOURS_DEFAULT "6"
+
 /* What the host is like before. */
 typedef struct Host {
         GPtrArray *pools, *networks; /* of Object */
         Settings *profile;           /* the default one */
+        GVariant *config;            /* of the service, a{ss} */
         bool btrfs, lvm;
         unsigned loop_size;          /* GiB */
 } Host;
@@ -42,6 +48,7 @@ static void host_clear(Host *host) {
         g_clear_pointer(&host->pools, g_ptr_array_unref);
         g_clear_pointer(&host->networks, g_ptr_array_unref);
         g_clear_pointer(&host->profile, settings_free);
+        g_clear_pointer(&host->config, g_variant_unref);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Host, host_clear)
@@ -88,7 +95,8 @@ static int host_read(Client *c, Host *ret, Error *ret_error) {
         ret->btrfs = host_has_btrfs();
         ret->lvm = host_has_program("lvcreate");
         ret->loop_size = default_loop_size();
-        return settings_read(c, OBJECT_PROFILE, path, 0, &ret->profile, ret_error);
+        r = service_settings_read(c, &ret->config, ret_error);
+        return r < 0 ? r : settings_read(c, OBJECT_PROFILE, path, 0, &ret->profile, ret_error);
 }
 
 static bool has_object(const GPtrArray *objects, const char *name) {
@@ -107,6 +115,14 @@ static const char *check_new_name(const char *answer, const void *objects) {
                 if (!g_ascii_isalnum(*p) && !strchr("-_.", *p))
                         return "A name has only letters, digits, dashes, dots and underscores.";
         return NULL;
+}
+
+static const char *check_new_bridge(const char *answer, const void *objects) {
+        size_t length = strlen(answer);
+
+        if (length < 2 || length >= IFNAMSIZ)
+                return "An interface of that name cannot be: it has 2 to 15 letters.";
+        return check_new_name(answer, objects);
 }
 
 static const char *check_driver(const char *answer, const void *data) {
@@ -261,7 +277,7 @@ static int ask_network(const Host *host, AdminPlan *plan, char **ret_network, Er
                         host->networks->len == 0, &wanted, ret_error);
         if (r < 0 || !wanted)
                 return r;
-        r = ask_checked("What should the new bridge be called", NETWORK_DEFAULT, check_new_name,
+        r = ask_checked("What should the new bridge be called", NETWORK_DEFAULT, check_new_bridge,
                         host->networks, &name, ret_error);
         if (r < 0)
                 return r;
@@ -276,6 +292,23 @@ static int ask_network(const Host *host, AdminPlan *plan, char **ret_network, Er
         admin_plan_add_network(plan, name, g_variant_builder_end(&config));
         *ret_network = TAKE_PTR(name);
         return 0;
+}
+
+/* --- the question about images --- */
+
+/* Says nothing of what is as it is wanted already. */
+static int ask_images(const Host *host, AdminPlan *plan, Error *ret_error) {
+        const char *interval = IMAGES_HOURS_DEFAULT;
+        bool was, wanted;
+        int r;
+
+        (void) g_variant_lookup(host->config, IMAGES_KEY, "&s", &interval);
+        was = !g_str_equal(interval, "0");
+        r = ask_boolean("Would you like stale cached images to be updated automatically?", was,
+                        &wanted, ret_error);
+        if (r >= 0 && wanted != was)
+                admin_plan_set_config(plan, IMAGES_KEY, wanted ? IMAGES_HOURS_DEFAULT : "0");
+        return r;
 }
 
 /* --- the profile --- */
@@ -334,6 +367,8 @@ static int plan_by_dialogue(Client *c, AdminPlan **ret, Error *ret_error) {
                 r = ask_pool(&host, plan, &pool, ret_error);
         if (r >= 0)
                 r = ask_network(&host, plan, &network, ret_error);
+        if (r >= 0)
+                r = ask_images(&host, plan, ret_error);
         if (r < 0)
                 return r;
         plan_profile(&host, plan, pool, network);

@@ -5,6 +5,7 @@
 
 #include "client/format.h"
 #include "client/job.h"
+#include "client/service-settings.h"
 #include "client/settings.h"
 #include "client/variant.h"
 #include "client/yaml.h"
@@ -17,6 +18,7 @@ static void value_free(void *p) {
 AdminPlan *admin_plan_new(void) {
         AdminPlan *plan = g_new0(AdminPlan, 1);
 
+        plan->config = variant_seal(g_variant_new_array(G_VARIANT_TYPE("{ss}"), NULL, 0));
         plan->pools = g_ptr_array_new_with_free_func(value_free);
         plan->networks = g_ptr_array_new_with_free_func(value_free);
         plan->profiles = g_ptr_array_new_with_free_func(value_free);
@@ -27,6 +29,7 @@ void admin_plan_free(AdminPlan *plan) {
         if (!plan)
                 return;
 
+        g_clear_pointer(&plan->config, g_variant_unref);
         g_ptr_array_unref(plan->pools);
         g_ptr_array_unref(plan->networks);
         g_ptr_array_unref(plan->profiles);
@@ -42,6 +45,11 @@ static void dict_init(GVariantDict *dict, const char *name, const char *key, GVa
         g_variant_dict_insert(dict, "name", "s", name);
         if (value)
                 g_variant_dict_insert_value(dict, key, value);
+}
+
+void admin_plan_set_config(AdminPlan *plan, const char *key, const char *value) {
+        g_variant_unref(plan->config);
+        plan->config = variant_seal(g_variant_new_parsed("{%s: %s}", key, value));
 }
 
 void admin_plan_add_pool(AdminPlan *plan, const char *name, const char *driver, GVariant *config) {
@@ -82,18 +90,52 @@ static int get_text(GVariant *mapping, const char *key, GVariant **ret, Error *r
         return r;
 }
 
+/* Where LXD and its kin keep what is theirs: berth has places of its own. */
+static bool is_of_lxd(const char *key, const char *value) {
+        static const char *const places[] = { "/var/lib/lxd/", "/var/snap/lxd/common/lxd/",
+                                              "/var/lib/incus/" };
+
+        for (size_t i = 0; i < ELEMENTSOF(places); i++)
+                if (g_str_equal(key, "source") && g_str_has_prefix(value, places[i]))
+                        return true;
+        return false;
+}
+
+/* Without what a service keeps for itself, which says nothing elsewhere. */
+static GVariant *config_to_give(GVariant *config) {
+        GVariantBuilder b;
+        GVariantIter iter;
+        const char *key, *value;
+
+        g_variant_builder_init(&b, G_VARIANT_TYPE("a{ss}"));
+        g_variant_iter_init(&iter, config);
+        while (g_variant_iter_next(&iter, "{&s&s}", &key, &value))
+                if (!g_str_has_prefix(key, "volatile.") && !is_of_lxd(key, value))
+                        g_variant_builder_add(&b, "{ss}", key, value);
+        return variant_seal(g_variant_builder_end(&b));
+}
+
+static int get_config(GVariant *mapping, const char *key, GVariant **ret, Error *ret_error) {
+        g_autoptr(GVariant) config = NULL;
+        int r = yaml_get_config(mapping, key, &config, ret_error);
+
+        if (r > 0)
+                *ret = config_to_give(config);
+        return r;
+}
+
 static const Field pool_fields[] = {
         { "name", get_text }, { "driver", get_text }, { "description", get_text },
-        { "config", yaml_get_config }, { NULL },
+        { "config", get_config }, { NULL },
 };
 
 static const Field network_fields[] = {
         { "name", get_text }, { "type", get_text }, { "description", get_text },
-        { "config", yaml_get_config }, { NULL },
+        { "config", get_config }, { NULL },
 };
 
 static const Field profile_fields[] = {
-        { "name", get_text }, { "description", get_text }, { "config", yaml_get_config },
+        { "name", get_text }, { "description", get_text }, { "config", get_config },
         { "devices", yaml_get_devices }, { NULL },
 };
 
@@ -160,8 +202,7 @@ static int refuse_parts(GVariant *document, Error *ret_error) {
         static const struct {
                 const char *key, *why;
         } parts[] = {
-                { "config", "the service has no such settings" },
-                { "projects", "berth has no projects: every user owns his containers" },
+                { "certificates", "nobody reaches berth over the network" },
                 { "cluster", "berth works on this machine only" },
                 { "storage_volumes", "make volumes with 'berth storage volume create'" },
         };
@@ -178,10 +219,41 @@ static int refuse_parts(GVariant *document, Error *ret_error) {
         return 0;
 }
 
+/* LXD's dumps have one, which is no more than where things are when nothing is said. */
+static int check_projects(GVariant *document, Error *ret_error) {
+        g_autoptr(GVariant) list = g_variant_lookup_value(document, "projects", NULL);
+
+        for (size_t i = 0; list && g_variant_is_of_type(list, G_VARIANT_TYPE("av")) &&
+                           i < g_variant_n_children(list); i++) {
+                g_autoptr(GVariant) boxed = g_variant_get_child_value(list, i);
+                g_autoptr(GVariant) mapping = g_variant_get_variant(boxed);
+                const char *name = "";
+
+                if (g_variant_is_of_type(mapping, G_VARIANT_TYPE_VARDICT))
+                        (void) g_variant_lookup(mapping, "name", "&s", &name);
+                if (!g_str_equal(name, "default"))
+                        return error_set(ret_error, ERROR_NOT_SUPPORTED,
+                                         "projects, entry %zu is not supported: berth has no "
+                                         "projects, every user owns his containers", i + 1);
+        }
+        return 0;
+}
+
+static int parse_config(GVariant *document, AdminPlan *plan, Error *ret_error) {
+        GVariant *config = NULL;
+        int r = get_config(document, "config", &config, ret_error);
+
+        if (r > 0) {
+                g_variant_unref(plan->config);
+                plan->config = config;
+        }
+        return r;
+}
+
 int admin_plan_parse(const char *yaml, AdminPlan **ret, Error *ret_error) {
         static const char *const keys[] = {
-                "config",  "networks", "storage_pools",   "profiles",
-                "projects", "cluster", "storage_volumes", NULL,
+                "config", "networks", "storage_pools", "profiles", "projects", "cluster",
+                "storage_volumes", "certificates", NULL,
         };
         g_autoptr(AdminPlan) plan = admin_plan_new();
         g_autoptr(GVariant) document = NULL;
@@ -195,6 +267,10 @@ int admin_plan_parse(const char *yaml, AdminPlan **ret, Error *ret_error) {
         if (!g_variant_is_of_type(document, G_VARIANT_TYPE_VARDICT))
                 return error_set(ret_error, ERROR_INVALID_ARGS, "The preseed is empty");
         r = refuse_parts(document, ret_error);
+        if (r >= 0)
+                r = check_projects(document, ret_error);
+        if (r >= 0)
+                r = parse_config(document, plan, ret_error);
         if (r >= 0)
                 r = parse_list(document, "storage_pools", pool_fields, plan->pools, ret_error);
         if (r >= 0)
@@ -223,8 +299,7 @@ char *admin_plan_to_yaml(const AdminPlan *plan) {
         GVariantBuilder b;
 
         g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
-        g_variant_builder_add(&b, "{sv}", "config",
-                              g_variant_new_array(G_VARIANT_TYPE("{ss}"), NULL, 0));
+        g_variant_builder_add(&b, "{sv}", "config", plan->config);
         g_variant_builder_add(&b, "{sv}", "networks", list_to_variant(plan->networks));
         g_variant_builder_add(&b, "{sv}", "storage_pools", list_to_variant(plan->pools));
         g_variant_builder_add(&b, "{sv}", "profiles", list_to_variant(plan->profiles));
@@ -233,10 +308,11 @@ char *admin_plan_to_yaml(const AdminPlan *plan) {
 }
 
 static void dump_object(AdminPlan *plan, const Settings *s) {
+        g_autoptr(GVariant) config = config_to_give(s->config);
         const Object *o = s->object;
         GVariantDict dict;
 
-        dict_init(&dict, o->name, "config", s->config);
+        dict_init(&dict, o->name, "config", config);
         g_variant_dict_insert(&dict, "description", "s", object_get_string(o, "Description"));
         switch (o->kind) {
         case OBJECT_POOL:
@@ -259,7 +335,10 @@ int admin_plan_dump(Client *c, char **ret, Error *ret_error) {
         g_autoptr(GVariant) managed = NULL;
         int r;
 
-        r = client_get_managed(c, &managed, ret_error);
+        g_clear_pointer(&plan->config, g_variant_unref);
+        r = service_settings_read(c, &plan->config, ret_error);
+        if (r >= 0)
+                r = client_get_managed(c, &managed, ret_error);
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(kinds); i++) {
                 g_autoptr(GPtrArray) objects = objects_select(managed, kinds[i]);
 
@@ -281,10 +360,15 @@ int admin_plan_dump(Client *c, char **ret, Error *ret_error) {
 /* --- carrying it out --- */
 
 int admin_plan_run(Client *c, const AdminPlan *plan, Error *ret_error) {
+        GVariantDict options;
+
+        g_variant_dict_init(&options, NULL);
+        if (g_variant_n_children(plan->config) > 0)
+                g_variant_dict_insert_value(&options, "config", plan->config);
         return job_run(c, OBJECT_MANAGER, BERTH_ROOT_PATH, "Initialize",
                        g_variant_new("(@aa{sv}@aa{sv}@aa{sv}@a{sv})", list_to_variant(plan->pools),
                                      list_to_variant(plan->networks),
                                      list_to_variant(plan->profiles),
-                                     g_variant_new_array(G_VARIANT_TYPE("{sv}"), NULL, 0)),
+                                     g_variant_dict_end(&options)),
                        ret_error);
 }

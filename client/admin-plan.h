@@ -9,19 +9,23 @@
 #include "client/client.h"
 
 typedef struct AdminPlan {
+        GVariant *config;                       /* of the service, a{ss} */
         GPtrArray *pools, *networks, *profiles; /* of GVariant, a{sv} */
 } AdminPlan;
 
 AdminPlan *admin_plan_new(void);
 void admin_plan_free(AdminPlan *plan);
 
+/* A key of the service, which has none yet. */
+void admin_plan_set_config(AdminPlan *plan, const char *key, const char *value);
 /* `config` (a{ss}, NULL for an empty one) is consumed when floating. */
 void admin_plan_add_pool(AdminPlan *plan, const char *name, const char *driver, GVariant *config);
 void admin_plan_add_network(AdminPlan *plan, const char *name, GVariant *config);
 /* `devices` a{sa{ss}}, consumed when floating. */
 void admin_plan_add_profile(AdminPlan *plan, const char *name, GVariant *devices);
 
-/* A whole document; ERROR_INVALID_ARGS names what is not known, or what berth has not got. */
+/* A whole document; ERROR_INVALID_ARGS names what is not known, or what berth has not got. What
+ * LXD's dumps tell of itself alone, such as where it keeps its own files, is left out. */
 int admin_plan_parse(const char *yaml, AdminPlan **ret, Error *ret_error);
 /* What the service has, as such a document. */
 int admin_plan_dump(Client *c, char **ret, Error *ret_error);

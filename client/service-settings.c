@@ -16,7 +16,7 @@ bool service_settings_are_set(const Client *c) {
                                       strchr(first, '.'));
 }
 
-static int get_config(Client *c, GVariant **ret, Error *ret_error) {
+int service_settings_read(Client *c, GVariant **ret, Error *ret_error) {
         g_autoptr(GVariant) reply = NULL;
         int r = client_call(c, OBJECT_MANAGER, BERTH_ROOT_PATH, "GetConfig",
                             g_variant_new("(a{sv})", NULL), "(a{ss})", &reply, ret_error);
@@ -34,7 +34,7 @@ int service_settings_show(Client *c, Error *ret_error) {
 
         r = output_format_parse(client_option(c, "format"), OUTPUT_YAML, &format, ret_error);
         if (r >= 0)
-                r = get_config(c, &config, ret_error);
+                r = service_settings_read(c, &config, ret_error);
         if (r < 0)
                 return r;
         g_variant_dict_init(&record, NULL);
@@ -45,7 +45,7 @@ int service_settings_show(Client *c, Error *ret_error) {
 int service_settings_get(Client *c, Error *ret_error) {
         g_autoptr(GVariant) config = NULL;
         const char *value = "";
-        int r = get_config(c, &config, ret_error);
+        int r = service_settings_read(c, &config, ret_error);
 
         if (r < 0)
                 return r;

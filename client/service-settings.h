@@ -12,6 +12,9 @@
  * which no container's name has. */
 bool service_settings_are_set(const Client *c);
 
+/* All that are set, a{ss}. */
+int service_settings_read(Client *c, GVariant **ret, Error *ret_error);
+
 int service_settings_show(Client *c, Error *ret_error);
 int service_settings_get(Client *c, Error *ret_error);
 int service_settings_set(Client *c, Error *ret_error);

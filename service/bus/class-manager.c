@@ -9,6 +9,7 @@
 #include "service/bus/container-archive.h"
 #include "service/bus/path.h"
 #include "service/model/config-key.h"
+#include "service/model/config.h"
 #include "service/model/device.h"
 #include "service/model/privilege.h"
 #include "service/operation/boot.h"
@@ -320,6 +321,8 @@ static int create_pool(BusCall *call, Error *ret_error) {
 }
 
 static int initialize_host(BusCall *call, Error *ret_error) {
+        g_autoptr(GVariant) config = option_get_variant(call->options, "config", "a{ss}")
+                                             ?: config_empty();
         g_autoptr(GVariant) pools = NULL, networks = NULL, profiles = NULL;
         InitializePlan plan;
         Job *job;
@@ -327,7 +330,7 @@ static int initialize_host(BusCall *call, Error *ret_error) {
 
         g_variant_get(call->args, "(@aa{sv}@aa{sv}@aa{sv}a{sv})", &pools, &networks, &profiles,
                       NULL);
-        plan = (InitializePlan) { pools, networks, profiles };
+        plan = (InitializePlan) { config, pools, networks, profiles };
         r = initialize(call->manager, bus_call_caller(call), &plan, &job, ret_error);
         return r < 0 ? r : bus_call_start_job(call, job);
 }
@@ -502,6 +505,11 @@ static const Option description_options[] = {
         { NULL },
 };
 
+static const Option initialize_options[] = {
+        { "config", "a{ss}" },
+        { NULL },
+};
+
 static const Option shutdown_options[] = {
         { "force", "b" },
         { "timeout", "t" },
@@ -568,8 +576,8 @@ static const BusMethod methods[] = {
         { "Initialize", "aa{sv}aa{sv}aa{sv}a{sv}", "o",
           SD_BUS_PARAM(pools) SD_BUS_PARAM(networks) SD_BUS_PARAM(profiles) SD_BUS_PARAM(options)
           SD_BUS_PARAM(job),
-          BUS_ACTION, NULL, "configure", "set up this machine for containers", NULL, NULL,
-          initialize_host },
+          BUS_ACTION, NULL, "configure", "set up this machine for containers",
+          initialize_options, NULL, initialize_host },
         { "Recover", "aa{sv}a{sv}", "o",
           SD_BUS_PARAM(pools) SD_BUS_PARAM(options) SD_BUS_PARAM(job),
           BUS_ACTION, NULL, "configure", "bring back lost records of containers and volumes",

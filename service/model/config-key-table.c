@@ -25,6 +25,21 @@ static int refuse_interception(const char *value, Error *ret_error) {
                          "security.nesting");
 }
 
+/* There is one of it, which LXD's dumps name. */
+static int only(const char *value, const char *word, const char *why, Error *ret_error) {
+        return g_str_equal(value, word)
+                       ? 0 : error_set(ret_error, ERROR_INVALID_CONFIG, "there is \"%s\" alone: %s",
+                                       word, why);
+}
+
+static int check_bridge_driver(const char *value, Error *ret_error) {
+        return only(value, "native", "bridges are the kernel's", ret_error);
+}
+
+static int check_bridge_mode(const char *value, Error *ret_error) {
+        return only(value, "standard", "current kernels have no fan networks", ret_error);
+}
+
 /* Nobody inside has a way to the service. */
 static int refuse_devlxd(const char *value, Error *ret_error) {
         bool on;
@@ -174,12 +189,16 @@ static const ConfigKey table[] = {
         { "volatile.*", ALL, CONFIG_CLASS_USE, "string", config_check_text, .read_only = true,
           .help = "facts that the service keeps for itself" },
 
+        { "bridge.driver", CONFIG_SCOPE_NETWORK, CONFIG_CLASS_USE, "native", check_bridge_driver,
+          .live = true, .fallback = "native", .help = "whose bridge it is: the kernel's" },
         { "bridge.external_interfaces", CONFIG_SCOPE_NETWORK, CONFIG_CLASS_HOST,
           "list of interfaces", network_check_interfaces, .live = true,
           .help = "interfaces of the host that are put on the bridge" },
         { "bridge.hwaddr", CONFIG_SCOPE_NETWORK, CONFIG_CLASS_USE, "MAC address",
           network_check_hwaddr, .live = true,
           .help = "Ethernet address of the bridge (not set: one that is made from its name)" },
+        { "bridge.mode", CONFIG_SCOPE_NETWORK, CONFIG_CLASS_USE, "standard", check_bridge_mode,
+          .live = true, .fallback = "standard", .help = "how addresses are chosen: as said below" },
         { "bridge.mtu", CONFIG_SCOPE_NETWORK, CONFIG_CLASS_USE, "integer", config_check_mtu,
           .live = true, .fallback = "1500", .help = "MTU of the bridge" },
         { "dns.domain", CONFIG_SCOPE_NETWORK, CONFIG_CLASS_USE, "domain", network_check_domain,

@@ -60,8 +60,10 @@ static const KeySample samples[] = {
         { "user.team", "web", NULL },
         { "volatile.uuid", NULL, "x" },
 
+        { "bridge.driver", "native", "openvswitch" },
         { "bridge.external_interfaces", "eth7", "a/b" },
         { "bridge.hwaddr", "00:16:3e:00:00:01", "00:16" },
+        { "bridge.mode", "standard", "fan" },
         { "bridge.mtu", "1400", "none" },
         { "dns.domain", "example.org", "a b" },
         { "dns.mode", "dynamic", "sometimes" },
