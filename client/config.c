@@ -43,7 +43,17 @@ static int config_unset(Client *c, Error *ret_error) {
 }
 
 static int config_edit(Client *c, Error *ret_error) {
-        return settings_run_edit(c, OBJECT_CONTAINER, ret_error);
+        g_autofree char *path = NULL;
+        ObjectKind kind;
+        int r;
+
+        if (client_n_arguments(c) == 0)
+                return service_settings_edit(c, ret_error);
+        r = client_instance_path(client_argument(c, 0), &kind, &path, ret_error);
+        if (r < 0)
+                return r;
+        return kind == OBJECT_SNAPSHOT ? snapshot_edit(c, path, ret_error) :
+                                         settings_edit(c, kind, path, ret_error);
 }
 
 static int config_device_add(Client *c, Error *ret_error) {
@@ -123,12 +133,22 @@ int config_for_each_key(Client *c, const char *scope, ConfigKeyFunc func, void *
         return 0;
 }
 
+typedef struct KeyList {
+        Table *table;
+        const char *only; /* keys of this scope, or that begin like this; NULL: all */
+        bool found;
+} KeyList;
+
 static void add_key(const char *name, GVariant *dict, void *userdata) {
         g_autofree const char **scopes = NULL;
         g_autofree char *scope_text = NULL;
-        Table *table = userdata;
+        KeyList *list = userdata;
+        Table *table = list->table;
         GVariantDict record;
 
+        if (!has_scope(dict, list->only) && !g_str_has_prefix(name, list->only))
+                return;
+        list->found = true;
         if (g_variant_lookup(dict, "scopes", "^a&s", &scopes))
                 scope_text = g_strjoinv(",", (char **) scopes);
         g_variant_dict_init(&record, dict);
@@ -147,13 +167,20 @@ static int config_keys(Client *c, Error *ret_error) {
         static const char *const headings[] = { "KEY", "TYPE", "DEFAULT", "LIVE", "ACTION", "SCOPE",
                                                 "DESCRIPTION", NULL };
         g_autoptr(Table) table = table_new(headings);
+        KeyList list = { table, client_argument(c, 0), false };
         OutputFormat format;
         int r;
 
         r = output_format_parse(client_option(c, "format"), OUTPUT_TABLE, &format, ret_error);
         if (r >= 0)
-                r = config_for_each_key(c, client_argument(c, 0), add_key, table, ret_error);
-        return r < 0 ? r : table_print(table, format, ret_error);
+                r = config_for_each_key(c, NULL, add_key, &list, ret_error);
+        if (r < 0)
+                return r;
+        if (!list.found)
+                return error_set(ret_error, ERROR_INVALID_CONFIG,
+                                 "There is neither a scope '%s' nor a key that begins like that; "
+                                 "see berth config keys", list.only);
+        return table_print(table, format, ret_error);
 }
 
 /* --- the types of devices that there are --- */
@@ -279,11 +306,13 @@ static const Command device_commands[] = {
 
 const Command config_commands[] = {
         { "device", NULL, NULL, "Manage devices of a container", .children = device_commands },
-        { "edit", NULL, "<container>", "Edit the configuration as YAML", set_options, "c-", 0, 1,
-          .run = config_edit },
+        { "edit", NULL, "[<container>[/<snapshot>]]",
+          "Edit the configuration as YAML, of the service without a container", set_options, "h-",
+          0, 1, .run = config_edit },
         { "get", NULL, "[<container>] <key>", "Print the value of a key", get_options, "ck", 1, 2,
           .run = config_get },
-        { "keys", NULL, "[container|profile|network|pool|service]", "List the keys that there are",
+        { "keys", NULL, "[container|profile|network|pool|volume|service|<key>]",
+          "List the keys that there are",
           client_list_options, "-", 0, 1, .run = config_keys },
         { "metadata", NULL, NULL, "Manage what the image of a container said of itself",
           .children = metadata_commands },

@@ -36,6 +36,10 @@ const Option move_options[] = {
         { "mode", 0, "MODE", NULL, LOCAL_ONLY },
         { "stateless", 0, NULL, NULL, "" },
         { "target", 0, "MEMBER", NULL, LOCAL_ONLY },
+        { "config", 'c', "KEY=VALUE", NULL, "'berth config set' changes it" },
+        { "device", 'd', "DEVICE,KEY=VALUE...", NULL, "'berth config device set' changes it" },
+        { "no-profiles", 0, NULL, NULL, "'berth profile assign' changes them" },
+        { "profile", 'p', "PROFILE", NULL, "'berth profile assign' changes them" },
         { NULL },
 };
 
@@ -174,14 +178,18 @@ static bool target_exists(Client *c, const char *name) {
 }
 
 int run_copy(Client *c, Error *ret_error) {
-        g_autofree char *path = NULL, *name = NULL;
+        g_autofree char *path = NULL, *name = NULL, *made = NULL;
         g_autoptr(GVariant) options = NULL;
+        g_autoptr(Job) job = NULL;
+        const char *container;
         ObjectKind kind;
         int r;
 
         r = client_instance_path(client_argument(c, 0), &kind, &path, ret_error);
-        if (r >= 0)
+        if (r >= 0 && client_argument(c, 1))
                 r = client_object_name(client_argument(c, 1), &name, ret_error);
+        else if (r >= 0 && client_flag(c, "refresh"))
+                r = client_usage_error(ret_error, "Which copy is to be brought up to date?");
         if (r >= 0)
                 r = copy_options_to_variant(c, kind, path, &options, ret_error);
         if (r < 0)
@@ -195,8 +203,16 @@ int run_copy(Client *c, Error *ret_error) {
                 g_variant_unref(options);
                 options = g_variant_ref_sink(g_variant_dict_end(&dict));
         }
-        return job_run(c, kind, path, "Copy", g_variant_new("(s@a{sv})", name, options),
-                       ret_error);
+        r = job_start(c, kind, path, "Copy", g_variant_new("(s@a{sv})", name ?: "", options), &job,
+                      ret_error);
+        if (r >= 0)
+                r = job_wait(job, ret_error);
+        if (r < 0 || name)
+                return r;
+        r = job_get_container(job, &container, &made, ret_error);
+        if (r >= 0)
+                client_say(c, "Instance name is: %s", made);
+        return r;
 }
 
 int run_move(Client *c, Error *ret_error) {

@@ -8,6 +8,7 @@
 #include "client/editor.h"
 #include "client/format.h"
 #include "client/image-server.h"
+#include "client/instance-type.h"
 #include "client/job.h"
 #include "client/variant.h"
 #include "client/yaml.h"
@@ -28,7 +29,7 @@ const Option create_options[] = {
         { "console", 0, NULL, "launch: attach to its console, from its first line on", NULL },
         { "empty", 0, NULL, NULL, "every container is made from an image" },
         { "target", 0, "MEMBER", NULL, "berth works on this machine only" },
-        { "type", 't', "TYPE", NULL, "set limits.cpu and limits.memory with -c instead" },
+        { "type", 't', "cCPUS-mGIB", "Bounds for processors and memory, such as c0.5-m2", NULL },
         { "vm", 0, NULL, NULL, NO_VM },
         { "wait", 0, "WHAT", "launch: wait until it is there: running, or ip for an address",
           NULL },
@@ -243,6 +244,8 @@ static int recipe_read(Recipe *recipe, Client *c, Error *ret_error) {
                 r = recipe_read_stdin(recipe, ret_error);
         if (r >= 0)
                 r = recipe_add_config(recipe, c, ret_error);
+        if (r >= 0 && client_option(c, "type"))
+                r = instance_type_add(client_option(c, "type"), recipe->config, ret_error);
         if (r >= 0)
                 r = recipe_add_profiles(recipe, c, ret_error);
         if (r >= 0 && client_option(c, "network"))
@@ -311,8 +314,8 @@ static int get_image(Client *c, const char *server, char **image, Error *ret_err
 static int create(Client *c, bool start, Error *ret_error) {
         g_autofree char *server = NULL, *image = NULL, *name = NULL, *made = NULL;
         g_auto(Recipe) recipe = { 0 };
-        g_autoptr(GVariant) container = NULL;
         g_autoptr(Job) job = NULL;
+        const char *container;
         int r = 0;
 
         recipe_init(&recipe);
@@ -334,12 +337,9 @@ static int create(Client *c, bool start, Error *ret_error) {
                       &job, ret_error);
         if (r < 0)
                 return r;
-        if (!g_variant_is_of_type(job_get_reply(job), G_VARIANT_TYPE("(oo)")))
-                return error_set(ret_error, ERROR_FAILED,
-                                 "The service did not say what the container is called");
-        container = g_variant_get_child_value(job_get_reply(job), 1);
-        if (!object_parse_path(g_variant_get_string(container, NULL), NULL, &made))
-                return error_set(ret_error, ERROR_FAILED, "The container has a strange path");
+        r = job_get_container(job, &container, &made, ret_error);
+        if (r < 0)
+                return r;
         client_say(c, "Creating %s", name ?: "the container");
         r = job_wait(job, ret_error);
         if (r < 0)
@@ -349,10 +349,10 @@ static int create(Client *c, bool start, Error *ret_error) {
         if (start)
                 client_say(c, "Starting %s", made);
         if (start && client_flag(c, "console"))
-                return console_attach(c, g_variant_get_string(container, NULL), true, ret_error);
+                return console_attach(c, container, true, ret_error);
         if (start && client_option(c, "wait"))
-                return job_run(c, OBJECT_CONTAINER, g_variant_get_string(container, NULL),
-                               "WaitFor", g_variant_new("(sa{sv})", client_option(c, "wait"), NULL),
+                return job_run(c, OBJECT_CONTAINER, container, "WaitFor",
+                               g_variant_new("(sa{sv})", client_option(c, "wait"), NULL),
                                ret_error);
         return 0;
 }

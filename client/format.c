@@ -84,6 +84,19 @@ char *format_time_rfc3339(uint64_t usec) {
         return g_strdup_printf("%s.%06uZ", buffer, (unsigned) (usec % G_USEC_PER_SEC));
 }
 
+int parse_time_rfc3339(const char *text, uint64_t *ret_usec) {
+        g_autoptr(GTimeZone) utc = g_time_zone_new_utc();
+        g_autoptr(GDateTime) time = *text ? g_date_time_new_from_iso8601(text, utc) : NULL;
+
+        if (*text && !time)
+                return -EINVAL;
+        *ret_usec = 0;
+        if (time && g_date_time_to_unix(time) > 0)
+                *ret_usec = (uint64_t) g_date_time_to_unix(time) * G_USEC_PER_SEC +
+                            (uint64_t) g_date_time_get_microsecond(time);
+        return 0;
+}
+
 char *format_join(const GPtrArray *strings, const char *separator) {
         g_autoptr(GString) s = g_string_new(NULL);
 

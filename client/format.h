@@ -24,6 +24,8 @@ char *format_size_binary(uint64_t bytes);
 char *format_time(uint64_t usec);
 /* The same as in RFC 3339, always UTC; "0001-01-01T00:00:00Z", as LXD has it, for 0. */
 char *format_time_rfc3339(uint64_t usec);
+/* The opposite; the year 1 and "" are 0. */
+int parse_time_rfc3339(const char *text, uint64_t *ret_usec);
 
 /* Strings with newlines or ", " between them. */
 char *format_join(const GPtrArray *strings, const char *separator);

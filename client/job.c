@@ -382,6 +382,20 @@ int job_get_exit_status(Job *job, int *ret, Error *ret_error) {
         return 0;
 }
 
+int job_get_container(const Job *job, const char **ret_path, char **ret_name, Error *ret_error) {
+        GVariant *reply = job_get_reply(job);
+        const char *path;
+
+        if (!g_variant_is_of_type(reply, G_VARIANT_TYPE("(oo)")))
+                return error_set(ret_error, ERROR_FAILED,
+                                 "The service did not say what the container is called");
+        g_variant_get(reply, "(&o&o)", NULL, &path);
+        if (!object_parse_path(path, NULL, ret_name))
+                return error_set(ret_error, ERROR_FAILED, "The container has a strange path");
+        *ret_path = path;
+        return 0;
+}
+
 int job_get_objects(Job *job, GVariant **ret, Error *ret_error) {
         int r;
 

@@ -32,6 +32,8 @@ Job *job_free(Job *job);
 /* The whole reply to the call: (o...). Borrowed. */
 GVariant *job_get_reply(const Job *job);
 const char *job_get_path(const Job *job);
+/* Path (borrowed) and name of the container that it makes, where the reply is (oo). */
+int job_get_container(const Job *job, const char **ret_path, char **ret_name, Error *ret_error);
 
 void job_set_signals(Job *job, JobSignals signals);
 /* Data to copy while the job is waited for. Borrowed. */

@@ -29,6 +29,12 @@ static int run_version(Client *c, Error *ret_error) {
         return 0;
 }
 
+/* There are no hidden commands. */
+static const Option help_options[] = {
+        { "all", 0, NULL, NULL, "" },
+        { NULL },
+};
+
 static int run_help(Client *c, Error *ret_error) {
         g_autofree char *path = g_strdup(c->root->name);
         const Command *command = c->root;
@@ -59,8 +65,8 @@ static const Command commands[] = {
           .children = config_commands },
         { "console", NULL, "<container>", "Attach to the console of a container", console_options,
           "c-", 1, 1, .run = run_console },
-        { "copy", "cp", "<container>[/<snapshot>] <container>",
-          "Copy a container, or make one of a snapshot", copy_options, "h-", 2, 2,
+        { "copy", "cp", "<container>[/<snapshot>] [<container>]",
+          "Copy a container, or make one of a snapshot", copy_options, "h-", 1, 2,
           .run = run_copy },
         { "delete", "rm", "<container>[/<snapshot>]...", "Delete containers and snapshots",
           delete_options, "h", 1, -1, .run = run_delete },
@@ -71,7 +77,7 @@ static const Command commands[] = {
           .run = run_export },
         { "file", NULL, NULL, "Copy files into and out of containers",
           .children = file_commands },
-        { "help", NULL, "[<command>...]", "Print help on a command", NULL, "-", 0, -1,
+        { "help", NULL, "[<command>...]", "Print help on a command", help_options, "-", 0, -1,
           .run = run_help },
         { "image", NULL, NULL, "Manage images", .children = image_commands },
         { "import", NULL, "<file> [<container>]", "Make a container of an archive",

@@ -4,9 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client/editor.h"
 #include "client/settings.h"
 #include "client/table.h"
 #include "client/variant.h"
+#include "client/yaml.h"
 #include "service/util/cleanup.h"
 
 bool service_settings_are_set(const Client *c) {
@@ -87,4 +89,44 @@ int service_settings_unset(Client *c, Error *ret_error) {
 
         return update(c, g_variant_new_array(G_VARIANT_TYPE("{ss}"), NULL, 0),
                       g_variant_new_strv(&key, 1), ret_error);
+}
+
+static int edit_apply(Client *c, const char *text, void *userdata, Error *ret_error) {
+        static const char *const keys[] = { "config", NULL };
+        g_autoptr(GVariant) mapping = NULL, config = NULL, set = NULL, unset = NULL;
+        GVariant *old = userdata;
+        int r;
+
+        r = yaml_to_variant(text, &mapping, ret_error);
+        if (r >= 0)
+                r = yaml_check_keys(mapping, keys, ret_error);
+        if (r >= 0)
+                r = yaml_get_config(mapping, "config", &config, ret_error);
+        if (r < 0)
+                return r;
+        settings_compare(old, config ?: old, &set, &unset);
+        return update(c, set, unset, ret_error);
+}
+
+int service_settings_edit(Client *c, Error *ret_error) {
+        static const char header[] =
+                "### This is the configuration of the service in YAML.\n"
+                "### Lines that begin with '#' are ignored.\n"
+                "###\n"
+                "### 'berth config keys service' lists what there is to set, for example\n"
+                "###   config:\n"
+                "###     images.remote_cache_expiry: \"30\"\n\n";
+        g_autoptr(GVariant) config = NULL, record = NULL;
+        g_autofree char *yaml = NULL, *text = NULL;
+        GVariantDict dict;
+        int r = service_settings_read(c, &config, ret_error);
+
+        if (r < 0)
+                return r;
+        g_variant_dict_init(&dict, NULL);
+        g_variant_dict_insert_value(&dict, "config", config);
+        record = g_variant_ref_sink(g_variant_dict_end(&dict));
+        yaml = yaml_from_variant(record);
+        text = g_strconcat(header, yaml, NULL);
+        return editor_run(c, "service", text, edit_apply, config, ret_error);
 }

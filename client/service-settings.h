@@ -17,5 +17,7 @@ int service_settings_read(Client *c, GVariant **ret, Error *ret_error);
 
 int service_settings_show(Client *c, Error *ret_error);
 int service_settings_get(Client *c, Error *ret_error);
+/* The whole as YAML. */
+int service_settings_edit(Client *c, Error *ret_error);
 int service_settings_set(Client *c, Error *ret_error);
 int service_settings_unset(Client *c, Error *ret_error);

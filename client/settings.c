@@ -195,6 +195,18 @@ static int refuse_server_settings(Error *ret_error) {
                          "The service's own settings are set one by one; give a container first");
 }
 
+/* What profiles hold of secrets is for those who may change them; asked without a prompt. */
+static bool may_see_secrets(Client *c, const char *path) {
+        g_autoptr(GVariant) reply = NULL;
+        const char *answer;
+
+        if (client_call(c, OBJECT_MANAGER, BERTH_ROOT_PATH, "CheckAccess",
+                        g_variant_new("(so)", "manage-profiles", path), "(s)", &reply, NULL) < 0)
+                return false;
+        g_variant_get(reply, "(&s)", &answer);
+        return g_str_equal(answer, "yes");
+}
+
 int settings_show(Client *c, ObjectKind kind, const char *path, Error *ret_error) {
         SettingsFlags flags = client_flag(c, "expanded") ? SETTINGS_EXPANDED : 0;
         g_autoptr(Settings) s = NULL;
@@ -202,9 +214,16 @@ int settings_show(Client *c, ObjectKind kind, const char *path, Error *ret_error
         int r;
 
         r = output_format_parse(client_option(c, "format"), OUTPUT_YAML, &format, ret_error);
+        if (r >= 0 && kind == OBJECT_PROFILE && may_see_secrets(c, path))
+                flags |= SETTINGS_SECRETS;
         if (r >= 0)
                 r = settings_read(c, kind, path, flags, &s, ret_error);
-        return r < 0 ? r : record_print(settings_to_record(s), format, ret_error);
+        if (r < 0)
+                return r;
+        if (kind == OBJECT_PROFILE && !(flags & SETTINGS_SECRETS) && !c->quiet)
+                fprintf(stderr, "Note: environment.*, user.* and cloud-init.* of profiles are "
+                                "shown to those only who may change them\n");
+        return record_print(settings_to_record(s), format, ret_error);
 }
 
 int settings_run_show(Client *c, ObjectKind kind, Error *ret_error) {
@@ -361,13 +380,12 @@ int settings_run_unset(Client *c, ObjectKind kind, Error *ret_error) {
         return settings_update(c, kind, path, NULL, g_variant_new_strv(&key, 1), NULL, ret_error);
 }
 
-typedef struct Edit {
-        ObjectKind kind;
-        const Settings *settings;
-} Edit;
+/* A text that leaves them out is not about them. */
+static bool key_is_the_services(const char *key) {
+        return g_str_has_prefix(key, "volatile.") || g_str_has_prefix(key, "image.");
+}
 
-/* What has to be set and unset to come from the config that was read to the one that is wanted. */
-static void config_compare(GVariant *old, GVariant *new, GVariant **ret_set, GVariant **ret_unset) {
+void settings_compare(GVariant *old, GVariant *new, GVariant **ret_set, GVariant **ret_unset) {
         GVariantBuilder set, unset;
         const char *key, *value;
         GVariantIter iter;
@@ -383,11 +401,16 @@ static void config_compare(GVariant *old, GVariant *new, GVariant **ret_set, GVa
         }
         g_variant_iter_init(&iter, old);
         while (g_variant_iter_next(&iter, "{&s&s}", &key, NULL))
-                if (!g_variant_lookup(new, key, "&s", &value))
+                if (!g_variant_lookup(new, key, "&s", &value) && !key_is_the_services(key))
                         g_variant_builder_add(&unset, "s", key);
         *ret_set = variant_seal(g_variant_builder_end(&set));
         *ret_unset = variant_seal(g_variant_builder_end(&unset));
 }
+
+typedef struct Edit {
+        ObjectKind kind;
+        const Settings *settings;
+} Edit;
 
 /* The options of Update() for what the text says; what it leaves out stays as it is. */
 static int edit_read_options(const Edit *edit, GVariant *mapping, GVariant **ret,
@@ -467,7 +490,7 @@ static int edit_apply(Client *c, const char *text, void *userdata, Error *ret_er
         r = yaml_get_config(mapping, "config", &config, ret_error);
         if (r < 0)
                 return r;
-        config_compare(edit->settings->config, config ?: edit->settings->config, &set, &unset);
+        settings_compare(edit->settings->config, config ?: edit->settings->config, &set, &unset);
         r = edit_read_options(edit, mapping, &options, ret_error);
         if (r < 0)
                 return r;

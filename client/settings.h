@@ -33,6 +33,9 @@ int settings_update(Client *c, ObjectKind kind, const char *path, GVariant *set,
 /* The object in the form in which it is shown and edited (a{sv}). */
 GVariant *settings_to_record(const Settings *s);
 
+/* What has to be set and unset to come from a config that was read to one that is wanted. */
+void settings_compare(GVariant *old, GVariant *new, GVariant **ret_set, GVariant **ret_unset);
+
 /* KEY VALUE or KEY=VALUE... from argument `first` on, a{ss}; a value of "-" is read from standard
  * input. */
 int settings_parse_assignments(Client *c, size_t first, GVariant **ret, Error *ret_error);

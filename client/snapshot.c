@@ -137,16 +137,10 @@ int snapshot_rename(Client *c, const char *path, const char *to, Error *ret_erro
                        g_variant_new("(sa{sv})", last ? last + 1 : name, NULL), ret_error);
 }
 
-int snapshot_show(Client *c, const char *path, OutputFormat format, Error *ret_error) {
+GVariant *snapshot_to_record(const Settings *s) {
         g_autofree char *expires = NULL, *created = NULL;
-        g_autoptr(Settings) s = NULL;
         GVariantBuilder b;
-        int r;
 
-        r = settings_read(c, OBJECT_SNAPSHOT, path,
-                          client_flag(c, "expanded") ? SETTINGS_EXPANDED : 0, &s, ret_error);
-        if (r < 0)
-                return r;
         expires = format_time_rfc3339(object_get_number(s->object, "Expires"));
         created = format_time_rfc3339(object_get_number(s->object, "Created"));
         g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
@@ -162,7 +156,16 @@ int snapshot_show(Client *c, const char *path, OutputFormat format, Error *ret_e
         g_variant_builder_add(&b, "{sv}", "profiles",
                               object_get_value(s->object, "Profiles", "as")
                                       ?: g_variant_new_strv(NULL, 0));
-        return record_print(g_variant_builder_end(&b), format, ret_error);
+        return g_variant_builder_end(&b);
+}
+
+int snapshot_show(Client *c, const char *path, OutputFormat format, Error *ret_error) {
+        g_autoptr(Settings) s = NULL;
+        int r;
+
+        r = settings_read(c, OBJECT_SNAPSHOT, path,
+                          client_flag(c, "expanded") ? SETTINGS_EXPANDED : 0, &s, ret_error);
+        return r < 0 ? r : record_print(snapshot_to_record(s), format, ret_error);
 }
 
 static int compare_created(gconstpointer a, gconstpointer b) {

@@ -300,8 +300,13 @@ static void manager_call(FakeCall *call) {
                         "'required': <true>, 'help': <'where'>}), ('pool', {'type': <'name'>, "
                         "'required': <false>, 'help': <'which pool'>})]>}), "
                         "('none', {'help': <'nothing'>, 'options': <@a(sa{sv}) []>})],)");
-        else if (g_str_equal(call->member, "CheckAccess"))
-                call->reply->body = g_variant_new("(s)", "yes");
+        else if (g_str_equal(call->member, "CheckAccess")) {
+                const char *object;
+
+                g_variant_get(call->body, "(&s&o)", NULL, &object);
+                call->reply->body = g_variant_new(
+                        "(s)", g_str_has_suffix(object, "/closed") ? "challenge" : "yes");
+        }
         else
                 fake_fail(call, SD_BUS_ERROR_NOT_SUPPORTED, "%s is not there", call->member);
 }
@@ -765,7 +770,8 @@ void fake_populate(Fake *f) {
                                              " ('eth0', 'inet6', 'fd42::3', 64, 'global')]"));
         g_variant_unref(o->config);
         o->config = g_variant_ref_sink(g_variant_new_parsed(
-                "{'limits.cpu': '6', 'user.team': 'web', 'user.note': 'two\\nlines'}"));
+                "{'limits.cpu': '6', 'user.team': 'web', 'user.note': 'two\\nlines', "
+                "'image.os': 'BusyBox', 'volatile.last_state.power': 'RUNNING'}"));
         (void) add_container(f, "c2", "stopped");
         for (size_t i = 0; i < ELEMENTSOF(bad); i++)
                 (void) add_container(f, bad[i], "stopped");

@@ -143,7 +143,7 @@ TEST(json_is_json) {
         EXPECT_OUT(r, "\"cpu\":{\"usage\":25000000000}");
         EXPECT_OUT(r, "\"disk\":{\"root\":{\"usage\":184320,");
         EXPECT_OUT(r, "\"expanded_devices\":{\"eth0\":{\"network\":\"berthbr0\"");
-        EXPECT_OUT(r, "\"config\":{\"limits.cpu\":\"6\"");
+        EXPECT_OUT(r, "\"config\":{\"image.os\":\"BusyBox\",\"limits.cpu\":\"6\"");
         EXPECT_OUT(r, "\"snapshots\":[]");
         json_object_put(all);
 }
@@ -258,14 +258,15 @@ TEST(show_is_yaml_or_json) {
         g_autoptr(Run) yaml = RUN(f, 0, "config", "show", "c1"), expanded = NULL, json = NULL;
 
         g_assert_cmpstr(yaml->out, ==,
-                        "architecture: x86_64\nconfig:\n  limits.cpu: \"6\"\n"
-                        "  user.note: |-\n    two\n    lines\n  user.team: web\ndevices: {}\n"
+                        "architecture: x86_64\nconfig:\n  image.os: BusyBox\n  limits.cpu: \"6\"\n"
+                        "  user.note: |-\n    two\n    lines\n  user.team: web\n"
+                        "  volatile.last_state.power: RUNNING\ndevices: {}\n"
                         "ephemeral: false\nprofiles:\n- default\nstateful: false\n"
                         "description: \"\"\n");
         expanded = RUN(f, 0, "config", "show", "c1", "--expanded");
         EXPECT_OUT(expanded, "devices:\n  eth0:\n    network: berthbr0\n    type: nic\n");
         json = RUN(f, 0, "config", "show", "c1", "-f", "json");
-        EXPECT_OUT(json, "\"config\":{\"limits.cpu\":\"6\"");
+        EXPECT_OUT(json, "\"config\":{\"image.os\":\"BusyBox\",\"limits.cpu\":\"6\"");
         RUN_ONLY(f, 2, "config", "show", "c1", "-f", "csv");
 }
 

@@ -148,6 +148,25 @@ TEST(create_options_arrive) {
         RUN_ONLY(f, 1, "init", "busybox", "x3", "--vm");
 }
 
+TEST(a_type_is_bounds) {
+        static const char *const wrong[] = { "t2.micro", "c", "c0", "m-1", "c1-m1x", "c1-", "x2" };
+        g_autoptr(Fixture) f = fixture_new();
+
+        RUN_ONLY(f, 0, "init", "busybox", "x1", "-t", "c0.5-m0.2");
+        fixture_expect_log(f, "'limits.cpu': '1'");
+        fixture_expect_log(f, "'limits.cpu.allowance': '50%'");
+        fixture_expect_log(f, "'limits.memory': '204MB'");
+        RUN_ONLY(f, 0, "init", "busybox", "x2", "-t", "c3-m4", "-c", "limits.memory=1GiB");
+        fixture_expect_log(f, "'limits.cpu': '3'");
+        fixture_expect_log(f, "'limits.memory': '1GiB'");
+        fixture_reject_log(f, "4096MB");
+        for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++) {
+                g_autoptr(Run) run = RUN(f, 2, "init", "busybox", "x3", "-t", wrong[i]);
+
+                EXPECT_ERR(run, "is not cCPUS-mGIB");
+        }
+}
+
 TEST(a_device_of_the_profile_is_changed) {
         g_autoptr(Fixture) f = fixture_new();
 
@@ -252,10 +271,20 @@ TEST(profiles_are_managed) {
 TEST(secrets_of_profiles_are_asked_for_when_they_matter) {
         g_autoptr(Fixture) f = fixture_new();
 
-        RUN_ONLY(f, 0, "profile", "show", "default");
+        g_autoptr(Run) open = NULL, closed = NULL, quiet = NULL;
+
+        /* What is shown is what is edited, unless that takes a password. */
+        RUN_ONLY(f, 0, "profile", "create", "closed");
+        closed = RUN(f, 0, "profile", "show", "closed");
+        EXPECT_ERR(closed, "who may change them");
+        quiet = RUN(f, 0, "-q", "profile", "show", "closed");
+        g_assert_cmpstr(quiet->err, ==, "");
         fixture_reject_log(f, "secrets");
-        RUN_ONLY(f, 0, "profile", "get", "default", "user.password");
-        fixture_expect_log(f, "'secrets': <true>");
+        open = RUN(f, 0, "profile", "show", "default");
+        g_assert_cmpstr(open->err, ==, "");
+        fixture_expect_log(f, "profile/default GetConfig ({'secrets': <true>},)");
+        RUN_ONLY(f, 0, "profile", "get", "closed", "user.password");
+        fixture_expect_log(f, "profile/closed GetConfig ({'secrets': <true>},)");
 }
 
 TEST(networks_and_pools_are_managed) {
@@ -295,6 +324,9 @@ TEST(edit_changes_what_has_changed) {
         fixture_expect_log(f, "'description': <'edited'>");
         empty = run_check(fixture_run(f, "", "config", "edit", "c1", NULL), 2, 0);
         EXPECT_ERR(empty, "nothing is changed");
+        /* What the service keeps for itself is no key to remove. */
+        fixture_reject_log(f, "volatile.");
+        fixture_reject_log(f, "image.");
         wrong = run_check(fixture_run(f, "ephemeral: perhaps\n", "config", "edit", "c1", NULL), 2,
                           0);
         EXPECT_ERR(wrong, "'ephemeral' has to be true or false");
@@ -303,7 +335,7 @@ TEST(edit_changes_what_has_changed) {
 TEST(keys_are_listed_and_completed) {
         g_autoptr(Fixture) f = fixture_new();
         g_autoptr(Run) all = RUN(f, 0, "config", "keys", "-f", "csv"), pool = NULL, json = NULL;
-        g_autoptr(Run) words = NULL, family = NULL, table = NULL, none = NULL;
+        g_autoptr(Run) words = NULL, family = NULL, table = NULL, none = NULL, part = NULL;
 
         EXPECT_OUT(all, "limits.memory,size or share,,yes,use,\"container,profile\",memory\n");
         EXPECT_OUT(all, "security.nesting,boolean,false,no,use-kernel-surface,");
@@ -315,6 +347,10 @@ TEST(keys_are_listed_and_completed) {
         EXPECT_OUT(json, "\"name\":\"security.nesting\"");
         table = RUN(f, 0, "config", "keys");
         EXPECT_OUT(table, "KEY");
+        part = RUN(f, 0, "config", "keys", "limits.", "-f", "csv");
+        EXPECT_OUT(part, "limits.memory");
+        g_assert_null(strstr(part->out, "security"));
+        RUN_ONLY(f, 2, "config", "keys", "nosuch");
         words = RUN(f, 0, "--complete", "config", "set", "c1", "s");
         g_assert_cmpstr(words->out, ==, "security.nesting\n");
         family = RUN(f, 0, "--complete", "config", "unset", "c1", "u");
@@ -420,7 +456,7 @@ TEST(an_export_that_fails_leaves_nothing) {
 
 TEST(settings_of_the_service_have_no_container) {
         g_autoptr(Fixture) f = fixture_new();
-        g_autoptr(Run) one = NULL, all = NULL;
+        g_autoptr(Run) one = NULL, all = NULL, edited = NULL, wrong = NULL;
 
         one = RUN(f, 0, "config", "get", "images.remote_cache_expiry");
         g_assert_cmpstr(one->out, ==, "5\n");
@@ -432,6 +468,10 @@ TEST(settings_of_the_service_have_no_container) {
         fixture_expect_log(f, "'images.x': '9'");
         RUN_ONLY(f, 0, "config", "unset", "images.x");
         fixture_expect_log(f, "['images.x']");
+        edited = run_check(fixture_run(f, "config: {images.y: z}\n", "config", "edit", NULL), 0,
+                           0);
+        fixture_expect_log(f, "UpdateConfig ({'images.y': 'z'}, ['images.remote_cache_expiry']");
+        wrong = run_check(fixture_run(f, "description: x\n", "config", "edit", NULL), 2, 0);
 }
 
 TEST(image_servers) {
