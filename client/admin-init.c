@@ -84,14 +84,13 @@ static unsigned default_loop_size(void) {
 
 static int host_read(Client *c, Host *ret, Error *ret_error) {
         g_autofree char *path = object_make_path(OBJECT_PROFILE, PROFILE_DEFAULT);
-        g_autoptr(GVariant) managed = NULL;
         int r;
 
-        r = client_get_managed(c, &managed, ret_error);
+        r = client_get_objects(c, OBJECT_POOL, NULL, &ret->pools, ret_error);
+        if (r >= 0)
+                r = client_get_objects(c, OBJECT_NETWORK, NULL, &ret->networks, ret_error);
         if (r < 0)
                 return r;
-        ret->pools = objects_select(managed, OBJECT_POOL);
-        ret->networks = objects_select(managed, OBJECT_NETWORK);
         ret->btrfs = host_has_btrfs();
         ret->lvm = host_has_program("lvcreate");
         ret->loop_size = default_loop_size();

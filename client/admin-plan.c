@@ -332,16 +332,14 @@ static void dump_object(AdminPlan *plan, const Settings *s) {
 int admin_plan_dump(Client *c, char **ret, Error *ret_error) {
         static const ObjectKind kinds[] = { OBJECT_POOL, OBJECT_NETWORK, OBJECT_PROFILE };
         g_autoptr(AdminPlan) plan = admin_plan_new();
-        g_autoptr(GVariant) managed = NULL;
         int r;
 
         g_clear_pointer(&plan->config, g_variant_unref);
         r = service_settings_read(c, &plan->config, ret_error);
-        if (r >= 0)
-                r = client_get_managed(c, &managed, ret_error);
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(kinds); i++) {
-                g_autoptr(GPtrArray) objects = objects_select(managed, kinds[i]);
+                g_autoptr(GPtrArray) objects = NULL;
 
+                r = client_get_objects(c, kinds[i], NULL, &objects, ret_error);
                 for (guint j = 0; r >= 0 && j < objects->len; j++) {
                         const Object *o = objects->pdata[j];
                         g_autoptr(Settings) s = NULL;

@@ -22,13 +22,11 @@ static void print_pool(const char *name, const char *driver, const char *source,
 }
 
 static int print_known(Client *c, Error *ret_error) {
-        g_autoptr(GVariant) managed = NULL;
         g_autoptr(GPtrArray) pools = NULL;
-        int r = client_get_managed(c, &managed, ret_error);
+        int r = client_get_objects(c, OBJECT_POOL, NULL, &pools, ret_error);
 
         if (r < 0)
                 return r;
-        pools = objects_select(managed, OBJECT_POOL);
         if (pools->len == 0)
                 return 0;
         printf("These storage pools are known:\n");

@@ -169,18 +169,6 @@ int client_call(Client *c, ObjectKind kind, const char *path, const char *member
                                  reply_type, ret_reply, ret_error);
 }
 
-int client_get_managed(Client *c, GVariant **ret, Error *ret_error) {
-        g_autoptr(GVariant) reply = NULL;
-        int r;
-
-        r = client_call_typed(c, "org.freedesktop.DBus.ObjectManager", BERTH_ROOT_PATH,
-                              "GetManagedObjects", NULL, "(a{oa{sa{sv}}})", &reply, ret_error);
-        if (r < 0)
-                return r;
-        *ret = g_variant_get_child_value(reply, 0);
-        return 0;
-}
-
 int client_get_object(Client *c, ObjectKind kind, const char *path, Object **ret,
                       Error *ret_error) {
         g_autoptr(GVariant) reply = NULL;

@@ -103,8 +103,10 @@ int client_connect(Client *c, Error *ret_error);
 int client_call(Client *c, ObjectKind kind, const char *path, const char *member,
                 GVariant *arguments, const char *reply_type, GVariant **ret_reply,
                 Error *ret_error);
-/* Everything that the service has (a{oa{sa{sv}}}). */
-int client_get_managed(Client *c, GVariant **ret, Error *ret_error);
+/* The service's objects of one kind, sorted by name, with those of their properties that are named;
+ * NULL: all of them. */
+int client_get_objects(Client *c, ObjectKind kind, const char *const *properties, GPtrArray **ret,
+                       Error *ret_error);
 /* One object with its properties. */
 int client_get_object(Client *c, ObjectKind kind, const char *path, Object **ret,
                       Error *ret_error);

@@ -54,34 +54,40 @@ static ObjectKind kind_of_letter(char letter) {
         }
 }
 
+/* Names are in the paths. */
+static const char *const only_names[] = { NULL };
+
 /* "CONTAINER/SNAPSHOT", once the container is there. */
-static void offer_snapshots(GVariant *managed, const char *word) {
-        g_autoptr(GPtrArray) snapshots = NULL;
+static int offer_snapshots(Client *c, const char *word, Error *ret_error) {
+        g_autoptr(GPtrArray) all = NULL, snapshots = NULL;
         g_autofree char *container = g_strndup(word, strcspn(word, "/"));
         g_autofree char *path = object_make_path(OBJECT_CONTAINER, container);
 
-        snapshots = snapshots_of(managed, path);
+        int r;
+
+        r = client_get_objects(c, OBJECT_SNAPSHOT, only_names, &all, ret_error);
+        if (r < 0)
+                return r;
+        snapshots = snapshots_among(all, path);
         for (size_t i = 0; i < snapshots->len; i++) {
                 const Object *o = g_ptr_array_index(snapshots, i);
                 g_autofree char *name = g_strconcat(container, "/", o->name, NULL);
 
                 offer(name, word);
         }
+        return 0;
 }
 
 static int offer_objects(Client *c, ObjectKind kind, const char *word, Error *ret_error) {
         g_autoptr(GPtrArray) objects = NULL;
-        g_autoptr(GVariant) managed = NULL;
         int r;
 
-        r = client_get_managed(c, &managed, ret_error);
+        if (kind == OBJECT_CONTAINER && strchr(word, '/'))
+                return offer_snapshots(c, word, ret_error);
+        r = client_get_objects(c, kind, kind == OBJECT_IMAGE ? NULL : only_names, &objects,
+                               ret_error);
         if (r < 0)
                 return r;
-        if (kind == OBJECT_CONTAINER && strchr(word, '/')) {
-                offer_snapshots(managed, word);
-                return 0;
-        }
-        objects = objects_select(managed, kind);
         for (size_t i = 0; i < objects->len; i++) {
                 const Object *o = g_ptr_array_index(objects, i);
                 g_autoptr(GPtrArray) aliases = NULL;
@@ -150,7 +156,7 @@ static void offer_type_options(const char *name, GVariant *dict, void *userdata)
 
 /* "CONTAINER/PATH": containers first, then what is in the directory. */
 static int offer_files_inside(Client *c, const char *word, Error *ret_error) {
-        g_autoptr(GVariant) reply = NULL, entries = NULL, managed = NULL;
+        g_autoptr(GVariant) reply = NULL, entries = NULL;
         g_autoptr(GPtrArray) containers = NULL;
         const char *slash = strrchr(word, '/'), *name, *type;
         g_autofree char *directory = NULL;
@@ -159,10 +165,9 @@ static int offer_files_inside(Client *c, const char *word, Error *ret_error) {
         int r;
 
         if (!slash) {
-                r = client_get_managed(c, &managed, ret_error);
+                r = client_get_objects(c, OBJECT_CONTAINER, only_names, &containers, ret_error);
                 if (r < 0)
                         return r;
-                containers = objects_select(managed, OBJECT_CONTAINER);
                 for (size_t i = 0; i < containers->len; i++) {
                         const Object *o = g_ptr_array_index(containers, i);
                         g_autofree char *text = g_strconcat(o->name, "/", NULL);
@@ -193,13 +198,11 @@ static int offer_files_inside(Client *c, const char *word, Error *ret_error) {
 /* Volumes: of one pool, or of all (NULL), then as POOL/VOLUME. */
 static int offer_volumes(Client *c, const char *pool, const char *word, Error *ret_error) {
         g_autoptr(GPtrArray) volumes = NULL;
-        g_autoptr(GVariant) managed = NULL;
         int r;
 
-        r = client_get_managed(c, &managed, ret_error);
+        r = client_get_objects(c, OBJECT_VOLUME, NULL, &volumes, ret_error);
         if (r < 0)
                 return r;
-        volumes = objects_select(managed, OBJECT_VOLUME);
         for (guint i = 0; i < volumes->len; i++) {
                 const Object *o = volumes->pdata[i];
                 g_autoptr(GVariant) parent = object_get_value(o, "Pool", "o");

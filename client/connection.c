@@ -110,7 +110,7 @@ static int message_new_call(Connection *c, const char *path, const char *interfa
 }
 
 static int call_once(Connection *c, const char *path, const char *interface, const char *member,
-                     GVariant *arguments, bool interactive, GVariant **ret_reply,
+                     GVariant *arguments, bool interactive, ReplyReader read, void *userdata,
                      Error *ret_error) {
         sd_bus_error error = SD_BUS_ERROR_NULL;
         sd_bus_message *m = NULL, *reply = NULL;
@@ -136,7 +136,7 @@ static int call_once(Connection *c, const char *path, const char *interface, con
                 return r;
         }
         call_trace(c, path, interface, member, start, "done");
-        r = message_read_body(reply, ret_reply);
+        r = read(reply, userdata);
         sd_bus_message_unref(reply);
         if (r < 0)
                 return error_set_errno(ret_error, -r, "Cannot read the reply of %s()", member);
@@ -155,25 +155,39 @@ int connection_ask_at_once(Connection *c, AgentTerminal where, Error *ret_error)
         return 0;
 }
 
-int connection_call(Connection *c, const char *path, const char *interface, const char *member,
-                    GVariant *arguments, GVariant **ret_reply, Error *ret_error) {
+int connection_call_reading(Connection *c, const char *path, const char *interface,
+                            const char *member, GVariant *arguments, ReplyReader read,
+                            void *userdata, Error *ret_error) {
         g_autoptr(GVariant) body = arguments ? g_variant_ref_sink(arguments) : NULL;
-        g_autoptr(GVariant) reply = NULL;
         g_auto(Error) e = ERROR_INIT;
         int r;
 
-        r = call_once(c, path, interface, member, body, c->asks, &reply, &e);
+        r = call_once(c, path, interface, member, body, c->asks, read, userdata, &e);
         if (r < 0 && e.code == ERROR_AUTH_REQUIRED && !c->asks && !(c->flags & CONNECTION_QUIET)) {
                 error_clear(&e);
                 r = agent_open(&c->agent, AGENT_ON_INPUT);
                 if (r < 0)
                         return error_set_errno(ret_error, -r, "Cannot start pkttyagent");
-                r = call_once(c, path, interface, member, body, true, &reply, &e);
+                r = call_once(c, path, interface, member, body, true, read, userdata, &e);
         }
-        if (r < 0) {
+        if (r < 0)
                 error_move(ret_error, &e);
+        return r;
+}
+
+static int read_body(sd_bus_message *reply, void *userdata) {
+        return message_read_body(reply, userdata);
+}
+
+int connection_call(Connection *c, const char *path, const char *interface, const char *member,
+                    GVariant *arguments, GVariant **ret_reply, Error *ret_error) {
+        g_autoptr(GVariant) reply = NULL;
+        int r;
+
+        r = connection_call_reading(c, path, interface, member, arguments, read_body, &reply,
+                                    ret_error);
+        if (r < 0)
                 return r;
-        }
         if (ret_reply)
                 *ret_reply = TAKE_PTR(reply);
         return 0;

@@ -35,6 +35,9 @@ typedef struct Call {
         Error error;
 } Call;
 
+/* Returns 0 or -errno. Called once at most, of the reply that is no error. */
+typedef int (*ReplyReader)(sd_bus_message *reply, void *userdata);
+
 int connection_open(ConnectionFlags flags, Connection **ret, Error *ret_error);
 Connection *connection_free(Connection *c);
 sd_bus *connection_get_bus(Connection *c);
@@ -45,6 +48,10 @@ int connection_ask_at_once(Connection *c, AgentTerminal where, Error *ret_error)
 /* Consumes `arguments` when floating. */
 int connection_call(Connection *c, const char *path, const char *interface, const char *member,
                     GVariant *arguments, GVariant **ret_reply, Error *ret_error);
+/* The same for a reply of which not all is wanted: `read` takes from it what is. */
+int connection_call_reading(Connection *c, const char *path, const char *interface,
+                            const char *member, GVariant *arguments, ReplyReader read,
+                            void *userdata, Error *ret_error);
 /* Sends all calls, then waits for all replies. Fails only when the bus is lost; what became of
  * each call is in it. */
 int connection_call_many(Connection *c, Call *calls, size_t n_calls, Error *ret_error);

@@ -21,7 +21,6 @@ typedef enum Detail {
 
 typedef struct ContainerDetails {
         const Object *container;
-        size_t n_snapshots;
         GVariant *answers[_DETAIL_MAX]; /* NULL: not asked, or refused */
 } ContainerDetails;
 

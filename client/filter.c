@@ -135,6 +135,17 @@ bool filter_needs_config(const Filter *f) {
         return f->kind == FILTER_CONFIG;
 }
 
+const char *filter_property(const Filter *f) {
+        switch (f->kind) {
+        case FILTER_PROPERTY:
+                return f->name;
+        case FILTER_ADDRESS:
+                return "Addresses";
+        default:
+                return NULL;
+        }
+}
+
 static bool value_matches(const Filter *f, const char *value) {
         return filter_regex_matches(f->regex, f->value, value);
 }
@@ -171,7 +182,7 @@ static bool config_matches(const Filter *f, GVariant *config) {
 }
 
 static bool addresses_match(const Filter *f, const Object *container) {
-        g_autoptr(GVariant) addresses = object_get_value(container, "Addresses", "a(sssus)");
+        g_autoptr(GVariant) addresses = object_get_value(container, filter_property(f), "a(sssus)");
 
         for (size_t i = 0; addresses && i < g_variant_n_children(addresses); i++) {
                 const char *address;

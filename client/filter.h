@@ -23,6 +23,8 @@ int filter_new(const char *text, Filter **ret, Error *ret_error);
 void filter_free(Filter *f);
 /* Whether the container's configuration is needed to decide. */
 bool filter_needs_config(const Filter *f);
+/* The property of containers that is needed to decide, or NULL. */
+const char *filter_property(const Filter *f);
 /* `config` is a{ss} or NULL. */
 bool filter_matches(const Filter *f, const Object *container, GVariant *config);
 

@@ -74,15 +74,9 @@ int image_server_list(Client *c, const char *server, GPtrArray **ret, Error *ret
 }
 
 int image_get_all(Client *c, const char *server, GPtrArray **ret, Error *ret_error) {
-        g_autoptr(GVariant) managed = NULL;
-        int r;
-
         if (server)
                 return image_server_list(c, server, ret, ret_error);
-        r = client_get_managed(c, &managed, ret_error);
-        if (r >= 0)
-                *ret = objects_select(managed, OBJECT_IMAGE);
-        return r;
+        return client_get_objects(c, OBJECT_IMAGE, NULL, ret, ret_error);
 }
 
 /* By alias for this machine, by ALIAS/ARCHITECTURE, or by a beginning of the fingerprint. */

@@ -214,16 +214,21 @@ static int info_service(Client *c, OutputFormat format, Error *ret_error) {
         return record_print(g_variant_builder_end(&b), format, ret_error);
 }
 
-/* Properties and counters, which everybody may see, at the same time. */
+/* Properties and counters, which everybody may see, at the same time as the use of the disk, which
+ * is left out where it is refused. */
 static int info_read(Client *c, const char *path, Object **ret_container, ContainerDetails *d,
                      Error *ret_error) {
         const char *interface = object_kind_to_interface(OBJECT_CONTAINER);
+        enum { PROPERTIES, STATE, DISK };
         g_autoptr(Object) o = g_new0(Object, 1);
         Call calls[] = {
-                { .path = path, .interface = "org.freedesktop.DBus.Properties",
-                  .member = "GetAll", .arguments = g_variant_new("(s)", interface) },
-                { .path = path, .interface = interface, .member = "GetState",
-                  .arguments = g_variant_new("(a{sv})", NULL) },
+                [PROPERTIES] = { .path = path, .interface = "org.freedesktop.DBus.Properties",
+                                 .member = "GetAll",
+                                 .arguments = g_variant_new("(s)", interface) },
+                [STATE] = { .path = path, .interface = interface, .member = "GetState",
+                            .arguments = g_variant_new("(a{sv})", NULL) },
+                [DISK] = { .path = path, .interface = interface, .member = "GetDiskUsage",
+                           .arguments = g_variant_new("(a{sv})", NULL) },
         };
         int r;
 
@@ -231,6 +236,8 @@ static int info_read(Client *c, const char *path, Object **ret_container, Contai
         if (r >= 0)
                 r = connection_call_many(c->connection, calls, ELEMENTSOF(calls), ret_error);
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(calls); i++) {
+                if (i == DISK && calls[i].error.message)
+                        continue;
                 if (calls[i].error.message) {
                         r = -error_code_to_errno(calls[i].error.code);
                         error_move(ret_error, &calls[i].error);
@@ -241,10 +248,12 @@ static int info_read(Client *c, const char *path, Object **ret_container, Contai
         if (r >= 0) {
                 o->kind = OBJECT_CONTAINER;
                 o->path = g_strdup(path);
-                o->properties = g_variant_get_child_value(calls[0].reply, 0);
+                o->properties = g_variant_get_child_value(calls[PROPERTIES].reply, 0);
                 (void) object_parse_path(path, NULL, &o->name);
                 d->container = o;
-                d->answers[DETAIL_STATE] = g_variant_get_child_value(calls[1].reply, 0);
+                d->answers[DETAIL_STATE] = g_variant_get_child_value(calls[STATE].reply, 0);
+                if (calls[DISK].reply)
+                        d->answers[DETAIL_DISK] = g_variant_get_child_value(calls[DISK].reply, 0);
                 *ret_container = TAKE_PTR(o);
         }
         for (size_t i = 0; i < ELEMENTSOF(calls); i++)
@@ -252,29 +261,24 @@ static int info_read(Client *c, const char *path, Object **ret_container, Contai
         return r;
 }
 
-/* What only the owner gets to see is asked for by itself: text needs less than a record. */
-static int info_ask(Client *c, GArray *one, bool all, Error *ret_error) {
+/* What a record has and text does not. */
+static int info_ask(Client *c, GArray *one, Error *ret_error) {
         int r = 0;
 
         for (Detail detail = 0; r >= 0 && detail < _DETAIL_MAX; detail++)
-                if (detail == DETAIL_DISK || (all && detail != DETAIL_STATE))
+                if (detail != DETAIL_STATE && detail != DETAIL_DISK)
                         r = container_details_ask(c, one, detail, ret_error);
         return r;
 }
 
-/* Asked for only where there are some. */
+/* Of all containers; asked for only where this one has some. */
 static int read_snapshots(Client *c, const Object *o, GPtrArray **ret, Error *ret_error) {
-        g_autoptr(GVariant) paths = object_get_value(o, "Snapshots", "ao"), managed = NULL;
-        int r;
+        g_autoptr(GVariant) paths = object_get_value(o, "Snapshots", "ao");
 
-        if (!paths || g_variant_n_children(paths) == 0) {
-                *ret = g_ptr_array_new();
-                return 0;
-        }
-        r = client_get_managed(c, &managed, ret_error);
-        if (r >= 0)
-                *ret = snapshots_of(managed, o->path);
-        return r;
+        if (paths && g_variant_n_children(paths) > 0)
+                return client_get_objects(c, OBJECT_SNAPSHOT, NULL, ret, ret_error);
+        *ret = g_ptr_array_new();
+        return 0;
 }
 
 static int info_print(Client *c, const ContainerDetails *d, const GPtrArray *snapshots,
@@ -295,7 +299,7 @@ static int info_print(Client *c, const ContainerDetails *d, const GPtrArray *sna
 
 static int info_container(Client *c, OutputFormat format, Error *ret_error) {
         g_autoptr(GArray) one = g_array_new(FALSE, TRUE, sizeof(ContainerDetails));
-        g_autoptr(GPtrArray) snapshots = NULL;
+        g_autoptr(GPtrArray) all = NULL, snapshots = NULL;
         g_autofree char *path = NULL;
         g_autoptr(Object) o = NULL;
         ContainerDetails *d;
@@ -307,12 +311,13 @@ static int info_container(Client *c, OutputFormat format, Error *ret_error) {
         r = client_object_path(OBJECT_CONTAINER, client_argument(c, 0), &path, ret_error);
         if (r >= 0)
                 r = info_read(c, path, &o, d, ret_error);
+        if (r >= 0 && format != OUTPUT_TABLE)
+                r = info_ask(c, one, ret_error);
         if (r >= 0)
-                r = info_ask(c, one, format != OUTPUT_TABLE, ret_error);
-        if (r >= 0)
-                r = read_snapshots(c, o, &snapshots, ret_error);
+                r = read_snapshots(c, o, &all, ret_error);
         if (r < 0)
                 return r;
+        snapshots = snapshots_among(all, path);
         if (format == OUTPUT_TABLE)
                 return info_print(c, d, snapshots, ret_error);
         return record_print(container_to_record(d, snapshots_to_record(snapshots)), format,

@@ -104,16 +104,15 @@ static int tasks_from_arguments(Client *c, GPtrArray *tasks, Error *ret_error) {
 
 /* `running`: those to stop, else those to start. */
 static int tasks_from_all(Client *c, bool running, GPtrArray *tasks, Error *ret_error) {
-        g_autoptr(GVariant) managed = NULL;
+        static const char *const properties[] = { "State", NULL };
         g_autoptr(GPtrArray) containers = NULL;
         int r;
 
         if (client_n_arguments(c) > 0)
                 return client_usage_error(ret_error, "--all takes no names");
-        r = client_get_managed(c, &managed, ret_error);
+        r = client_get_objects(c, OBJECT_CONTAINER, properties, &containers, ret_error);
         if (r < 0)
                 return r;
-        containers = objects_select(managed, OBJECT_CONTAINER);
         for (size_t i = 0; i < containers->len; i++) {
                 const Object *o = g_ptr_array_index(containers, i);
                 const char *state = object_get_string(o, "State");

@@ -16,6 +16,7 @@ struct Column {
         char letter; /* 0 for a key */
         const char *heading;
         Detail needs;
+        const char *property; /* of the container, NULL for none */
         GPtrArray *(*make)(const ContainerDetails *d, const Column *column);
         const char *refusal;
         char *own_heading, *key, *device; /* key of the configuration, or of the device's options */
@@ -40,8 +41,12 @@ static GPtrArray *cell_new(char *text) {
         return cell;
 }
 
-static GPtrArray *cell_of(const ContainerDetails *d, const char *property) {
-        return cell_new(g_strdup(object_get_string(d->container, property)));
+static GPtrArray *make_text(const ContainerDetails *d, const Column *column) {
+        return cell_new(g_strdup(object_get_string(d->container, column->property)));
+}
+
+static GPtrArray *make_time(const ContainerDetails *d, const Column *column) {
+        return cell_new(format_time(object_get_number(d->container, column->property)));
 }
 
 static GPtrArray *make_ipv4(const ContainerDetails *d, const Column *column) {
@@ -52,37 +57,13 @@ static GPtrArray *make_ipv6(const ContainerDetails *d, const Column *column) {
         return container_addresses(d->container, "inet6");
 }
 
-static GPtrArray *make_architecture(const ContainerDetails *d, const Column *column) {
-        return cell_of(d, "Architecture");
-}
-
-static GPtrArray *make_pool(const ContainerDetails *d, const Column *column) {
-        return cell_of(d, "StoragePool");
-}
-
-static GPtrArray *make_created(const ContainerDetails *d, const Column *column) {
-        return cell_new(format_time(object_get_number(d->container, "Created")));
-}
-
-static GPtrArray *make_description(const ContainerDetails *d, const Column *column) {
-        return cell_of(d, "Description");
-}
-
 /* The only one there is. */
 static GPtrArray *make_project(const ContainerDetails *d, const Column *column) {
         return cell_new(g_strdup("default"));
 }
 
 static GPtrArray *make_image(const ContainerDetails *d, const Column *column) {
-        return cell_new(g_strndup(object_get_string(d->container, "Image"), 12));
-}
-
-static GPtrArray *make_full_image(const ContainerDetails *d, const Column *column) {
-        return cell_of(d, "Image");
-}
-
-static GPtrArray *make_last_used(const ContainerDetails *d, const Column *column) {
-        return cell_new(format_time(object_get_number(d->container, "LastStarted")));
+        return cell_new(g_strndup(object_get_string(d->container, column->property), 12));
 }
 
 static GPtrArray *make_disk(const ContainerDetails *d, const Column *column) {
@@ -128,13 +109,13 @@ static GPtrArray *make_owner(const ContainerDetails *d, const Column *column) {
 }
 
 static GPtrArray *make_pid(const ContainerDetails *d, const Column *column) {
-        uint64_t pid = object_get_number(d->container, "InitPid");
+        uint64_t pid = object_get_number(d->container, column->property);
 
         return cell_new(pid > 0 ? g_strdup_printf("%" G_GUINT64_FORMAT, pid) : g_strdup(""));
 }
 
 static GPtrArray *make_profiles(const ContainerDetails *d, const Column *column) {
-        g_autoptr(GVariant) profiles = object_get_value(d->container, "Profiles", "as");
+        g_autoptr(GVariant) profiles = object_get_value(d->container, column->property, "as");
         GPtrArray *cell = g_ptr_array_new_with_free_func(g_free);
 
         for (size_t i = 0; profiles && i < g_variant_n_children(profiles); i++) {
@@ -151,7 +132,9 @@ static GPtrArray *make_state(const ContainerDetails *d, const Column *column) {
 }
 
 static GPtrArray *make_snapshots(const ContainerDetails *d, const Column *column) {
-        return cell_new(g_strdup_printf("%zu", d->n_snapshots));
+        g_autoptr(GVariant) paths = object_get_value(d->container, column->property, "ao");
+
+        return cell_new(g_strdup_printf("%zu", paths ? g_variant_n_children(paths) : 0));
 }
 
 static GPtrArray *make_type(const ContainerDetails *d, const Column *column) {
@@ -192,29 +175,29 @@ static GPtrArray *make_device_key(const ContainerDetails *d, const Column *colum
 }
 
 static const Column column_table[] = {
-        { '4', "IPV4", NO_DETAIL, make_ipv4 },
-        { '6', "IPV6", NO_DETAIL, make_ipv6 },
-        { 'a', "ARCHITECTURE", NO_DETAIL, make_architecture },
-        { 'b', "STORAGE POOL", NO_DETAIL, make_pool },
-        { 'c', "CREATED AT", NO_DETAIL, make_created },
-        { 'd', "DESCRIPTION", NO_DETAIL, make_description },
-        { 'D', "DISK USAGE", DETAIL_DISK, make_disk },
-        { 'e', "PROJECT", NO_DETAIL, make_project },
-        { 'f', "BASE IMAGE", NO_DETAIL, make_image },
-        { 'F', "BASE IMAGE", NO_DETAIL, make_full_image },
-        { 'l', "LAST USED AT", NO_DETAIL, make_last_used },
+        { '4', "IPV4", NO_DETAIL, "Addresses", make_ipv4 },
+        { '6', "IPV6", NO_DETAIL, "Addresses", make_ipv6 },
+        { 'a', "ARCHITECTURE", NO_DETAIL, "Architecture", make_text },
+        { 'b', "STORAGE POOL", NO_DETAIL, "StoragePool", make_text },
+        { 'c', "CREATED AT", NO_DETAIL, "Created", make_time },
+        { 'd', "DESCRIPTION", NO_DETAIL, "Description", make_text },
+        { 'D', "DISK USAGE", DETAIL_DISK, NULL, make_disk },
+        { 'e', "PROJECT", NO_DETAIL, NULL, make_project },
+        { 'f', "BASE IMAGE", NO_DETAIL, "Image", make_image },
+        { 'F', "BASE IMAGE", NO_DETAIL, "Image", make_text },
+        { 'l', "LAST USED AT", NO_DETAIL, "LastStarted", make_time },
         { 'L', .refusal = "berth works on this machine only" },
-        { 'm', "MEMORY USAGE", DETAIL_STATE, make_memory },
-        { 'M', "MEMORY USAGE%", DETAIL_STATE, make_memory_share },
-        { 'n', "NAME", NO_DETAIL, make_name },
-        { 'N', "PROCESSES", DETAIL_STATE, make_processes },
-        { 'o', "OWNER", NO_DETAIL, make_owner },
-        { 'p', "PID", NO_DETAIL, make_pid },
-        { 'P', "PROFILES", NO_DETAIL, make_profiles },
-        { 's', "STATE", NO_DETAIL, make_state },
-        { 'S', "SNAPSHOTS", NO_DETAIL, make_snapshots },
-        { 't', "TYPE", NO_DETAIL, make_type },
-        { 'u', "CPU USAGE", DETAIL_STATE, make_cpu },
+        { 'm', "MEMORY USAGE", DETAIL_STATE, NULL, make_memory },
+        { 'M', "MEMORY USAGE%", DETAIL_STATE, NULL, make_memory_share },
+        { 'n', "NAME", NO_DETAIL, NULL, make_name },
+        { 'N', "PROCESSES", DETAIL_STATE, NULL, make_processes },
+        { 'o', "OWNER", NO_DETAIL, "Owner", make_owner },
+        { 'p', "PID", NO_DETAIL, "InitPid", make_pid },
+        { 'P', "PROFILES", NO_DETAIL, "Profiles", make_profiles },
+        { 's', "STATE", NO_DETAIL, "State", make_state },
+        { 'S', "SNAPSHOTS", NO_DETAIL, "Snapshots", make_snapshots },
+        { 't', "TYPE", NO_DETAIL, "Ephemeral", make_type },
+        { 'u', "CPU USAGE", DETAIL_STATE, NULL, make_cpu },
 };
 
 /* --- parsing --- */
@@ -347,6 +330,10 @@ bool list_column_is_state(const Column *column) {
 
 bool list_column_needs(const Column *column, Detail detail) {
         return column->needs == detail;
+}
+
+const char *list_column_property(const Column *column) {
+        return column->property;
 }
 
 GPtrArray *list_column_make(const Column *column, const ContainerDetails *d) {

@@ -19,5 +19,7 @@ const char *list_column_heading(const Column *column);
 bool list_column_is_state(const Column *column);
 /* Whether the answer to this question is needed for it. */
 bool list_column_needs(const Column *column, Detail detail);
+/* The property of containers that it shows, or NULL. */
+const char *list_column_property(const Column *column);
 /* The lines of its cell (strings). */
 GPtrArray *list_column_make(const Column *column, const ContainerDetails *d);

@@ -22,7 +22,7 @@ const Option list_options[] = {
 /* What is shown, of what. */
 typedef struct List {
         GPtrArray *columns, *filters;
-        GPtrArray *containers, *snapshots; /* of all */
+        GPtrArray *containers, *snapshots; /* the latter for records alone */
         GArray *lines;                     /* ContainerDetails */
         OutputFormat format;
 } List;
@@ -66,16 +66,6 @@ static int filters_parse(Client *c, GPtrArray *filters, Error *ret_error) {
         return 0;
 }
 
-static size_t count_snapshots(const GPtrArray *snapshots, const Object *container) {
-        g_autofree char *prefix = g_strconcat(container->path, "/", NULL);
-        size_t n = 0;
-
-        for (size_t i = 0; i < snapshots->len; i++)
-                if (g_str_has_prefix(((Object *) g_ptr_array_index(snapshots, i))->path, prefix))
-                        n++;
-        return n;
-}
-
 /* Filters that can be decided from properties alone spare the others their questions. */
 static void lines_filter(List *list, bool with_config) {
         for (size_t i = list->lines->len; i > 0; i--) {
@@ -95,8 +85,12 @@ static void lines_filter(List *list, bool with_config) {
 }
 
 /* JSON and YAML have it all. */
+static bool list_has_all(const List *list) {
+        return list->format == OUTPUT_JSON || list->format == OUTPUT_YAML;
+}
+
 static bool list_needs(const List *list, Detail detail) {
-        if (list->format == OUTPUT_JSON || list->format == OUTPUT_YAML)
+        if (list_has_all(list))
                 return true;
         for (size_t i = 0; i < list->columns->len; i++)
                 if (list_column_needs(g_ptr_array_index(list->columns, i), detail))
@@ -125,7 +119,7 @@ static int lines_ask(Client *c, List *list, Error *ret_error) {
 static GVariant *line_to_record(const List *list, const ContainerDetails *d) {
         g_autoptr(GPtrArray) snapshots = NULL;
 
-        if (list->format != OUTPUT_JSON && list->format != OUTPUT_YAML)
+        if (!list_has_all(list))
                 return NULL;
         snapshots = snapshots_among(list->snapshots, d->container->path);
         return container_to_record(d, snapshots_to_record(snapshots));
@@ -157,8 +151,37 @@ static int list_print(const List *list, Error *ret_error) {
         return table_print(table, list->format, ret_error);
 }
 
+static void add_property(GPtrArray *properties, const char *name) {
+        if (name && !g_ptr_array_find(properties, name, NULL))
+                g_ptr_array_add(properties, (char *) name);
+}
+
+static int list_read(Client *c, List *list, Error *ret_error) {
+        g_autoptr(GPtrArray) properties = g_ptr_array_new();
+        int r;
+
+        for (size_t i = 0; i < list->columns->len; i++)
+                add_property(properties, list_column_property(list->columns->pdata[i]));
+        for (size_t i = 0; i < list->filters->len; i++)
+                add_property(properties, filter_property(list->filters->pdata[i]));
+        g_ptr_array_add(properties, NULL);
+        r = client_get_objects(c, OBJECT_CONTAINER,
+                               list_has_all(list) ? NULL
+                                                  : (const char *const *) properties->pdata,
+                               &list->containers, ret_error);
+        if (r >= 0 && list_has_all(list))
+                r = client_get_objects(c, OBJECT_SNAPSHOT, NULL, &list->snapshots, ret_error);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < list->containers->len; i++) {
+                ContainerDetails d = { .container = g_ptr_array_index(list->containers, i) };
+
+                g_array_append_val(list->lines, d);
+        }
+        return 0;
+}
+
 int run_list(Client *c, Error *ret_error) {
-        g_autoptr(GVariant) managed = NULL;
         g_auto(List) list = { 0 };
         int r;
 
@@ -171,18 +194,8 @@ int run_list(Client *c, Error *ret_error) {
         if (r >= 0)
                 r = filters_parse(c, list.filters, ret_error);
         if (r >= 0)
-                r = client_get_managed(c, &managed, ret_error);
-        if (r < 0)
-                return r;
-
-        list.containers = objects_select(managed, OBJECT_CONTAINER);
-        list.snapshots = objects_select(managed, OBJECT_SNAPSHOT);
-        for (size_t i = 0; i < list.containers->len; i++) {
-                ContainerDetails d = { .container = g_ptr_array_index(list.containers, i) };
-
-                d.n_snapshots = count_snapshots(list.snapshots, d.container);
-                g_array_append_val(list.lines, d);
-        }
-        r = lines_ask(c, &list, ret_error);
+                r = list_read(c, &list, ret_error);
+        if (r >= 0)
+                r = lines_ask(c, &list, ret_error);
         return r < 0 ? r : list_print(&list, ret_error);
 }

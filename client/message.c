@@ -252,3 +252,47 @@ int message_read_body(sd_bus_message *m, GVariant **ret) {
         *ret = variant_seal(g_variant_builder_end(&builder));
         return 0;
 }
+
+/* One "{sv}". Returns 0 at the end. */
+static int read_property(sd_bus_message *m, const char *const *wanted, GVariantBuilder *builder) {
+        GVariant *value = NULL;
+        const char *name;
+        int r;
+
+        r = sd_bus_message_enter_container(m, SD_BUS_TYPE_DICT_ENTRY, "sv");
+        if (r <= 0)
+                return r;
+        r = sd_bus_message_read_basic(m, SD_BUS_TYPE_STRING, &name);
+        if (r < 0)
+                return r;
+        if (wanted && !g_strv_contains(wanted, name))
+                r = sd_bus_message_skip(m, "v");
+        else
+                r = read_value(m, 0, &value);
+        if (r < 0)
+                return r;
+        if (value) {
+                g_variant_builder_open(builder, (const GVariantType *) "{sv}");
+                g_variant_builder_add(builder, "s", name);
+                g_variant_builder_add_value(builder, value);
+                g_variant_builder_close(builder);
+        }
+        r = sd_bus_message_exit_container(m);
+        return r < 0 ? r : 1;
+}
+
+int message_read_properties(sd_bus_message *m, const char *const *wanted, GVariant **ret) {
+        g_auto(GVariantBuilder) builder;
+        int r;
+
+        g_variant_builder_init(&builder, G_VARIANT_TYPE_VARDICT);
+        r = sd_bus_message_enter_container(m, SD_BUS_TYPE_ARRAY, "{sv}");
+        while (r > 0)
+                r = read_property(m, wanted, &builder);
+        if (r >= 0)
+                r = sd_bus_message_exit_container(m);
+        if (r < 0)
+                return r;
+        *ret = variant_seal(g_variant_builder_end(&builder));
+        return 0;
+}

@@ -15,3 +15,5 @@
 int message_append_body(sd_bus_message *m, GVariant *body);
 /* Reads everything from the current position to the end of the message into a tuple. */
 int message_read_body(sd_bus_message *m, GVariant **ret);
+/* Reads the a{sv} that comes next, without the properties that are not in `wanted`; NULL: all. */
+int message_read_properties(sd_bus_message *m, const char *const *wanted, GVariant **ret);

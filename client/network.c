@@ -72,18 +72,16 @@ static int network_list(Client *c, Error *ret_error) {
         };
         g_autoptr(Table) table = table_new(headings);
         g_autoptr(GPtrArray) networks = NULL;
-        g_autoptr(GVariant) managed = NULL;
         OutputFormat format;
         int r;
 
         r = output_format_parse(client_option(c, "format"), OUTPUT_TABLE, &format, ret_error);
         if (r < 0)
                 return r;
-        r = client_get_managed(c, &managed, ret_error);
+        r = client_get_objects(c, OBJECT_NETWORK, NULL, &networks, ret_error);
         if (r < 0)
                 return r;
         table_set_state_column(table, 7);
-        networks = objects_select(managed, OBJECT_NETWORK);
         for (size_t i = 0; i < networks->len; i++) {
                 const Object *o = g_ptr_array_index(networks, i);
                 g_autofree char *state = g_ascii_strup(object_get_string(o, "State"), -1);

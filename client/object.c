@@ -153,36 +153,6 @@ void object_free(Object *o) {
         g_free(o);
 }
 
-static int object_compare(gconstpointer a, gconstpointer b) {
-        return strcmp((*(Object *const *) a)->name, (*(Object *const *) b)->name);
-}
-
-GPtrArray *objects_select(GVariant *managed, ObjectKind kind) {
-        g_autoptr(GPtrArray) objects = g_ptr_array_new_with_free_func((GDestroyNotify) object_free);
-        const char *interface = object_kind_to_interface(kind);
-        GVariantIter iter;
-        const char *path;
-        GVariant *next;
-
-        g_variant_iter_init(&iter, managed);
-        while (g_variant_iter_next(&iter, "{&o@a{sa{sv}}}", &path, &next)) {
-                g_autoptr(GVariant) interfaces = next;
-                g_autoptr(GVariant) properties = NULL;
-                g_autofree char *name = NULL;
-                Object *o;
-
-                properties = g_variant_lookup_value(interfaces, interface, G_VARIANT_TYPE_VARDICT);
-                if (!properties || !object_parse_path(path, NULL, &name))
-                        continue;
-                o = g_new(Object, 1);
-                *o = (Object) { kind, g_strdup(path), g_steal_pointer(&name),
-                                g_steal_pointer(&properties) };
-                g_ptr_array_add(objects, o);
-        }
-        g_ptr_array_sort(objects, object_compare);
-        return g_steal_pointer(&objects);
-}
-
 const char *object_get_string(const Object *o, const char *property) {
         const char *s = "";
 

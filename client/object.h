@@ -56,8 +56,6 @@ bool object_parse_path(const char *path, ObjectKind *ret_kind, char **ret_name);
 GPtrArray *object_names(GVariant *paths);
 
 void object_free(Object *o);
-/* The objects of one kind, sorted by name, out of a whole GetManagedObjects() (a{oa{sa{sv}}}). */
-GPtrArray *objects_select(GVariant *managed, ObjectKind kind);
 
 /* Properties. A missing one, or one of another type, reads as "", 0, false or an empty list, so
  * that an older or newer service still gives a table. Borrowed from the object. */

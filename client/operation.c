@@ -34,7 +34,6 @@ static int operation_list(Client *c, Error *ret_error) {
         static const char *const headings[] = { "ID", "DESCRIPTION", "STATUS", "STAGE",
                                                 "CANCELABLE", "CREATED", NULL };
         g_autoptr(Table) table = table_new(headings);
-        g_autoptr(GVariant) managed = NULL;
         g_autoptr(GPtrArray) jobs = NULL;
         OutputFormat format;
         int r;
@@ -42,10 +41,9 @@ static int operation_list(Client *c, Error *ret_error) {
         r = output_format_parse(client_option(c, "format"), OUTPUT_TABLE, &format, ret_error);
         if (r < 0)
                 return r;
-        r = client_get_managed(c, &managed, ret_error);
+        r = client_get_objects(c, OBJECT_JOB, NULL, &jobs, ret_error);
         if (r < 0)
                 return r;
-        jobs = objects_select(managed, OBJECT_JOB);
         for (size_t i = 0; i < jobs->len; i++) {
                 const Object *o = g_ptr_array_index(jobs, i);
                 g_autofree char *state = g_ascii_strup(object_get_string(o, "State"), -1);

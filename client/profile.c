@@ -70,17 +70,15 @@ static int profile_list(Client *c, Error *ret_error) {
         static const char *const headings[] = { "NAME", "DESCRIPTION", "USED BY", NULL };
         g_autoptr(Table) table = table_new(headings);
         g_autoptr(GPtrArray) profiles = NULL;
-        g_autoptr(GVariant) managed = NULL;
         OutputFormat format;
         int r;
 
         r = output_format_parse(client_option(c, "format"), OUTPUT_TABLE, &format, ret_error);
         if (r < 0)
                 return r;
-        r = client_get_managed(c, &managed, ret_error);
+        r = client_get_objects(c, OBJECT_PROFILE, NULL, &profiles, ret_error);
         if (r < 0)
                 return r;
-        profiles = objects_select(managed, OBJECT_PROFILE);
         for (size_t i = 0; i < profiles->len; i++) {
                 const Object *o = g_ptr_array_index(profiles, i);
                 g_autoptr(GVariant) users = object_get_value(o, "UsedBy", "ao");

@@ -175,21 +175,6 @@ static int compare_created(gconstpointer a, gconstpointer b) {
         return x < y ? -1 : x > y;
 }
 
-GPtrArray *snapshots_of(GVariant *managed, const char *container) {
-        g_autoptr(GPtrArray) all = objects_select(managed, OBJECT_SNAPSHOT);
-        g_autofree char *prefix = g_strconcat(container, "/", NULL);
-        GPtrArray *own = g_ptr_array_new_with_free_func((GDestroyNotify) object_free);
-
-        for (size_t i = all->len; i > 0; i--) {
-                Object *o = g_ptr_array_index(all, i - 1);
-
-                if (g_str_has_prefix(o->path, prefix))
-                        g_ptr_array_add(own, g_ptr_array_steal_index(all, (guint) (i - 1)));
-        }
-        g_ptr_array_sort(own, compare_created);
-        return own;
-}
-
 GPtrArray *snapshots_among(const GPtrArray *snapshots, const char *container) {
         g_autofree char *prefix = g_strconcat(container, "/", NULL);
         GPtrArray *own = g_ptr_array_new();

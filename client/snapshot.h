@@ -19,9 +19,7 @@ int snapshot_edit(Client *c, const char *path, Error *ret_error);
 /* `config show CONTAINER/SNAPSHOT` */
 int snapshot_show(Client *c, const char *path, OutputFormat format, Error *ret_error);
 
-/* Those of a container (its path) out of a whole GetManagedObjects(), oldest first. */
-GPtrArray *snapshots_of(GVariant *managed, const char *container);
-/* The same out of many snapshots, borrowed. */
+/* Those of a container (its path) out of many, borrowed, oldest first. */
 GPtrArray *snapshots_among(const GPtrArray *snapshots, const char *container);
 int snapshots_print(const GPtrArray *snapshots, Error *ret_error);
 GVariant *snapshots_to_record(const GPtrArray *snapshots);

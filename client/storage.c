@@ -50,18 +50,16 @@ static int storage_list(Client *c, Error *ret_error) {
         };
         g_autoptr(Table) table = table_new(headings);
         g_autoptr(GPtrArray) pools = NULL;
-        g_autoptr(GVariant) managed = NULL;
         OutputFormat format;
         int r;
 
         r = output_format_parse(client_option(c, "format"), OUTPUT_TABLE, &format, ret_error);
         if (r < 0)
                 return r;
-        r = client_get_managed(c, &managed, ret_error);
+        r = client_get_objects(c, OBJECT_POOL, NULL, &pools, ret_error);
         if (r < 0)
                 return r;
         table_set_state_column(table, 5);
-        pools = objects_select(managed, OBJECT_POOL);
         for (size_t i = 0; i < pools->len; i++) {
                 const Object *o = g_ptr_array_index(pools, i);
                 g_autofree char *state = g_ascii_strup(object_get_string(o, "State"), -1);

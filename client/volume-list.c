@@ -171,7 +171,6 @@ static int print_list(Client *c, const GPtrArray *volumes, const GPtrArray *colu
 int volume_run_list(Client *c, Error *ret_error) {
         const char *letters = client_option(c, "columns") ?: COLUMNS_DEFAULT;
         g_autoptr(GPtrArray) columns = g_ptr_array_new(), all = NULL, volumes = NULL;
-        g_autoptr(GVariant) managed = NULL;
         g_autoptr(Object) pool = NULL;
         g_autofree char *path = NULL;
         OutputFormat format;
@@ -185,10 +184,9 @@ int volume_run_list(Client *c, Error *ret_error) {
         if (r >= 0)
                 r = client_get_object(c, OBJECT_POOL, path, &pool, ret_error);
         if (r >= 0)
-                r = client_get_managed(c, &managed, ret_error);
+                r = client_get_objects(c, OBJECT_VOLUME, NULL, &all, ret_error);
         if (r < 0)
                 return r;
-        all = objects_select(managed, OBJECT_VOLUME);
         volumes = volumes_in(all, path);
         return print_list(c, volumes, columns, format, ret_error);
 }
