@@ -122,7 +122,7 @@ GVariant *container_to_record(const Container *c) {
 }
 
 /* "" stands for "nothing of the kind is under way". */
-static int get_plan(GVariantDict *record, const char *key, char **value) {
+static int get_plan(const Record *record, const char *key, char **value) {
         int r = record_get_string(record, key, value);
 
         if (r >= 0 && !**value)
@@ -130,7 +130,7 @@ static int get_plan(GVariantDict *record, const char *key, char **value) {
         return r;
 }
 
-static int snapshots_read(Container *c, GVariantDict *record) {
+static int snapshots_read(Container *c, const Record *record) {
         g_autoptr(GVariant) snapshots = NULL;
 
         if (record_get_variant(record, "snapshots", SNAPSHOTS_TYPE, &snapshots) < 0)
@@ -138,7 +138,7 @@ static int snapshots_read(Container *c, GVariantDict *record) {
         return snapshots_from_record(c->object.name, c->object.owner, snapshots, c->snapshots);
 }
 
-static int get_idmap(GVariantDict *record, const char *key, IdMap **ret) {
+static int get_idmap(const Record *record, const char *key, IdMap **ret) {
         g_autoptr(GVariant) value = NULL;
 
         if (record_get_variant(record, key, IDMAP_TYPE, &value) < 0)
@@ -146,7 +146,7 @@ static int get_idmap(GVariantDict *record, const char *key, IdMap **ret) {
         return idmap_from_variant(value, ret, NULL) < 0 ? -EBADMSG : 0;
 }
 
-static int ids_read(Container *c, GVariantDict *record) {
+static int ids_read(Container *c, const Record *record) {
         bool idmapped;
 
         if (record_get_uint32(record, "idmap-base", &c->ids.base) < 0 ||
@@ -158,7 +158,7 @@ static int ids_read(Container *c, GVariantDict *record) {
 }
 
 int container_from_record(const char *name, GVariant *value, Container **ret) {
-        g_autoptr(GVariantDict) record = g_variant_dict_new(value);
+        g_autoptr(Record) record = record_open(value);
         g_autoptr(Container) c = container_new(name, 0);
         int state;
 
@@ -184,7 +184,7 @@ int container_from_record(const char *name, GVariant *value, Container **ret) {
             snapshots_read(c, record) < 0)
                 return -EBADMSG;
         /* Services that could not save the state of a container wrote nothing of it. */
-        if (!g_variant_dict_contains(record, "stateful"))
+        if (!record_has(record, "stateful"))
                 c->stateful = false;
         else if (record_get_boolean(record, "stateful", &c->stateful) < 0)
                 return -EBADMSG;
@@ -211,7 +211,7 @@ GVariant *container_facts_to_record(const ContainerFacts *facts) {
 }
 
 int container_facts_from_record(GVariant *value, ContainerFacts *ret) {
-        g_autoptr(GVariantDict) record = g_variant_dict_new(value);
+        g_autoptr(Record) record = record_open(value);
         g_autofree char *lxc_path = NULL;
         ContainerFacts facts = { 0 };
         uint32_t init_pid, monitor_pid;
@@ -227,7 +227,7 @@ int container_facts_from_record(GVariant *value, ContainerFacts *ret) {
         facts.init_pid = (pid_t) init_pid;
         facts.monitor_pid = (pid_t) monitor_pid;
         facts.lxc_path = TAKE_PTR(lxc_path);
-        (void) g_variant_dict_lookup(record, "cpus", "s", &facts.cpus);
+        (void) record_get_string(record, "cpus", &facts.cpus);
         *ret = facts;
         return 0;
 }

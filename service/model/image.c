@@ -79,8 +79,8 @@ GVariant *image_to_record(const Image *image) {
 }
 
 /* An older service knew only images in one archive. */
-static int split_from_record(GVariantDict *record, Image *image) {
-        if (!g_variant_dict_contains(record, "split"))
+static int split_from_record(const Record *record, Image *image) {
+        if (!record_has(record, "split"))
                 return 0;
         if (record_get_boolean(record, "split", &image->split) < 0 ||
             record_get_string(record, "rootfs-filename", &image->rootfs_filename) < 0)
@@ -89,8 +89,8 @@ static int split_from_record(GVariantDict *record, Image *image) {
 }
 
 /* The same of image servers. */
-static int source_from_record(GVariantDict *record, Image *image) {
-        if (!g_variant_dict_contains(record, "server"))
+static int source_from_record(const Record *record, Image *image) {
+        if (!record_has(record, "server"))
                 return 0;
         if (record_get_string(record, "server", &image->server) < 0 ||
             record_get_string(record, "remote-name", &image->remote_name) < 0 ||
@@ -102,13 +102,13 @@ static int source_from_record(GVariantDict *record, Image *image) {
 }
 
 /* The same of images that came back without their archives. */
-static int loss_from_record(GVariantDict *record, Image *image) {
-        return g_variant_dict_contains(record, "archive-lost")
+static int loss_from_record(const Record *record, Image *image) {
+        return record_has(record, "archive-lost")
                        ? record_get_boolean(record, "archive-lost", &image->archive_lost) : 0;
 }
 
 int image_from_record(const char *name, GVariant *value, Image **ret) {
-        g_autoptr(GVariantDict) record = g_variant_dict_new(value);
+        g_autoptr(Record) record = record_open(value);
         g_autoptr(Image) image = image_new(name, 0);
         int state;
 

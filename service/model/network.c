@@ -58,14 +58,12 @@ GVariant *network_to_record(const Network *network) {
 }
 
 int network_from_record(const char *name, GVariant *value, Network **ret) {
-        g_autoptr(GVariantDict) record = g_variant_dict_new(value);
+        g_autoptr(Record) record = record_open(value);
         g_autoptr(Network) network = network_new(name, 0);
-        g_autoptr(GVariant) given = NULL;
         g_autofree char *type = g_strdup("bridge"); /* the only one that older services knew */
         int state;
 
-        given = g_variant_dict_lookup_value(record, "type", NULL);
-        if (given && record_get_string(record, "type", &type) < 0)
+        if (record_has(record, "type") && record_get_string(record, "type", &type) < 0)
                 return -EBADMSG;
         network->type = network_type_from_string(type);
         if (network->type == _NETWORK_TYPE_INVALID ||
@@ -74,10 +72,10 @@ int network_from_record(const char *name, GVariant *value, Network **ret) {
             record_get_string(record, "description", &network->description) < 0 ||
             record_get_variant(record, "config", CONFIG_TYPE, &network->config) < 0)
                 return -EBADMSG;
-        if (g_variant_dict_contains(record, "forwards") &&
+        if (record_has(record, "forwards") &&
             record_get_variant(record, "forwards", FORWARDS_TYPE, &network->forwards) < 0)
                 return -EBADMSG;
-        (void) g_variant_dict_lookup(record, "rename-to", "s", &network->rename_to);
+        (void) record_get_string(record, "rename-to", &network->rename_to);
         network->state = (NetworkState) state;
         *ret = g_steal_pointer(&network);
         return 0;

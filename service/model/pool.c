@@ -58,7 +58,7 @@ GVariant *storage_pool_to_record(const StoragePool *pool) {
 }
 
 int storage_pool_from_record(const char *name, GVariant *value, StoragePool **ret) {
-        g_autoptr(GVariantDict) record = g_variant_dict_new(value);
+        g_autoptr(Record) record = record_open(value);
         g_autoptr(StoragePool) pool = storage_pool_new(name, 0);
         int state;
 

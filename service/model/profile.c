@@ -41,7 +41,7 @@ GVariant *profile_to_record(const Profile *profile) {
 }
 
 int profile_from_record(const char *name, GVariant *value, Profile **ret) {
-        g_autoptr(GVariantDict) record = g_variant_dict_new(value);
+        g_autoptr(Record) record = record_open(value);
         g_autoptr(Profile) profile = profile_new(name, 0);
 
         if (record_get_object(record, &profile->object) < 0 ||

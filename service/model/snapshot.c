@@ -111,7 +111,7 @@ GVariant *snapshots_to_record(const GPtrArray *snapshots) {
 
 static int snapshot_from_record(const char *container, uid_t owner, GVariant *value,
                                 Snapshot **ret) {
-        g_autoptr(GVariantDict) record = g_variant_dict_new(value);
+        g_autoptr(Record) record = record_open(value);
         g_autoptr(Snapshot) s = NULL;
         g_autofree char *name = NULL;
         int state;
@@ -133,7 +133,7 @@ static int snapshot_from_record(const char *container, uid_t owner, GVariant *va
             record_get_variant(record, "devices", DEVICES_TYPE, &s->devices) < 0)
                 return -EBADMSG;
         /* Services that could not save the state of a snapshot wrote nothing of it. */
-        if (g_variant_dict_contains(record, "stateful") &&
+        if (record_has(record, "stateful") &&
             record_get_boolean(record, "stateful", &s->stateful) < 0)
                 return -EBADMSG;
         s->state = (SnapshotState) state;

@@ -88,7 +88,7 @@ static void drop_empty(char **s) {
 }
 
 int storage_volume_from_record(const char *name, GVariant *value, StorageVolume **ret) {
-        g_autoptr(GVariantDict) record = g_variant_dict_new(value);
+        g_autoptr(Record) record = record_open(value);
         g_auto(GStrv) parts = g_strsplit(name, "/", 2);
         g_autoptr(GVariant) snapshots = NULL;
         g_autoptr(StorageVolume) v = NULL;

@@ -20,7 +20,7 @@ struct Settings {
 /* --- records --- */
 
 static int read_config(Settings *settings, GVariant *value) {
-        g_autoptr(GVariantDict) record = g_variant_dict_new(value);
+        g_autoptr(Record) record = record_open(value);
 
         return record_get_variant(record, "config", CONFIG_TYPE, &settings->config);
 }
@@ -37,7 +37,7 @@ static int read_servers(Settings *settings, GVariant *record) {
 }
 
 static int read_images(Settings *settings, GVariant *value) {
-        g_autoptr(GVariantDict) record = g_variant_dict_new(value);
+        g_autoptr(Record) record = record_open(value);
 
         return record_get_uint64(record, "refreshed", &settings->refreshed);
 }
