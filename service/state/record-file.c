@@ -74,16 +74,29 @@ static GVariant *to_file_order(GVariant *value) {
 #endif
 }
 
-/* Only files are read: a pipe would keep us waiting. */
+/* Only files are read: a pipe would keep us waiting. They are replaced and never change. */
 static int read_file(int dir_fd, const char *name, GBytes **ret) {
         _cleanup_close_ int fd = path_open_beneath(dir_fd, name, O_RDONLY | O_NONBLOCK, 0);
+        g_autofree char *data = NULL;
         struct stat st;
+        ssize_t n;
 
         if (fd < 0)
                 return fd;
         if (fstat(fd, &st) < 0)
                 return -errno;
-        return S_ISREG(st.st_mode) ? fd_read_all(fd, RECORD_SIZE_MAX, ret) : -EBADMSG;
+        if (!S_ISREG(st.st_mode))
+                return -EBADMSG;
+        if (st.st_size > (off_t) RECORD_SIZE_MAX)
+                return -E2BIG;
+        data = g_malloc((gsize) st.st_size + 1);
+        do
+                n = read(fd, data, (size_t) st.st_size + 1); /* the one more finds the end */
+        while (n < 0 && errno == EINTR);
+        if (n != st.st_size)
+                return n < 0 ? -errno : -EBADMSG;
+        *ret = g_bytes_new_take(TAKE_PTR(data), (gsize) n);
+        return 0;
 }
 
 static int write_copy(RecordDir *dir, const char *name, GVariant *value) {
