@@ -273,7 +273,8 @@ static void collect_strays(Manager *m, PoolJob *data, int pool_fd, ObjectKind ki
         while ((entry = readdir(d))) {
                 JobSubject *stray;
                 /* A record that cannot be read is still somebody's. */
-                bool owned = record_dir_has(m->records[kind], entry->d_name);
+                bool owned = manager_find(m, kind, entry->d_name) ||
+                             record_dir_has(m->records[kind], entry->d_name);
                 Container *c = NULL;
                 GHashTableIter iter;
 
