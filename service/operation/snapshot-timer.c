@@ -123,8 +123,7 @@ static void delete_expired(SnapshotTimer *timer, Object *o, uint64_t now) {
         }
 }
 
-static void do_what_is_due(SnapshotTimer *timer) {
-        uint64_t now = now_usec();
+static void do_what_is_due(SnapshotTimer *timer, uint64_t now) {
         GHashTableIter iter;
         Object *o;
 
@@ -132,7 +131,9 @@ static void do_what_is_due(SnapshotTimer *timer) {
         for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
                 g_hash_table_iter_init(&iter, timer->manager->objects[kinds[i]]);
                 while (g_hash_table_iter_next(&iter, NULL, (void **) &o)) {
-                        if (next_snapshot(timer->manager, o, timer->checked) <= now ||
+                        /* At the start of the service no schedule has to be read. */
+                        if ((timer->checked < now &&
+                             next_snapshot(timer->manager, o, timer->checked) <= now) ||
                             g_hash_table_contains(timer->missed, o->name))
                                 take_snapshot(timer, o);
                         delete_expired(timer, o, now);
@@ -172,7 +173,7 @@ static uint64_t next_due(const SnapshotTimer *timer) {
 static int on_due(sd_event_source *source, uint64_t usec, void *userdata) {
         SnapshotTimer *timer = userdata;
 
-        do_what_is_due(timer);
+        do_what_is_due(timer, now_usec());
         snapshot_timer_touch(timer);
         return 0;
 }
@@ -219,7 +220,7 @@ void snapshot_timer_touch(SnapshotTimer *timer) {
 void snapshot_timer_job_ended(SnapshotTimer *timer) {
         if (!timer || !timer->retry)
                 return;
-        do_what_is_due(timer);
+        do_what_is_due(timer, now_usec());
         snapshot_timer_touch(timer);
 }
 
@@ -253,7 +254,7 @@ int snapshot_timer_new(Manager *m, SnapshotTimer **ret, Error *ret_error) {
                 snapshot_timer_free(timer);
                 return error_set_errno(ret_error, -r, "Cannot wait for scheduled snapshots");
         }
-        do_what_is_due(timer);
+        do_what_is_due(timer, timer->checked);
         snapshot_timer_touch(timer);
         *ret = timer;
         return 0;
