@@ -8,6 +8,7 @@
 #include "service/model/device.h"
 #include "service/model/name.h"
 #include "service/operation/container-ids.h"
+#include "service/operation/container-stateful.h"
 #include "service/operation/container-templates.h"
 #include "service/operation/pool.h"
 #include "service/operation/volume-size.h"
@@ -394,7 +395,7 @@ static int copy_check(Manager *m, Caller caller, const ContainerCopy *args, Erro
                 return error_set(ret_error, ERROR_ALREADY_RUNNING,
                                  "Container \"%s\" is %s; only a stopped one can be refreshed",
                                  target->object.name, container_state_to_string(target->state));
-        return 0;
+        return stateful_check_files(target, ret_error);
 }
 
 int container_copy_privilege(Manager *m, Caller caller, const ContainerCopy *args,

@@ -5,22 +5,25 @@
 #include <fcntl.h>
 
 #include "service/operation/container-ids.h"
+#include "service/operation/container-stateful.h"
 #include "service/operation/step.h"
 #include "service/util/cleanup.h"
 #include "service/worker/operations.h"
 
 static const struct {
         const char *job, *operation;
+        bool changes; /* files, or can */
 } verbs[] = {
         [FILES_PULL] = { "container-pull-file", OPERATION_FILE_PULL },
-        [FILES_PUSH] = { "container-push-file", OPERATION_FILE_PUSH },
+        [FILES_PUSH] = { "container-push-file", OPERATION_FILE_PUSH, true },
         [FILES_STAT] = { "container-stat-path", OPERATION_FILE_STAT },
         [FILES_LIST] = { "container-list-directory", OPERATION_FILE_LIST },
-        [FILES_MAKE_DIRECTORY] = { "container-make-directory", OPERATION_FILE_MAKE_DIRECTORY },
-        [FILES_DELETE] = { "container-delete-path", OPERATION_FILE_DELETE },
+        [FILES_MAKE_DIRECTORY] = { "container-make-directory", OPERATION_FILE_MAKE_DIRECTORY,
+                                   true },
+        [FILES_DELETE] = { "container-delete-path", OPERATION_FILE_DELETE, true },
         [FILES_PULL_TREE] = { "container-pull-tree", OPERATION_TREE_PULL },
-        [FILES_PUSH_TREE] = { "container-push-tree", OPERATION_TREE_PUSH },
-        [FILES_MOUNT] = { "container-mount-files", OPERATION_MOUNT },
+        [FILES_PUSH_TREE] = { "container-push-tree", OPERATION_TREE_PUSH, true },
+        [FILES_MOUNT] = { "container-mount-files", OPERATION_MOUNT, true },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(verbs) == _FILES_VERB_MAX);
 
@@ -106,6 +109,11 @@ static int files_wait(Job *job, Error *ret_error) {
         if (c->state != CONTAINER_STOPPED)
                 return error_set(ret_error, ERROR_BUSY, "Container \"%s\" is %s", c->object.name,
                                  container_state_to_string(c->state));
+        if (verbs[((FilesJob *) job->data)->verb].changes) {
+                r = stateful_check_files(c, ret_error);
+                if (r < 0)
+                        return r;
+        }
         return step_wait_for_pool(job, c->pool, &pool, ret_error);
 }
 

@@ -77,6 +77,15 @@ int stateful_check_none(const Container *c, const char *what, Error *ret_error) 
         return 0;
 }
 
+int stateful_check_files(const Container *c, Error *ret_error) {
+        if (!c->stateful || container_is_up(c))
+                return 0;
+        return error_set(ret_error, ERROR_IN_USE,
+                         "The state of container \"%s\" is saved and fits its files as they are: "
+                         "start it before they are changed, or with \"stateless\" forget the state",
+                         c->object.name);
+}
+
 void stateful_found_running(Manager *m, Container *c) {
         g_auto(Error) error = ERROR_INIT;
 

@@ -45,3 +45,5 @@ void stateful_found_running(Manager *m, Container *c);
 /* ERROR_IN_USE for one with a state, its own or a snapshot's, which `what` ("renamed") would part
  * it from. */
 int stateful_check_none(const Container *c, const char *what, Error *ret_error);
+/* ERROR_IN_USE for a stopped one whose files a state goes with. */
+int stateful_check_files(const Container *c, Error *ret_error);

@@ -388,6 +388,28 @@ TEST(a_state_stays_where_its_container_is) {
         harness_free(h);
 }
 
+TEST(its_files_stay_as_they_are) {
+        Harness *h = new_running(true);
+        g_autoptr(Call) copy = NULL;
+
+        run(h->root, "Container.Copy", "('c2', @a{sv} {})");
+        run(h->root, "Container.MakeDirectory", "('/d', @a{sv} {})");
+        run(h->root, "Container.Stop", STATEFUL);
+        run_fails(h->root, "Container.MakeDirectory", "('/e', @a{sv} {})", ERROR_IN_USE,
+                  "is saved");
+        run_fails(h->root, "Container.DeletePath", "('/d', @a{sv} {})", ERROR_IN_USE, "is saved");
+        g_assert_cmpuint(harness_count_runs(h, "files.make-directory"), ==, 1);
+        g_assert_cmpuint(harness_count_runs(h, "files.delete"), ==, 0);
+        run(h->root, "Container.Start", "(@a{sv} {},)");
+        run(h->root, "Container.DeletePath", "('/d', @a{sv} {})");
+        /* Nor do they become those of another container. */
+        run(h->root, "Container.Stop", STATEFUL);
+        copy = client_run_job(h->root, "/org/berth1/container/c2", "Container.Copy",
+                              g_variant_new_parsed("('c1', {'refresh': <true>})"));
+        call_assert_error(copy, ERROR_IN_USE, "is saved");
+        harness_free(h);
+}
+
 TEST(a_snapshot_of_memory_takes_a_privilege) {
         Harness *h = harness_new();
         g_autoptr(Client) alice = client_new(h, UID_ALICE);
