@@ -41,6 +41,8 @@ int config_parse_cpus(const char *value, unsigned *ret_count, GArray **ret_set);
  * no such line, keys that liblxc does not know, and those that the service itself depends on.
  * `ret` may be NULL. */
 int config_parse_raw_lxc(const char *value, char **ret, Error *ret_error);
+/* What tells the init to shut down, if raw.lxc says it. */
+int config_get_halt_signal(GVariant *config, int fallback);
 
 /* --- checks: for the table of keys --- */
 

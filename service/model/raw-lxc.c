@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 #include "service/model/config-value.h"
+#include "service/model/config.h"
 #include "service/util/cleanup.h"
 
 /* What old liblxc (before 2.1) called a key. */
@@ -23,6 +26,8 @@ static const char *const old_names[][2] = {
         { "lxc.tty", "lxc.tty.max" },
 };
 
+#define SIGNAL_HALT "lxc.signal.halt"
+
 /* Keys that may stand in raw.lxc; one that ends in "." begins many. */
 static const char *const known[] = {
         "lxc.apparmor.", "lxc.arch", "lxc.autodev", "lxc.autodev.tmpfs.size", "lxc.cap.drop",
@@ -33,7 +38,7 @@ static const char *const known[] = {
         "lxc.hook.stop", "lxc.hook.version", "lxc.init.", "lxc.keyring.session", "lxc.mount.",
         "lxc.namespace.clone", "lxc.namespace.keep", "lxc.no_new_privs", "lxc.proc.",
         "lxc.pty.max", "lxc.rootfs.mount", "lxc.rootfs.options", "lxc.sched.core",
-        "lxc.seccomp.", "lxc.selinux.", "lxc.signal.", "lxc.sysctl.", "lxc.time.offset.",
+        "lxc.seccomp.", "lxc.selinux.", SIGNAL_HALT, "lxc.sysctl.", "lxc.time.offset.",
         "lxc.tty.",
 };
 
@@ -53,6 +58,8 @@ static const char *const refused[][2] = {
         { "lxc.network.", "use devices of type nic" },
         { "lxc.prlimit.", "use limits.kernel.*" },
         { "lxc.rootfs.path", "the root disk is a device" },
+        { "lxc.signal.reboot", "a restart is a stop and a start" },
+        { "lxc.signal.stop", "what is stopped by force is killed" },
         { "lxc.uts.name", "the container's name is its host name" },
         { "lxc.utsname", "the container's name is its host name" },
 };
@@ -82,10 +89,36 @@ static bool is_plain_line(const char *line) {
         return true;
 }
 
+/* As liblxc reads them: "SIGPWR", "SIGRTMIN+3", "30". */
+static int parse_signal(const char *text, int *ret) {
+        const char *name = g_str_has_prefix(text, "SIG") ? text + strlen("SIG") : NULL;
+        const char *digits = text;
+        uint64_t number;
+        int base = 0, sign = 1;
+
+        if (name && g_str_has_prefix(name, "RTMIN+")) {
+                base = SIGRTMIN;
+                digits = name + strlen("RTMIN+");
+        } else if (name && g_str_has_prefix(name, "RTMAX-")) {
+                base = SIGRTMAX;
+                sign = -1;
+                digits = name + strlen("RTMAX-");
+        } else if (name) {
+                for (*ret = 1; *ret < SIGRTMIN; (*ret)++)
+                        if (g_strcmp0(sigabbrev_np(*ret), name) == 0)
+                                return 0;
+                return -EINVAL;
+        }
+        if (config_parse_integer(digits, base == 0, (uint64_t) SIGRTMAX, &number) < 0)
+                return -EINVAL;
+        *ret = base + sign * (int) number;
+        return *ret > 0 && *ret <= SIGRTMAX ? 0 : -EINVAL;
+}
+
 static int translate_line(char *line, GString *text, Error *ret_error) {
         const char *key, *name;
         char *equals;
-        int r;
+        int r, signal;
 
         g_strstrip(line);
         equals = strchr(line, '=');
@@ -102,7 +135,12 @@ static int translate_line(char *line, GString *text, Error *ret_error) {
         r = check_key(name, key, ret_error);
         if (r < 0)
                 return r;
-        g_string_append_printf(text, "%s = %s\n", name, g_strstrip(equals + 1));
+        g_strstrip(equals + 1);
+        if (g_str_equal(name, SIGNAL_HALT) && parse_signal(equals + 1, &signal) < 0)
+                return error_set(ret_error, ERROR_INVALID_CONFIG,
+                                 "\"%.40s\" is no signal such as SIGPWR, SIGRTMIN+3 or 30",
+                                 equals + 1);
+        g_string_append_printf(text, "%s = %s\n", name, equals + 1);
         return 0;
 }
 
@@ -119,4 +157,20 @@ int config_parse_raw_lxc(const char *value, char **ret, Error *ret_error) {
         if (ret)
                 *ret = g_string_free(TAKE_PTR(text), FALSE);
         return 0;
+}
+
+int config_get_halt_signal(GVariant *config, int fallback) {
+        static const char key[] = SIGNAL_HALT " = ";
+        g_autofree char *text = NULL;
+        g_auto(GStrv) lines = NULL;
+        int signal, last = fallback;
+
+        if (config_parse_raw_lxc(config_get(config, "raw.lxc") ?: "", &text, NULL) < 0)
+                return fallback;
+        lines = g_strsplit(text, "\n", -1);
+        for (char **line = lines; *line; line++)
+                if (g_str_has_prefix(*line, key) &&
+                    parse_signal(*line + strlen(key), &signal) >= 0)
+                        last = signal;
+        return last;
 }

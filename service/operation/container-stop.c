@@ -11,7 +11,7 @@
 #include "service/util/process.h"
 #include "service/worker/operations.h"
 
-/* What systemd as init takes for "halt"; others take SIGPWR. */
+/* What systemd as init takes for "halt"; others take SIGPWR, unless raw.lxc knows better. */
 #define SIGNAL_HALT_SYSTEMD (SIGRTMIN + 3)
 
 /* --- ending a run --- */
@@ -108,10 +108,18 @@ int step_kill(Job *job, Error *ret_error) {
         return JOB_STEP_PENDING;
 }
 
+static int halt_signal(Manager *m, const Container *c) {
+        g_autoptr(GVariant) config = NULL, devices = NULL;
+        bool systemd = false;
+
+        (void) process_handles_signal(c->facts.init_pid, SIGNAL_HALT_SYSTEMD, &systemd);
+        container_expand(m, c, &config, &devices);
+        return config_get_halt_signal(config, systemd ? SIGNAL_HALT_SYSTEMD : SIGPWR);
+}
+
 int step_stop(Job *job, Error *ret_error) {
         ContainerJob *data = job->data;
         Container *c = data->container;
-        bool systemd = false;
         int r;
 
         if (data->force)
@@ -120,8 +128,7 @@ int step_stop(Job *job, Error *ret_error) {
                 return JOB_STEP_DONE;
         c->state = CONTAINER_STOPPING;
         manager_changed(job->manager, &c->object);
-        (void) process_handles_signal(c->facts.init_pid, SIGNAL_HALT_SYSTEMD, &systemd);
-        r = container_run_signal(c, systemd ? SIGNAL_HALT_SYSTEMD : SIGPWR, ret_error);
+        r = container_run_signal(c, halt_signal(job->manager, c), ret_error);
         if (r < 0)
                 return r;
         if (data->timeout_usec > 0) {

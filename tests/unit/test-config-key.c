@@ -2,6 +2,7 @@
 
 /* The table of configuration keys: rows, names, and one reading for every value. */
 
+#include <signal.h>
 #include <string.h>
 
 #include "service/model/config-key.h"
@@ -226,6 +227,12 @@ TEST(lines_for_liblxc) {
                 { "lxc.prlimit.nofile = 1", NULL },
                 { "lxc.log.file = /x", NULL },
                 { "lxc.cap.drop = a\rlxc.include = /x", NULL },
+                { "lxc.haltsignal = SIGUSR1", "lxc.signal.halt = SIGUSR1\n" },
+                { "lxc.signal.halt = SIGNAL", NULL },
+                { "lxc.signal.halt = 0", NULL },
+                { "lxc.signal.halt =", NULL },
+                { "lxc.signal.stop = SIGTERM", NULL },
+                { "lxc.signal.reboot = SIGINT", NULL },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
@@ -235,6 +242,31 @@ TEST(lines_for_liblxc) {
                 if ((r >= 0) != !!cases[i].text)
                         g_error("\"%s\"", cases[i].value);
                 g_assert_cmpstr(text, ==, cases[i].text);
+        }
+}
+
+TEST(signals_that_halt) {
+        const struct {
+                const char *value;
+                int signal;
+        } cases[] = {
+                { "", SIGPWR },
+                { "lxc.signal.halt = SIGUSR1", SIGUSR1 },
+                { "lxc.haltsignal=SIGTERM\nlxc.signal.halt = SIGINT", SIGINT },
+                { "lxc.signal.halt = SIGRTMIN+3", SIGRTMIN + 3 },
+                { "lxc.signal.halt = SIGRTMAX-2", SIGRTMAX - 2 },
+                { "lxc.signal.halt = 10", 10 },
+                { "lxc.signal.halt = SIGRTMAX-99", SIGPWR },
+                { "lxc.signal.halt = SIGRTMIN+99", SIGPWR },
+                { "lxc.signal.halt = SIG", SIGPWR },
+                { "lxc.signal.halt = usr1", SIGPWR },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                g_autoptr(GVariant) config = g_variant_ref_sink(
+                        g_variant_new_parsed("{'raw.lxc': %s}", cases[i].value));
+
+                g_assert_cmpint(config_get_halt_signal(config, SIGPWR), ==, cases[i].signal);
         }
 }
 
