@@ -65,7 +65,7 @@ static char *clean(char *text) {
 }
 
 char *failure_cause_from_console(const char *text) {
-        g_auto(GStrv) lines = g_strsplit_set(text, "\r\n", -1);
+        g_auto(GStrv) lines = g_strsplit_set(text ?: "", "\r\n", -1);
         guint n = g_strv_length(lines);
 
         while (n > 0 && *g_strstrip(lines[n - 1]) == '\0')

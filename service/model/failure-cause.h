@@ -18,5 +18,6 @@
 /* The first error is the cause, those after it are its consequences. NULL when there is none in
  * the log. */
 char *failure_cause_from_log(const char *log);
-/* The last line that a console showed, without control characters, or NULL. */
+/* The last line of what a console showed, or of nothing (NULL), without control characters. NULL
+ * when there is none. */
 char *failure_cause_from_console(const char *text);
