@@ -160,16 +160,15 @@ static void add_memory(GPtrArray *list, GVariant *config, CgroupVersion version,
 
 /* --- the others --- */
 
+/* The middle is the kernel's own weight, that of all that has none; the last the most of BFQ. */
 static void add_disk(GPtrArray *list, GVariant *config, CgroupVersion version) {
+        static const uint64_t weights[] = { 10, 20, 40, 60, 80, 100, 280, 460, 640, 820, 1000 };
         const char *key = "limits.disk.priority", *text = config_get(config, key);
-        uint64_t priority = config_get_integer(config, key);
-        uint64_t weight = priority == 0 ? 10 : priority * 100;
+        uint64_t priority = MIN(config_get_integer(config, key), ELEMENTSOF(weights) - 1);
 
-        if (!text)
-                weight = version == CGROUP_V1 ? 500 : 100;
         add(list, TOPIC_DISK, key, version == CGROUP_V1 ? "blkio" : "io",
-            version == CGROUP_V1 ? "blkio.bfq.weight|blkio.weight" : "io.bfq.weight|io.weight",
-            LIMIT_HINT | unset_unless(text), number(weight));
+            version == CGROUP_V1 ? "blkio.bfq.weight" : "io.bfq.weight|io.weight",
+            LIMIT_HINT | unset_unless(text), number(weights[priority]));
 }
 
 static void add_hugepages(GPtrArray *list, GVariant *config, CgroupVersion version) {
