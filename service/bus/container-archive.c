@@ -7,6 +7,8 @@
 
 #include "service/bus/path.h"
 #include "service/operation/container-archive.h"
+#include "service/operation/container-migrate.h"
+#include "service/operation/container-stateful.h"
 #include "service/util/cleanup.h"
 
 const Option bus_container_export_options[] = {
@@ -157,4 +159,36 @@ int bus_container_open_import(BusCall *call, Error *ret_error) {
         args.archive = read_end;
         r = container_import(call->manager, bus_call_caller(call), &args, &job, ret_error);
         return r < 0 ? r : bus_call_start_job_with_fd(call, job, TAKE_FD(write_end));
+}
+
+/* --- states --- */
+
+int bus_container_state_prepare(BusCall *call, Error *ret_error) {
+        g_auto(PrivilegeChange) needed = { 0 };
+
+        stateful_privilege(&needed);
+        bus_call_require(call, &needed);
+        return 0;
+}
+
+static int move_state(BusCall *call,
+                      int (*func)(Manager *m, Caller caller, Container *c, int fd, Job **ret,
+                                  Error *ret_error),
+                      Error *ret_error) {
+        gint32 handle;
+        Job *job;
+        int r;
+
+        g_variant_get(call->args, "(ha{sv})", &handle, NULL);
+        r = func(call->manager, bus_call_caller(call), (Container *) call->object,
+                 bus_call_get_fd(call, handle), &job, ret_error);
+        return r < 0 ? r : bus_call_start_job(call, job);
+}
+
+int bus_container_send_state(BusCall *call, Error *ret_error) {
+        return move_state(call, container_send_state, ret_error);
+}
+
+int bus_container_receive_state(BusCall *call, Error *ret_error) {
+        return move_state(call, container_receive_state, ret_error);
 }

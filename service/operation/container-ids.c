@@ -137,6 +137,32 @@ int container_make_idmap(Manager *m, const Container *c, GVariant *config, IdMap
         return make_map(m, c->ids, config, ret, ret_error);
 }
 
+int container_check_range(Manager *m, const Container *c, IdRange range, IdMap **ret_map,
+                          Error *ret_error) {
+        g_autoptr(GVariant) config = NULL, devices = NULL;
+        g_autoptr(GArray) used = list_used(m, c);
+        const IdUse use = { range, c->ids_shared, c->object.name };
+        g_autoptr(IdMap) map = NULL;
+        IdWish wish;
+        int r;
+
+        container_expand(m, c, &config, &devices);
+        wish = wish_of(config);
+        if (!id_range_is_valid(&range) || !id_use_fits(&use, &wish, m->id_ranges, used))
+                return error_set(ret_error, ERROR_IN_USE,
+                                 "Container \"%s\" cannot have the ids %" G_GUINT32_FORMAT
+                                 "-%" G_GUINT64_FORMAT " of this host, which its state is for: "
+                                 "they are another container's, not root's to give, or not what "
+                                 "its security.idmap.* say", c->object.name, range.base,
+                                 (guint64) range.base + range.size - 1);
+        r = make_map(m, range, config, &map, ret_error);
+        if (r >= 0)
+                r = check_shifted(c, map, ret_error);
+        if (r >= 0)
+                *ret_map = TAKE_PTR(map);
+        return r;
+}
+
 bool container_is_privileged(Manager *m, const Container *c) {
         const char *value;
         bool privileged;

@@ -19,6 +19,9 @@ int container_choose_first_ids(Manager *m, Container *c, Error *ret_error);
  * are concerned. */
 int container_check_ids(Manager *m, const Container *c, GVariant *before, GVariant *after,
                         Error *ret_error);
+/* Whether it may have exactly that range, and the map that would come of it. */
+int container_check_range(Manager *m, const Container *c, IdRange range, IdMap **ret_map,
+                          Error *ret_error);
 /* The map for its next start. */
 int container_make_idmap(Manager *m, const Container *c, GVariant *config, IdMap **ret,
                          Error *ret_error);

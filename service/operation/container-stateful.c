@@ -65,6 +65,10 @@ int stateful_check_none(const Container *c, const char *what, Error *ret_error) 
                 return error_set(ret_error, ERROR_IN_USE,
                                  "The state of container \"%s\" is saved, so it cannot be %s; "
                                  "start it first", c->object.name, what);
+        return stateful_check_no_snapshots(c, what, ret_error);
+}
+
+int stateful_check_no_snapshots(const Container *c, const char *what, Error *ret_error) {
         for (guint i = 0; i < c->snapshots->len; i++) {
                 const Snapshot *s = c->snapshots->pdata[i];
 
@@ -106,8 +110,7 @@ static char *state_path(Manager *m, const Container *c, const char *snapshot) {
                                 snapshot, NULL);
 }
 
-/* Made with the first state that is saved. */
-static int make_key(Manager *m, Error *ret_error) {
+int stateful_make_key(Manager *m, Error *ret_error) {
         _cleanup_close_ int dir_fd = path_open_dir(m->state_dir), fd = -EBADF;
         uint8_t key[KEY_SIZE];
         int r = dir_fd;
@@ -132,6 +135,12 @@ static void put_state(GVariantDict *args, Manager *m, const char *state) {
 
         g_variant_dict_insert(args, "state", "s", state);
         g_variant_dict_insert(args, "state-key", "s", key);
+}
+
+void stateful_put_state(GVariantDict *args, Manager *m, const Container *c) {
+        g_autofree char *state = state_path(m, c, NULL);
+
+        put_state(args, m, state);
 }
 
 void stateful_put_args(Job *job, GVariantDict *args) {
@@ -177,7 +186,7 @@ int stateful_dump(Job *job, const char *snapshot, Error *ret_error) {
         Container *c = data->container;
         g_autofree char *state = state_path(job->manager, c, snapshot);
         GVariantDict args;
-        int r = make_key(job->manager, ret_error);
+        int r = stateful_make_key(job->manager, ret_error);
 
         if (r < 0)
                 return r;

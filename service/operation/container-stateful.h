@@ -35,6 +35,10 @@ int stateful_remove(Job *job, const char *snapshot, Error *ret_error);
 /* Of a start, before anything runs: takes the state out of the record; its undo puts it back. */
 int step_state_use(Job *job, Error *ret_error);
 int step_state_use_undo(Job *job, Error *ret_error);
+/* This host's key is made with the first state that gets a seal of it. */
+int stateful_make_key(Manager *m, Error *ret_error);
+/* Arguments of a worker that say where the container's own state is, and this host's key. */
+void stateful_put_state(GVariantDict *args, Manager *m, const Container *c);
 /* Arguments of a start that say what becomes of the state. */
 void stateful_put_args(Job *job, GVariantDict *args);
 /* Whether the job makes its processes of a state. */
@@ -45,5 +49,7 @@ void stateful_found_running(Manager *m, Container *c);
 /* ERROR_IN_USE for one with a state, its own or a snapshot's, which `what` ("renamed") would part
  * it from. */
 int stateful_check_none(const Container *c, const char *what, Error *ret_error);
+/* The same of snapshots alone. */
+int stateful_check_no_snapshots(const Container *c, const char *what, Error *ret_error);
 /* ERROR_IN_USE for a stopped one whose files a state goes with. */
 int stateful_check_files(const Container *c, Error *ret_error);

@@ -166,6 +166,9 @@
  * "templates"; what accepts an import may say "size" t (0: no limit). */
 #define OPERATION_VOLUME_EXPORT "image.export-volume"
 #define OPERATION_VOLUME_IMPORT "image.import-volume"
+/* The same of volume states/"container" s, which has no snapshots. */
+#define OPERATION_STATE_EXPORT "image.export-state"
+#define OPERATION_STATE_IMPORT "image.import-state"
 
 /* --- network: berth-worker-network -------------------------------------------------------- */
 
@@ -217,6 +220,11 @@
  * service/worker/runtime/state-seal.h). fds: pidfd of init. Not cancellable. ERROR_NOT_SUPPORTED
  * without CRIU or with version 1 of control groups; ERROR_BACKEND_FAILED with what CRIU says. */
 #define OPERATION_DUMP "runtime.dump"
+/* Gives a saved state, "state" s, a seal for another host beside its own, once its own is right:
+ * "name" s, "idmap" a(suuu), "state-key" s as for DUMP, "migration-key" s, a file like that one.
+ * With "incoming" b it is the other way round: the seal of another host must be right, for a
+ * container that is called "from" s there, and what else has a meaning here is taken away. */
+#define OPERATION_SIGN "runtime.sign"
 /* Freezes and thaws: "name" s, "lxc-path" s, "init-pid" i. fds: pidfd of init. */
 #define OPERATION_FREEZE "runtime.freeze"
 #define OPERATION_UNFREEZE "runtime.unfreeze"

@@ -85,6 +85,8 @@ static const struct {
         { "Container.Copy", "/org/berth1/container/c1", "('copy1', @a{sv} {})" },
         { "Container.Publish", "/org/berth1/container/c1", "(@a{sv} {},)" },
         { "Container.Export", "/org/berth1/container/c1", "(handle 0, @a{sv} {})" },
+        { "Container.SendState", "/org/berth1/container/c1", "(handle 0, @a{sv} {})" },
+        { "Container.ReceiveState", "/org/berth1/container/c1", "(handle 0, @a{sv} {})" },
         { "Container.OpenExport", "/org/berth1/container/c1", "(@a{sv} {},)" },
         { "Snapshot.Publish", "/org/berth1/container/c1/snapshot/s1", "(@a{sv} {},)" },
         { "Container.Move", "/org/berth1/container/c1", "('plain', @a{sv} {})" },

@@ -56,3 +56,9 @@ int fake_archive_await_verdict(Worker *worker, Error *ret_error) {
         g_assert_true(g_variant_lookup(content, "message", "&s", &text));
         return error_set(ret_error, error_code_from_name(name), "%s", text);
 }
+
+int fake_archive_read(Worker *worker, GVariantDict *result, Error *ret_error) {
+        int r = fake_archive_send_index(worker, ret_error);
+
+        return r < 0 ? r : fake_archive_await_verdict(worker, ret_error);
+}

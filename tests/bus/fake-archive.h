@@ -11,3 +11,5 @@ int fake_archive_write(Worker *worker, GVariantDict *result, Error *ret_error);
 int fake_archive_send_index(Worker *worker, Error *ret_error);
 /* Then worker->args are what berthd has said. */
 int fake_archive_await_verdict(Worker *worker, Error *ret_error);
+/* Both, and no more. */
+int fake_archive_read(Worker *worker, GVariantDict *result, Error *ret_error);

@@ -738,8 +738,8 @@ static int file_push(Worker *worker, GVariantDict *result, Error *ret_error) {
         _(DOWNLOAD_FETCH, fake_download_fetch) \
         _(CONTAINER_EXPORT, fake_archive_write) \
         _(CONTAINER_IMPORT, container_import) \
-        _(VOLUME_EXPORT, fake_archive_write) \
-        _(VOLUME_IMPORT, volume_import) \
+        _(VOLUME_EXPORT, fake_archive_write) _(VOLUME_IMPORT, volume_import) \
+        _(STATE_EXPORT, fake_archive_write) _(STATE_IMPORT, fake_archive_read) \
         _(NETWORK_PICK, network_pick) \
         _(NETWORK_UP, network_up) \
         _(NETWORK_DOWN, nothing) \
@@ -759,7 +759,7 @@ static int file_push(Worker *worker, GVariantDict *result, Error *ret_error) {
         _(FILE_LIST, fake_file_list) \
         _(FILE_MAKE_DIRECTORY, nothing) \
         _(STATE_CREATE, nothing) _(STATE_DELETE, nothing) \
-        _(DUMP, nothing) \
+        _(DUMP, nothing) _(SIGN, nothing) \
         _(FILE_DELETE, nothing) \
         _(FILE_TEMPLATES, nothing) \
         _(TREE_PULL, file_pull) \

@@ -4,6 +4,8 @@
  * a state: who may, what is recorded when, and what is left by failures and crashes. */
 
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "service/util/cleanup.h"
 #include "tests/bus/mock-polkit.h"
@@ -407,6 +409,128 @@ TEST(its_files_stay_as_they_are) {
         copy = client_run_job(h->root, "/org/berth1/container/c2", "Container.Copy",
                               g_variant_new_parsed("('c1', {'refresh': <true>})"));
         call_assert_error(copy, ERROR_IN_USE, "is saved");
+        harness_free(h);
+}
+
+/* --- to another host --- */
+
+static void put_migration_key(Harness *h) {
+        g_autofree char *path = g_build_filename(h->state_dir, "migration.key", NULL);
+
+        g_assert_true(g_file_set_contents(path, "0123456789abcdef0123456789abcdef", 32, NULL));
+}
+
+static Call *move_state(Client *client, const char *method, int fd) {
+        g_autoptr(Call) started = call_wait(
+                client, client_begin_fds(client, C1, method,
+                                         g_variant_ref_sink(g_variant_new_parsed(
+                                                 "(handle 0, @a{sv} {})")), &fd));
+
+        return started->error ? TAKE_PTR(started)
+                              : client_wait_job(client, call_get_path(started));
+}
+
+static void send_fails(Harness *h, const char *method, ErrorCode code, const char *text) {
+        _cleanup_close_ int fd = memfd_create("stream", MFD_CLOEXEC);
+        g_autoptr(Call) end = move_state(h->root, method, fd);
+
+        call_assert_error(end, code, text);
+}
+
+/* What another host says of a state that it saved. */
+#define INDEX(_base) \
+        "{'container': <{'name': <'c1'>, 'config': <{'idmap.base': '" _base "', 'idmap.size': " \
+        "'65536'}>}>}"
+
+static Call *receive(Harness *h, const char *index) {
+        _cleanup_close_ int fd = world_new_archive(index);
+
+        return move_state(h->root, "Container.ReceiveState", fd);
+}
+
+TEST(states_leave_with_a_key_that_both_hosts_have) {
+        Harness *h = new_running(true);
+        g_autoptr(Call) end = NULL;
+        _cleanup_close_ int fd = memfd_create("stream", MFD_CLOEXEC);
+
+        run(h->root, "Container.Stop", STATEFUL);
+        send_fails(h, "Container.SendState", ERROR_NOT_SUPPORTED, "migration.key");
+        send_fails(h, "Container.ReceiveState", ERROR_NOT_SUPPORTED, "migration.key");
+        put_migration_key(h);
+        end = move_state(h->root, "Container.SendState", fd);
+        call_assert_ok(end);
+        g_assert_cmpuint(harness_count_runs(h, "runtime.sign"), ==, 1);
+        g_assert_cmpuint(harness_count_runs(h, "image.export-state"), ==, 1);
+        g_assert_true(is_stateful(h));
+        harness_plan(h, "runtime.sign", "fail BackendFailed wrong\n");
+        send_fails(h, "Container.SendState", ERROR_BACKEND_FAILED, "wrong");
+        g_assert_cmpuint(harness_count_runs(h, "image.export-state"), ==, 1);
+        harness_free(h);
+}
+
+TEST(only_what_was_saved_is_sent) {
+        Harness *h = new_running(true);
+        g_autoptr(Call) end = NULL;
+
+        put_migration_key(h);
+        send_fails(h, "Container.SendState", ERROR_BUSY, "running");
+        /* Of which nothing would be left there. */
+        run(h->root, "Container.CreateSnapshot", S1_STATEFUL);
+        send_fails(h, "Container.SendState", ERROR_IN_USE, "delete it first");
+        end = client_run_job(h->root, S1, "Snapshot.Delete",
+                             g_variant_new_parsed("(@a{sv} {},)"));
+        call_assert_ok(end);
+        run(h->root, "Container.Stop", "({'force': <true>},)");
+        send_fails(h, "Container.SendState", ERROR_INVALID_ARGS, "no saved state");
+        harness_free(h);
+}
+
+TEST(a_state_comes_in_with_its_ids) {
+        Harness *h = new_running(true);
+        g_autoptr(Call) end = NULL, again = NULL;
+        g_autofree char *log = NULL;
+
+        put_migration_key(h);
+        run(h->root, "Container.Stop", "({'force': <true>},)");
+        end = receive(h, INDEX("5000000"));
+        call_assert_ok(end);
+        g_assert_true(is_stateful(h));
+        log = harness_read_log(h);
+        g_assert_nonnull(strstr(log, "'incoming': <true>"));
+        again = receive(h, INDEX("5000000"));
+        call_assert_error(again, ERROR_IN_USE, "start it first");
+        run(h->root, "Container.Start", "(@a{sv} {},)");
+        assert_started_with(h, "uint32 5000000", "/states/c1'>");
+        harness_free(h);
+}
+
+TEST(a_state_that_is_not_what_it_says_leaves_nothing) {
+        static const struct {
+                const char *index;
+                ErrorCode code;
+        } cases[] = {
+                { INDEX("0"), ERROR_IN_USE },   { INDEX("1131072"), ERROR_IN_USE },
+                { INDEX("4294967295"), ERROR_IN_USE }, { INDEX("x"), ERROR_INVALID_IMAGE },
+                { "{'container': <{'name': <'c1'>}>}", ERROR_INVALID_IMAGE },
+                { "@a{sv} {}", ERROR_INVALID_IMAGE },
+        };
+        Harness *h = new_running(true);
+        g_autoptr(Call) end = NULL;
+
+        put_migration_key(h);
+        g_free(world_make_container(h->root, "c2")); /* has 1131072 */
+        run(h->root, "Container.Stop", "({'force': <true>},)");
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                g_autoptr(Call) refused = receive(h, cases[i].index);
+
+                call_assert_error(refused, cases[i].code, "");
+                g_assert_false(is_stateful(h));
+        }
+        g_assert_cmpuint(harness_count_runs(h, "runtime.sign"), ==, 0);
+        harness_plan(h, "runtime.sign", "fail BackendFailed wrong\n");
+        end = receive(h, INDEX("5000000"));
+        call_assert_error(end, ERROR_BACKEND_FAILED, "wrong");
+        g_assert_false(is_stateful(h));
         harness_free(h);
 }
 

@@ -52,12 +52,13 @@ static void fixture_done(Fixture *f) {
 static void seal(const Fixture *f) {
         g_auto(Error) error = ERROR_INIT;
 
-        g_assert_cmpint(state_seal(f->state_fd, f->key, "c1", f->map, &error), ==, 0);
+        g_assert_cmpint(state_seal(f->state_fd, STATE_SEAL_OWN, f->key, "c1", f->map, &error),
+                        ==, 0);
 }
 
 static bool holds(const Fixture *f, const char *container, const IdMap *map) {
         g_auto(Error) error = ERROR_INIT;
-        int r = state_check_seal(f->state_fd, f->key, container, map, &error);
+        int r = state_check_seal(f->state_fd, STATE_SEAL_OWN, f->key, container, map, &error);
 
         if (r < 0) {
                 g_assert_cmpint(error.code, ==, ERROR_BACKEND_FAILED);
@@ -95,6 +96,32 @@ TEST(every_change_breaks_it) {
                 g_assert_false(holds(&f, "c1", f.map));
                 fixture_done(&f);
         }
+}
+
+/* The one on the way to another host is beside its own, and neither stands for the other. */
+TEST(there_are_two) {
+        Fixture f = fixture_new();
+        g_auto(Error) error = ERROR_INIT, missing = ERROR_INIT;
+        struct stat st;
+
+        seal(&f);
+        g_assert_cmpint(state_check_seal(f.state_fd, STATE_SEAL_TRANSFER, f.key, "c1", f.map,
+                                         &missing), <, 0);
+        g_assert_nonnull(strstr(missing.message, "migration.key"));
+        g_assert_cmpint(state_seal(f.state_fd, STATE_SEAL_TRANSFER, f.key, "c1", f.map, &error),
+                        ==, 0);
+        g_assert_true(holds(&f, "c1", f.map));
+        g_assert_cmpint(unlinkat(f.state_fd, "seal", 0), ==, 0);
+        g_assert_false(holds(&f, "c1", f.map));
+        g_assert_cmpint(state_check_seal(f.state_fd, STATE_SEAL_TRANSFER, f.key, "c1", f.map,
+                                         &error), ==, 0);
+        /* What CRIU would write through is none of what is sealed. */
+        g_assert_cmpint(symlinkat("../key", f.state_fd, "restore.log"), ==, 0);
+        g_assert_cmpint(state_strip(f.state_fd), ==, 0);
+        g_assert_cmpint(fstatat(f.state_fd, "restore.log", &st, AT_SYMLINK_NOFOLLOW), <, 0);
+        g_assert_cmpint(mkdirat(f.state_fd, "stats-restore", 0700), ==, 0);
+        g_assert_cmpint(state_strip(f.state_fd), <, 0);
+        fixture_done(&f);
 }
 
 TEST(names_are_part_of_it) {

@@ -5,7 +5,8 @@
  * How the archives of containers and of volumes are laid out, which is as LXD's backups are: the
  * index first, then each snapshot in a directory of its own, then the thing itself. A container's
  * directories hold metadata.yaml, templates/ and rootfs/; those of a volume are its files as they
- * are.
+ * are. The state of a container's processes is like a volume without snapshots, and nobody else's
+ * form.
  */
 
 #include <stdbool.h>
@@ -22,4 +23,4 @@ typedef struct ArchiveLayout {
         bool plain;                          /* files as they are */
 } ArchiveLayout;
 
-extern const ArchiveLayout archive_of_container, archive_of_volume;
+extern const ArchiveLayout archive_of_container, archive_of_volume, archive_of_state;

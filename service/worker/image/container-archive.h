@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Containers and volumes as archives: out of their pool and in again; see
+/* Containers, volumes and states as archives: out of their pool and in again; see
  * service/worker/operations.h. */
 
 #include "service/worker/worker.h"
@@ -10,3 +10,5 @@ int container_export(Worker *worker, GVariantDict *result, Error *ret_error);
 int container_import(Worker *worker, GVariantDict *result, Error *ret_error);
 int volume_export(Worker *worker, GVariantDict *result, Error *ret_error);
 int volume_import(Worker *worker, GVariantDict *result, Error *ret_error);
+int state_export(Worker *worker, GVariantDict *result, Error *ret_error);
+int state_import(Worker *worker, GVariantDict *result, Error *ret_error);

@@ -232,3 +232,7 @@ int container_export(Worker *worker, GVariantDict *result, Error *ret_error) {
 int volume_export(Worker *worker, GVariantDict *result, Error *ret_error) {
         return export_archive(worker, &archive_of_volume, ret_error);
 }
+
+int state_export(Worker *worker, GVariantDict *result, Error *ret_error) {
+        return export_archive(worker, &archive_of_state, ret_error);
+}

@@ -275,3 +275,7 @@ int container_import(Worker *worker, GVariantDict *result, Error *ret_error) {
 int volume_import(Worker *worker, GVariantDict *result, Error *ret_error) {
         return import_archive(worker, &archive_of_volume, result, ret_error);
 }
+
+int state_import(Worker *worker, GVariantDict *result, Error *ret_error) {
+        return import_archive(worker, &archive_of_state, result, ret_error);
+}

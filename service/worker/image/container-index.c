@@ -34,6 +34,18 @@ const ArchiveLayout archive_of_volume = {
         .plain = true,
 };
 
+const ArchiveLayout archive_of_state = {
+        .family = &volume_family_state,
+        .noun = "state",
+        .type = "berth-state",
+        .directory = "backup/state",
+        .snapshots = "backup/state-snapshots",
+        .key = "state",
+        .other_key = "state",
+        .snapshots_key = "state_snapshots",
+        .plain = true,
+};
+
 /* --- Writing ----------------------------------------------------------------------------- */
 
 static void put_text(YamlWriter *w, GVariant *instance, const char *key) {

@@ -23,6 +23,8 @@ static const WorkerOperation operations[] = {
         { OPERATION_CONTAINER_IMPORT, container_import },
         { OPERATION_VOLUME_EXPORT, volume_export },
         { OPERATION_VOLUME_IMPORT, volume_import },
+        { OPERATION_STATE_EXPORT, state_export },
+        { OPERATION_STATE_IMPORT, state_import },
         { NULL },
 };
 

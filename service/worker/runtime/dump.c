@@ -232,5 +232,6 @@ int dump_run(Worker *worker, GVariantDict *result, Error *ret_error) {
         if (r < 0)
                 return error_set_errno(ret_error, -r, "Cannot keep the state of container \"%s\"",
                                        dump.name);
-        return state_seal(dump.state_fd, dump.key, dump.name, dump.idmap, ret_error);
+        return state_seal(dump.state_fd, STATE_SEAL_OWN, dump.key, dump.name, dump.idmap,
+                          ret_error);
 }

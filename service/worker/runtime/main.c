@@ -9,12 +9,14 @@
 #include "service/worker/runtime/dump.h"
 #include "service/worker/runtime/exec.h"
 #include "service/worker/runtime/freeze.h"
+#include "service/worker/runtime/sign.h"
 #include "service/worker/runtime/start.h"
 #include "service/worker/worker.h"
 
 static const WorkerOperation operations[] = {
         { OPERATION_START, start_run },
         { OPERATION_DUMP, dump_run },
+        { OPERATION_SIGN, sign_run },
         { OPERATION_FREEZE, freeze_run },
         { OPERATION_UNFREEZE, unfreeze_run },
         { OPERATION_LIMITS, limits_run },

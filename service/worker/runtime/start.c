@@ -669,8 +669,8 @@ static int prepare_restore(Start *start, Error *ret_error) {
         r = criu_find(start->host, start->name, &criu, ret_error);
         if (r < 0)
                 return r;
-        r = state_check_seal(start->state_fd, start->state_key, start->name, start->idmap,
-                             ret_error);
+        r = state_check_seal(start->state_fd, STATE_SEAL_OWN, start->state_key, start->name,
+                             start->idmap, ret_error);
         if (r < 0)
                 return r;
         start->root = g_build_filename(start->lxc_path, "root", NULL);

@@ -13,12 +13,17 @@
 #include "service/util/fd.h"
 #include "service/util/path.h"
 
-#define SEAL_FILE "seal"
+static const char *const seal_files[] = {
+        [STATE_SEAL_OWN] = "seal",
+        [STATE_SEAL_TRANSFER] = "seal.transfer",
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(seal_files) == _STATE_SEAL_MAX);
+
 #define SEAL_SIZE 64U /* SHA-256 in hexadecimal */
 #define KEY_SIZE 32U
 #define BUFFER_SIZE (1U << 18)
 
-static const char *const left_out[] = { SEAL_FILE, "restore.log", "stats-restore" };
+static const char *const left_out[] = { "seal", "seal.transfer", "restore.log", "stats-restore" };
 
 static bool is_left_out(const char *name) {
         for (size_t i = 0; i < ELEMENTSOF(left_out); i++)
@@ -125,8 +130,8 @@ static int compute(int dir_fd, const char *key_path, const char *container, cons
         return 0;
 }
 
-int state_seal(int dir_fd, const char *key, const char *container, const IdMap *idmap,
-               Error *ret_error) {
+int state_seal(int dir_fd, StateSeal which, const char *key, const char *container,
+               const IdMap *idmap, Error *ret_error) {
         g_autofree char *seal = NULL;
         int r = compute(dir_fd, key, container, idmap, &seal);
 
@@ -134,7 +139,7 @@ int state_seal(int dir_fd, const char *key, const char *container, const IdMap *
         if (r >= 0 && syncfs(dir_fd) < 0)
                 r = -errno;
         if (r >= 0)
-                r = path_replace_file(dir_fd, SEAL_FILE, seal, strlen(seal), 0600);
+                r = path_replace_file(dir_fd, seal_files[which], seal, strlen(seal), 0600);
         if (r < 0)
                 return error_set_errno(ret_error, -r,
                                        "Cannot seal the saved state of container \"%s\"",
@@ -153,9 +158,10 @@ static bool seals_are_equal(const char *a, const char *b) {
         return difference == 0;
 }
 
-int state_check_seal(int dir_fd, const char *key, const char *container, const IdMap *idmap,
-                     Error *ret_error) {
-        _cleanup_close_ int fd = path_open_beneath(dir_fd, SEAL_FILE, O_RDONLY | O_NONBLOCK, 0);
+int state_check_seal(int dir_fd, StateSeal which, const char *key, const char *container,
+                     const IdMap *idmap, Error *ret_error) {
+        _cleanup_close_ int fd = path_open_beneath(dir_fd, seal_files[which],
+                                                   O_RDONLY | O_NONBLOCK, 0);
         g_autofree char *computed = NULL, *seal = NULL;
         int r = fd < 0 ? fd : fd_read_text(fd, SEAL_SIZE, &seal);
 
@@ -163,6 +169,12 @@ int state_check_seal(int dir_fd, const char *key, const char *container, const I
                 r = compute(dir_fd, key, container, idmap, &computed);
         if (r >= 0 && seals_are_equal(seal, computed))
                 return 0;
+        if (which == STATE_SEAL_TRANSFER)
+                return error_set(ret_error, ERROR_BACKEND_FAILED,
+                                 "The state of container \"%s\" is not taken in: it is not whole, "
+                                 "or was not saved by a host that has the same migration.key as "
+                                 "this one, or for other ids%s%s%s", container, r < 0 ? " (" : "",
+                                 r < 0 ? g_strerror(-r) : "", r < 0 ? ")" : "");
         return error_set(ret_error, ERROR_BACKEND_FAILED,
                          "The saved state of container \"%s\" is not restored: it is not whole, or "
                          "this host did not save it for the ids that the container has now%s%s%s; "
@@ -170,9 +182,16 @@ int state_check_seal(int dir_fd, const char *key, const char *container, const I
                          r < 0 ? " (" : "", r < 0 ? g_strerror(-r) : "", r < 0 ? ")" : "");
 }
 
+int state_strip(int dir_fd) {
+        for (size_t i = 0; i < ELEMENTSOF(left_out); i++)
+                if (unlinkat(dir_fd, left_out[i], 0) < 0 && errno != ENOENT)
+                        return -errno;
+        return 0;
+}
+
 int state_discard(int dir_fd) {
         g_autoptr(GPtrArray) names = NULL;
-        int r = path_remove_file(dir_fd, SEAL_FILE);
+        int r = path_remove_file(dir_fd, seal_files[STATE_SEAL_OWN]);
 
         if (r < 0 && r != -ENOENT)
                 return r;

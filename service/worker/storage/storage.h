@@ -43,7 +43,7 @@ typedef struct VolumeFamily {
         const char *argument;
 } VolumeFamily;
 
-extern const VolumeFamily volume_family_container, volume_family_custom;
+extern const VolumeFamily volume_family_container, volume_family_custom, volume_family_state;
 
 #define VOLUME_NAME_MAX 128
 

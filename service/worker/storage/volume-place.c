@@ -35,6 +35,8 @@ const VolumeFamily volume_family_container = { VOLUME_CONTAINER, VOLUME_SNAPSHOT
                                                VOLUME_SNAPSHOT_STATE, "container" };
 const VolumeFamily volume_family_custom = { VOLUME_CUSTOM, VOLUME_CUSTOM_SNAPSHOT,
                                             _VOLUME_KIND_MAX, "volume" };
+const VolumeFamily volume_family_state = { VOLUME_STATE, _VOLUME_KIND_MAX, _VOLUME_KIND_MAX,
+                                           "container" };
 
 const char *volume_kind_directory(VolumeKind kind) {
         return kinds[kind].directory;
