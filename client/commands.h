@@ -12,6 +12,7 @@ extern const Command alias_commands[];
 extern const Command config_commands[];
 extern const Command file_commands[];
 extern const Command image_commands[];
+extern const Command migrate_commands[];
 extern const Command network_commands[];
 extern const Command operation_commands[];
 extern const Command profile_commands[];

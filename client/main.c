@@ -90,6 +90,8 @@ static const Command commands[] = {
           "i-", 1, 2, .run = run_launch },
         { "list", "ls", "[<filter>...]", "List containers", list_options, "c", 0, -1,
           .run = run_list },
+        { "migrate", NULL, NULL, "Move containers to another host, with their processes",
+          .children = migrate_commands },
         { "monitor", NULL, "", "Print what happens as it happens", monitor_options, "-", 0, 1,
           .run = run_monitor },
         { "move", "mv", "<container>[/<snapshot>] [<new name>]",

@@ -248,9 +248,10 @@ objects() {
 
 # jobs_under_way: paths of jobs that have not ended.
 jobs_under_way() {
-        local job
+        local job state
         for job in $(objects Job); do
-                [ "$(property "$job" Job State)" = "done" ] || echo "$job"
+                state=$(property "$job" Job State 2>/dev/null) || continue # it has gone meanwhile
+                [ "$state" = "done" ] || echo "$job"
         done
 }
 
