@@ -173,6 +173,7 @@ Job *job_free(Job *job) {
                 return NULL;
 
         worker_process_free(job->worker);
+        job_forget_worker(job);
         job_unlock_all(job);
         sd_event_source_disable_unref(job->advance_source);
         sd_event_source_disable_unref(job->linger_source);
@@ -389,6 +390,10 @@ int job_cancel(Job *job, Error *ret_error) {
                 job->waits_for = NULL;
                 job_schedule(job);
         }
+        if (job->awaited_args) {
+                job_forget_worker(job);
+                job_schedule(job);
+        }
         job->state = JOB_CANCELLING;
         if (job->worker)
                 worker_process_cancel(job->worker);
@@ -407,64 +412,4 @@ int job_wait_for(Job *job, Job *other) {
 
 void job_repeat_step(Job *job) {
         job->step += job->undoing ? 1 : -1; /* job_step_done() goes one on, or back */
-}
-
-/* --- workers --- */
-
-static void on_worker_progress(const char *stage, double fraction, void *userdata) {
-        Job *job = userdata;
-
-        if (!job->undoing)
-                job_set_progress(job, stage, fraction);
-}
-
-static void on_worker_event(GVariant *content, int *fds, size_t n_fds, void *userdata) {
-        Job *job = userdata;
-
-        if (job->on_worker_event)
-                job->on_worker_event(job, content, fds, n_fds);
-}
-
-static void on_worker_ended(GVariant *result, int *fds, size_t n_fds, Error *error,
-                            void *userdata) {
-        Job *job = userdata;
-        g_auto(Error) undo_error = ERROR_INIT;
-        Error *e = job->undoing ? &undo_error : &job->error;
-        int r = 0;
-
-        if (!result) {
-                r = -error_code_to_errno(error->code);
-                /* A worker that was told to end may not have got as far as saying so. */
-                if (job->state == JOB_CANCELLING)
-                        r = error_set(e, ERROR_CANCELLED, "The job was cancelled");
-                error_move(e, error);
-        } else if (job->on_worker_result)
-                r = job->on_worker_result(job, result, fds, n_fds, e);
-        if (r < 0 && job->undoing)
-                log_error("Job %s (%s) cannot be undone: %s; the next start of the service will "
-                          "try again.", job->object.name, job->operation, undo_error.message);
-
-        job->on_worker_result = NULL;
-        job->on_worker_event = NULL;
-        job->worker = worker_process_free(job->worker);
-        job_step_done(job, r);
-}
-
-int job_run_worker(Job *job, const char *operation, GVariant *args, const int *fds, size_t n_fds,
-                   int (*on_result)(Job *job, GVariant *result, int *fds, size_t n_fds,
-                                    Error *ret_error),
-                   Error *ret_error) {
-        static const WorkerHandlers handlers = {
-                .progress = on_worker_progress,
-                .event = on_worker_event,
-                .ended = on_worker_ended,
-        };
-        int r;
-
-        r = worker_process_start(job->manager->event, job->manager->libexec_dir, operation, args,
-                                 fds, n_fds, &handlers, job, &job->worker, ret_error);
-        if (r < 0)
-                return r;
-        job->on_worker_result = on_result;
-        return JOB_STEP_PENDING;
 }

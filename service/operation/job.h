@@ -31,6 +31,9 @@
 #define JOBS_KEPT_MAX 1024
 #define JOBS_KEPT_PER_UID_MAX 128
 #define JOBS_LEFT_PER_UID_MAX 16
+/* Workers of one uid's jobs that run at a time, but for those that talk with somebody: these may
+ * wait for one another. The jobs of others find a processor, however many wait. */
+#define WORKERS_PER_UID_MAX 8
 
 enum { JOB_STEP_DONE = 0, JOB_STEP_PENDING = 1 };
 
@@ -91,6 +94,9 @@ struct Job {
 
         GPtrArray *locks;    /* of Object */
         WorkerProcess *worker;
+        bool has_place;      /* of those for workers of its owner's */
+        const char *awaited_operation; /* of a worker that waits for a place, */
+        GVariant *awaited_args;        /* NULL for none */
         int (*on_worker_result)(Job *job, GVariant *result, int *fds, size_t n_fds,
                                 Error *ret_error);
         void (*on_worker_event)(Job *job, GVariant *content, int *fds, size_t n_fds);
@@ -124,11 +130,16 @@ int job_cancel(Job *job, Error *ret_error);
 int job_wait_for(Job *job, Job *other);
 
 /* For a step: runs a worker and returns JOB_STEP_PENDING; when it has ended, `on_result` (may be
- * NULL) looks at the result and the step is over. `args` a{sv}, floating. */
+ * NULL) looks at the result and the step is over. `operation` one of operations.h, `args` a{sv},
+ * floating. One that is given no fds, and undoes nothing, may have to wait until others of the
+ * owner's have ended. */
 int job_run_worker(Job *job, const char *operation, GVariant *args, const int *fds, size_t n_fds,
                    int (*on_result)(Job *job, GVariant *result, int *fds, size_t n_fds,
                                     Error *ret_error),
                    Error *ret_error);
+
+/* For the end of a job: no worker of its is started any more. One that runs is left alone. */
+void job_forget_worker(Job *job);
 
 /* For a worker's `on_result`: the step is to be run again instead of the next. */
 void job_repeat_step(Job *job);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 
 #include "service/model/name.h"
@@ -189,6 +190,7 @@ int manager_new(sd_event *event, const char *state_dir, const char *run_dir,
         m->run_dir = g_strdup(run_dir);
         m->libexec_dir = g_strdup(libexec_dir);
         m->locks = g_hash_table_new(NULL, NULL);
+        m->workers = places_new(UINT_MAX, WORKERS_PER_UID_MAX);
         m->runs = g_hash_table_new_full(NULL, NULL, NULL, container_run_free);
         m->forwards = g_hash_table_new_full(NULL, NULL, NULL, container_forwards_free);
         m->hotplugs = g_hash_table_new_full(NULL, NULL, NULL, container_hotplug_free);
@@ -245,6 +247,7 @@ Manager *manager_free(Manager *m) {
         firewall_watch_free(m->firewall_watch);
         uevent_watch_free(m->uevent_watch);
         g_clear_pointer(&m->locks, g_hash_table_unref);
+        m->workers = places_free(m->workers);
         g_clear_pointer(&m->id_ranges, g_array_unref);
         g_free(m->state_dir);
         g_free(m->run_dir);

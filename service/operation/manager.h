@@ -26,6 +26,7 @@
 #include "service/operation/job.h"
 #include "service/state/record-file.h"
 #include "service/util/error.h"
+#include "service/util/places.h"
 #include "service/watch/address-watch.h"
 #include "service/watch/firewall-watch.h"
 #include "service/watch/uevent-watch.h"
@@ -56,6 +57,7 @@ struct Manager {
         GHashTable *locks;                     /* Object -> Job */
         GArray *id_ranges;                     /* IdRange that containers may have */
         uint32_t last_job_id;
+        Places *workers;                       /* of jobs */
         bool settling, settle_again;           /* see limits_settle() */
         bool shutting_down;                    /* see boot_shutdown() */
 

@@ -324,6 +324,59 @@ TEST(ended_jobs_of_one_user_make_room) {
         assert_property(alice, last, "Result", "failed");
 }
 
+static unsigned jobs_in_state(Client *client, GPtrArray *jobs, const char *state) {
+        unsigned n = 0;
+
+        for (guint i = 0; i < jobs->len; i++) {
+                g_autofree char *value = client_get_string(client, jobs->pdata[i], "State");
+
+                n += g_str_equal(value, state);
+        }
+        return n;
+}
+
+/* However much one user has to do, others' jobs find a worker at once. */
+TEST(workers_of_one_user_are_bounded) {
+        const unsigned n = WORKERS_PER_UID_MAX + 4;
+        g_autoptr(GPtrArray) jobs = g_ptr_array_new_with_free_func(g_free);
+        g_autoptr(Harness) h = harness_new();
+        g_autoptr(Client) alice = client_new(h, UID_ALICE), bob = client_new(h, UID_BOB);
+        g_autofree char *hers = NULL;
+        g_autoptr(Call) made = NULL, cancelled = NULL, end = NULL;
+
+        world_make_image(h);
+        harness_plan(h, "storage.container-create", "gate");
+        for (unsigned i = 0; i < n; i++) {
+                g_autofree char *name = g_strdup_printf("bobs%u", i);
+
+                g_ptr_array_add(jobs, create(bob, name));
+        }
+        for (unsigned i = 0; i < WORKERS_PER_UID_MAX; i++)
+                world_wait_at_gate(h, jobs->pdata[i]);
+        hers = create(alice, "hers");
+        world_wait_at_gate(h, hers);
+        g_assert_cmpuint(harness_count_runs(h, "storage.container-create"), ==,
+                         WORKERS_PER_UID_MAX + 1);
+        g_assert_cmpuint(jobs_in_state(bob, jobs, "running"), ==, WORKERS_PER_UID_MAX);
+        g_assert_cmpuint(jobs_in_state(bob, jobs, "queued"), ==, 4);
+
+        /* What has not begun is cancelled at once. */
+        cancelled = cancel(bob, jobs->pdata[n - 1]);
+        call_assert_ok(cancelled);
+        end = client_wait_job(bob, jobs->pdata[n - 1]);
+        call_assert_error(end, ERROR_CANCELLED, NULL);
+        harness_open_gate(h, "storage.container-create");
+        made = client_wait_job(alice, hers);
+        call_assert_ok(made);
+        for (unsigned i = 0; i < n - 1; i++) {
+                g_autoptr(Call) done = client_wait_job(bob, jobs->pdata[i]);
+
+                call_assert_ok(done);
+        }
+        g_assert_cmpuint(harness_count_runs(h, "storage.container-create"), ==, n);
+        assert_no_container(h, "bobs11");
+}
+
 TEST(locked_objects_are_busy) {
         g_autoptr(Harness) h = harness_new();
         g_autofree char *c1 = NULL, *job = NULL, *number = NULL;
