@@ -165,6 +165,9 @@ static int export(Bus *bus, Error *ret_error) {
 
 /* --- what the Manager tells --- */
 
+/* While there is always something to do, changes are announced after this. */
+#define CHANGED_LATE_USEC (100 * G_TIME_SPAN_MILLISECOND)
+
 static const BusClass *class_of(const Object *o) {
         for (const BusClass *const *class = bus_classes(); *class; class++)
                 if ((*class)->kind == o->kind)
@@ -199,6 +202,12 @@ void bus_flush(Bus *bus) {
         }
 }
 
+void bus_flush_late(Bus *bus) {
+        if (g_hash_table_size(bus->changed) > 0 &&
+            g_get_monotonic_time() - bus->changed_since > CHANGED_LATE_USEC)
+                bus_flush(bus);
+}
+
 static int on_changed_source(sd_event_source *source, void *userdata) {
         Bus *bus = userdata;
 
@@ -210,6 +219,8 @@ static int on_changed_source(sd_event_source *source, void *userdata) {
 static void on_object_changed(Object *o, void *userdata) {
         Bus *bus = userdata;
 
+        if (g_hash_table_size(bus->changed) == 0)
+                bus->changed_since = g_get_monotonic_time();
         if (g_hash_table_add(bus->changed, o))
                 (void) sd_event_source_set_enabled(bus->changed_source, SD_EVENT_ONESHOT);
 }
@@ -277,6 +288,11 @@ static const ManagerObserver observer = {
 
 /* --- ending when idle --- */
 
+static bool is_idle(const Bus *bus) {
+        return bus->n_callers == 0 && bus->n_asked == 0 && fair_queue_is_empty(bus->messages) &&
+               manager_is_idle(bus->manager);
+}
+
 static int on_idle(sd_event_source *source, uint64_t usec, void *userdata) {
         Bus *bus = userdata;
 
@@ -289,14 +305,14 @@ static int on_idle(sd_event_source *source, uint64_t usec, void *userdata) {
         (void) sd_bus_release_name(bus->bus, BUS_NAME);
         while (sd_bus_process(bus->bus, NULL) > 0)
                 ;
-        if (g_hash_table_size(bus->senders) == 0 && manager_is_idle(bus->manager))
+        if (is_idle(bus))
                 return sd_event_exit(bus->event, 0);
         bus->ending = false;
         return sd_bus_request_name(bus->bus, BUS_NAME, 0);
 }
 
 void bus_check_idle(Bus *bus) {
-        bool idle = g_hash_table_size(bus->senders) == 0 && manager_is_idle(bus->manager);
+        bool idle = is_idle(bus);
 
         if (bus->ending || idle == !!bus->idle_source)
                 return;
@@ -343,6 +359,8 @@ int bus_new(sd_event *event, Manager *manager, Bus **ret, Error *ret_error) {
         bus->senders = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
                                              bus_sender_free);
         bus->waiting = g_ptr_array_new();
+        bus->messages = fair_queue_new();
+        bus->questions = places_new(QUESTIONS_MAX, QUESTIONS_PER_UID_MAX);
         r = sd_bus_open_system(&bus->bus);
         if (r < 0)
                 return error_set_errno(ret_error, -r, "Cannot connect to the system bus");
@@ -354,12 +372,21 @@ int bus_new(sd_event *event, Manager *manager, Bus **ret, Error *ret_error) {
         if (r >= 0)
                 r = sd_event_source_set_enabled(bus->changed_source, SD_EVENT_OFF);
         if (r >= 0)
+                r = sd_event_add_defer(event, &bus->turn_source, bus_sender_on_turn, bus);
+        /* What has come is read first, and what is under way goes on. */
+        if (r >= 0)
+                r = sd_event_source_set_priority(bus->turn_source, SD_EVENT_PRIORITY_NORMAL + 1);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(bus->turn_source, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_bus_add_filter(bus->bus, NULL, bus_sender_on_message, bus);
+        if (r >= 0)
                 r = sd_bus_match_signal_async(bus->bus, NULL, "org.freedesktop.DBus.Local", NULL,
                                               "org.freedesktop.DBus.Local", "Disconnected",
                                               on_disconnected, NULL, bus);
         if (r >= 0)
-                r = sd_bus_add_match_async(bus->bus, NULL, MATCH_NAME_LOST, bus_on_name_lost, NULL,
-                                           bus);
+                r = sd_bus_add_match_async(bus->bus, NULL, MATCH_NAME_LOST, bus_sender_on_name_lost,
+                                           NULL, bus);
         if (r >= 0)
                 r = host_network_new(bus->bus, manager, &bus->host_network);
         if (r < 0)
@@ -389,6 +416,8 @@ int bus_take_name(Bus *bus, Error *ret_error) {
 }
 
 Bus *bus_free(Bus *bus) {
+        sd_bus_message *m;
+
         if (!bus)
                 return NULL;
 
@@ -396,6 +425,12 @@ Bus *bus_free(Bus *bus) {
                 bus->manager->observer = NULL;
         /* Senders free most calls; those that wait for a worker's word go with their jobs. */
         g_clear_pointer(&bus->senders, g_hash_table_unref);
+        while ((m = fair_queue_pop(bus->messages, NULL, NULL, NULL)))
+                sd_bus_message_unref(m);
+        g_clear_pointer(&bus->messages, fair_queue_free);
+        g_clear_pointer(&bus->questions, places_free);
+        sd_bus_message_unref(bus->turn);
+        sd_event_source_disable_unref(bus->turn_source);
         sd_event_source_disable_unref(bus->changed_source);
         sd_event_source_disable_unref(bus->idle_source);
         g_clear_pointer(&bus->announced, g_hash_table_unref);

@@ -17,6 +17,8 @@
 #include "service/bus/options.h"
 #include "service/operation/container.h"
 #include "service/operation/manager.h"
+#include "service/util/fair-queue.h"
+#include "service/util/places.h"
 
 /* Without a running container, a job or a client that called, the service ends after this. */
 #define BUS_IDLE_USEC (30 * G_USEC_PER_SEC)
@@ -85,8 +87,15 @@ struct Bus {
         Manager *manager;
         GHashTable *announced;        /* Object: InterfacesAdded was sent */
         GHashTable *changed;          /* Object: something is to be announced */
+        gint64 changed_since;         /* the first of them; on the monotonic clock */
         sd_event_source *changed_source, *idle_source;
         GHashTable *senders;          /* unique name -> BusSender */
+        unsigned n_callers, n_asked;  /* of them: that the service stays for, whose uid is asked */
+        FairQueue *messages;          /* sd_bus_message that waits for its turn */
+        sd_event_source *turn_source; /* while there are any */
+        sd_bus_message *turn;         /* the one that sd-bus has got back */
+        unsigned n_read;              /* messages since then */
+        Places *questions;            /* to polkit; BusCall */
         GPtrArray *waiting;           /* BusCall of Job.Wait() */
         struct HostNetwork *host_network;
         bool is_named; /* before that nobody listens, and no signal is sent */
@@ -104,6 +113,8 @@ const BusMethod *bus_method_find(const char *interface, const char *member);
 
 /* Announces what has changed, now. */
 void bus_flush(Bus *bus);
+/* The same, where the loop has had no rest to do it in for a while. */
+void bus_flush_late(Bus *bus);
 /* Something has ended or begun: see whether there is still a reason to stay. */
 void bus_check_idle(Bus *bus);
 

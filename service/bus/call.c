@@ -12,13 +12,11 @@
 #include "service/util/cleanup.h"
 #include "service/util/log.h"
 
-#define SENDER_UNKNOWN "The bus does not say who is calling"
-
 BusCall *bus_call_free(BusCall *call) {
         if (!call)
                 return NULL;
 
-        if (call->polkit_slot)
+        if (bus_call_is_asking(call))
                 bus_call_withdraw(call);
         if (call->sender)
                 g_ptr_array_remove(call->sender->calls, call);
@@ -345,152 +343,50 @@ void bus_call_run(BusCall *call) {
         bus_call_reply(call, TAKE_PTR(call->reply));
 }
 
-/* --- who calls --- */
+/* --- its beginning --- */
 
-void bus_sender_free(void *p) {
-        BusSender *sender = p;
+static BusCall *call_new(BusSender *sender, sd_bus_message *message) {
+        BusCall *call = g_new0(BusCall, 1);
+        const char *interface = sd_bus_message_get_interface(message);
 
-        /* Calls that wait for polkit or a worker end with their caller, those that wait for a job
-         * simply have nobody left to tell. */
-        while (sender->calls->len > 0) {
-                BusCall *call = g_ptr_array_index(sender->calls, 0);
-
-                call->sender = NULL;
-                g_ptr_array_remove_index(sender->calls, 0);
-                if (call->polkit_slot && !call->on_verdict)
-                        decision_record(call, DECISION_WITHDRAWN, call->asked_action,
-                                        "the caller has left");
-                if (call->on_answer && call->polkit_slot) {
-                        g_auto(Error) left = ERROR_INIT;
-
-                        bus_call_withdraw(call);
-                        (void) error_set(&left, ERROR_ACCESS_DENIED,
-                                         "Who asked has left the bus before the answer");
-                        call->on_answer(call, &left);
-                        continue;
-                }
-                if (call->polkit_slot || call->waits_for || !sender->known)
-                        (void) bus_call_free(call);
-        }
-        g_ptr_array_unref(sender->calls);
-        sd_bus_slot_unref(sender->credentials_slot);
-        g_free(sender->name);
-        g_free(sender);
-}
-
-static void sender_left(Bus *bus, const char *name) {
-        jobs_starter_left(bus->manager, name);
-        if (g_hash_table_remove(bus->senders, name))
-                bus_check_idle(bus);
-}
-
-int bus_on_name_lost(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        const char *name;
-
-        if (sd_bus_message_read(m, "sss", &name, NULL, NULL) >= 0 && *name == ':')
-                sender_left(userdata, name);
-        return 0;
-}
-
-static int on_credentials(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
-        BusSender *sender = userdata;
-        g_autoptr(GPtrArray) calls = g_ptr_array_copy(sender->calls, NULL, NULL);
-        g_auto(Error) denied = ERROR_INIT;
-        uint32_t uid = UINT32_MAX;
-
-        sender->credentials_slot = sd_bus_slot_unref(sender->credentials_slot);
-        sender->known = !sd_bus_message_is_method_error(reply, NULL) &&
-                        sd_bus_message_read(reply, "u", &uid) >= 0 && uid != UINT32_MAX &&
-                        uid != 65534; /* who that is, nobody can say */
-        sender->uid = uid;
-        (void) error_set(&denied, ERROR_ACCESS_DENIED, SENDER_UNKNOWN);
-        for (guint i = 0; i < calls->len; i++)
-                if (sender->known)
-                        bus_call_run(g_ptr_array_index(calls, i));
-                else {
-                        BusCall *call = g_ptr_array_index(calls, i);
-
-                        call->caller_uid = uid;
-                        decision_record(call, DECISION_DENIED, NULL, denied.message);
-                        bus_call_fail(call, &denied);
-                }
-        /* Of one that was on the bus before berthd, and left before it, no signal came. */
-        if (sd_bus_message_is_method_error(reply, SD_BUS_ERROR_NAME_HAS_NO_OWNER))
-                sender_left(sender->bus, sender->name);
-        return 0;
-}
-
-/* Asked without waiting: sd-bus's own look-up would block the loop. The name is never given to
- * another connection, so the answer stays good. The bus always answers, if not before what came
- * earlier has been read: no time is too long for that. */
-static int ask_for_credentials(BusSender *sender) {
-        g_autoptr(sd_bus_message) m = NULL;
-        int r;
-
-        r = sd_bus_message_new_method_call(sender->bus->bus, &m, "org.freedesktop.DBus",
-                                           "/org/freedesktop/DBus", "org.freedesktop.DBus",
-                                           "GetConnectionUnixUser");
-        if (r >= 0)
-                r = sd_bus_message_append(m, "s", sender->name);
-        return r < 0 ? r : sd_bus_call_async(sender->bus->bus, &sender->credentials_slot, m,
-                                             on_credentials, sender, UINT64_MAX);
-}
-
-static int sender_new(Bus *bus, const char *name, BusSender **ret) {
-        BusSender *sender = g_new0(BusSender, 1);
-        int r;
-
-        sender->bus = bus;
-        sender->name = g_strdup(name);
-        sender->calls = g_ptr_array_new();
-        r = ask_for_credentials(sender);
-        if (r < 0) {
-                bus_sender_free(sender);
-                return r;
-        }
-        g_hash_table_insert(bus->senders, sender->name, sender);
-        *ret = sender;
-        return 0;
+        call->bus = sender->bus;
+        call->manager = sender->bus->manager;
+        call->message = sd_bus_message_ref(message);
+        call->sender = sender;
+        call->caller_uid = sender->uid;
+        call->fds = g_array_new(FALSE, FALSE, sizeof(int));
+        call->method = bus_method_find(interface, sd_bus_message_get_member(message));
+        g_assert(call->method);
+        for (const BusClass *const *class = bus_classes(); *class; class++)
+                if (g_str_equal((*class)->interface, interface))
+                        call->class = *class;
+        g_ptr_array_add(sender->calls, call);
+        return call;
 }
 
 int bus_call_dispatch(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         Bus *bus = userdata;
-        const char *name = sd_bus_message_get_sender(message);
-        BusSender *sender;
+        BusSender *sender = bus_sender_find(bus, message);
         BusCall *call;
-        int r;
 
-        if (!name)
-                return -EINVAL;
-        sender = g_hash_table_lookup(bus->senders, name);
-        if (!sender) {
-                r = sender_new(bus, name, &sender);
-                if (r < 0)
-                        return r;
-        }
-        if (!sender->known && !sender->credentials_slot)
-                return sd_bus_error_set(error, error_code_to_name(ERROR_ACCESS_DENIED),
-                                        SENDER_UNKNOWN);
+        if (!sender) /* it came past bus_sender_on_message(), or has left */
+                return -EACCES;
         if (sender->calls->len >= CALLS_PENDING_MAX)
                 return sd_bus_error_setf(error, error_code_to_name(ERROR_LIMITS_EXCEEDED),
                                          "%u calls of yours are waiting already",
                                          sender->calls->len);
 
-        call = g_new0(BusCall, 1);
-        call->bus = bus;
-        call->manager = bus->manager;
-        call->message = sd_bus_message_ref(message);
-        call->sender = sender;
-        call->fds = g_array_new(FALSE, FALSE, sizeof(int));
-        call->method = bus_method_find(sd_bus_message_get_interface(message),
-                                       sd_bus_message_get_member(message));
-        g_assert(call->method);
-        for (const BusClass *const *class = bus_classes(); *class; class++)
-                if (g_str_equal((*class)->interface, sd_bus_message_get_interface(message)))
-                        call->class = *class;
-        g_ptr_array_add(sender->calls, call);
-        bus_check_idle(bus);
-        if (sender->known)
+        call = call_new(sender, message);
+        if (sender->known) {
+                bus_sender_has_called(sender);
                 bus_call_run(call);
+        } else {
+                g_auto(Error) denied = ERROR_INIT;
+
+                (void) error_set(&denied, ERROR_ACCESS_DENIED,
+                                 "The bus does not say who is calling");
+                decision_record(call, DECISION_DENIED, NULL, denied.message);
+                bus_call_fail(call, &denied);
+        }
         return 1;
 }

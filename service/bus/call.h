@@ -11,19 +11,14 @@
  */
 
 #include "service/bus/bus.h"
+#include "service/bus/sender.h"
 
 /* Calls of one sender that may wait at a time. */
 #define CALLS_PENDING_MAX 64
-
-/* A connection that has called. */
-typedef struct BusSender {
-        char *name;
-        uid_t uid;
-        bool known;        /* uid has been asked for and is there */
-        sd_bus_slot *credentials_slot;
-        GPtrArray *calls;  /* that wait for something */
-        Bus *bus;
-} BusSender;
+/* Questions to polkit that are open at a time, all and of one user: the bus lets no connection wait
+ * for more than 128 answers, and what is over that would be refused, whoever it comes from. */
+#define QUESTIONS_MAX 96
+#define QUESTIONS_PER_UID_MAX 16
 
 struct BusCall {
         Bus *bus;
@@ -48,6 +43,7 @@ struct BusCall {
 
         /* what polkit was asked, and its answer */
         sd_bus_slot *polkit_slot;
+        GVariant *question; /* (sa{sv}): while it waits until others have been answered */
         char *asked_action;
         GVariant *asked_details;
         uint64_t asked_generation;
@@ -98,13 +94,11 @@ int bus_call_await_job(BusCall *call, const Job *job);
 /* The same for a job that is yet to be started. */
 int bus_call_wait_for_job(BusCall *call, Job *job);
 
-/* Asks polkit; call->granted says what it answered when the call is run again. */
+/* Asks polkit, if not at once then when earlier questions have been answered; call->granted says
+ * what it answered when the call is run again. */
 int bus_call_ask(BusCall *call, const char *action, GVariant *details, Error *ret_error);
+bool bus_call_is_asking(const BusCall *call);
 /* Takes the question back, with its prompt. */
 void bus_call_withdraw(BusCall *call);
 /* Runs the call (again). */
 void bus_call_run(BusCall *call);
-
-/* A name on the bus has no owner any more: perhaps somebody who has called. userdata: Bus. */
-int bus_on_name_lost(sd_bus_message *m, void *userdata, sd_bus_error *error);
-void bus_sender_free(void *sender);

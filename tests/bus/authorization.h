@@ -19,6 +19,8 @@ void stage_done(Stage *stage);
 const char *stage_get_method(size_t i);
 /* Whether it is called on something of alice's. */
 bool stage_is_alices(size_t i);
+/* As the table has it: "@" for the job, "%" for alice's image. */
+const char *stage_get_path(size_t i);
 Call *stage_begin(const Stage *stage, Client *client, size_t i);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Stage, stage_done)

@@ -11,14 +11,12 @@
 #include <string.h>
 
 #include "service/bus/bus.h"
+#include "service/bus/call.h"
 #include "service/bus/path.h"
 #include "service/util/cleanup.h"
 #include "tests/bus/authorization.h"
 #include "tests/bus/mock-polkit.h"
 #include "tests/bus/world.h"
-
-/* Longer than sd-bus would wait by itself, which is brought down to a second here. */
-#define SLOW_USEC (1600 * G_TIME_SPAN_MILLISECOND)
 
 static unsigned n_cells;
 
@@ -274,6 +272,14 @@ TEST(matrix_of_senders_that_vanish) {
 
 /* --- polkit that takes its time --- */
 
+/* Longer than sd-bus would wait by itself, which is brought down to a second here. The time itself
+ * is BERTH_SLOW_SECONDS=40, which nobody waits for each time. */
+static uint64_t slow_usec(void) {
+        const char *text = getenv("BERTH_SLOW_SECONDS");
+
+        return text ? strtoul(text, NULL, 10) * G_USEC_PER_SEC : 1600 * G_TIME_SPAN_MILLISECOND;
+}
+
 static int on_slow(sd_event_source *source, uint64_t usec, void *userdata) {
         *(bool *) userdata = true;
         return 0;
@@ -283,64 +289,80 @@ static void wait_slowly(Harness *h) {
         sd_event_source *timer = NULL;
         bool over = false;
 
-        g_assert_cmpint(sd_event_add_time_relative(h->event, &timer, CLOCK_MONOTONIC, SLOW_USEC, 0,
-                                                   on_slow, &over), >=, 0);
+        g_assert_cmpint(sd_event_add_time_relative(h->event, &timer, CLOCK_MONOTONIC, slow_usec(),
+                                                   0, on_slow, &over), >=, 0);
         HARNESS_WAIT(h, over);
         sd_event_source_disable_unref(timer);
 }
 
-/* All questions at a time, as one connection may only have so many. */
+/* Who has as many questions open as a user may. */
+typedef struct Patient {
+        Client *client;
+        bool owner;
+        size_t next; /* method of his that comes next */
+        unsigned under_way;
+        size_t methods[QUESTIONS_PER_UID_MAX];
+        Call *calls[QUESTIONS_PER_UID_MAX];
+} Patient;
+
+/* Several are others: they share what is to be called among them. */
+static void patient_begin(Patient *p, Stage *stage, unsigned share, unsigned of) {
+        p->under_way = 0;
+        for (; stage_get_method(p->next) && p->under_way < QUESTIONS_PER_UID_MAX; p->next++) {
+                if (p->next % of != share || !action_of(p->next, p->owner))
+                        continue;
+                p->methods[p->under_way] = p->next;
+                p->calls[p->under_way++] = stage_begin(stage, p->client, p->next);
+        }
+}
+
+static void patient_check(Patient *p, bool answered) {
+        for (unsigned i = 0; i < p->under_way; i++) {
+                if (!answered && p->calls[i]->answered)
+                        g_error("%s did not wait for polkit: %s", stage_get_method(p->methods[i]),
+                                p->calls[i]->message);
+                if (!answered)
+                        continue;
+                HARNESS_WAIT(p->client->harness, p->calls[i]->answered);
+                check_cell(p->methods[i], "a patient one", "slow-no", p->calls[i]);
+                p->calls[i] = call_free(p->calls[i]);
+        }
+}
+
 TEST(matrix_of_slow_answers) {
-        g_autoptr(GPtrArray) calls = g_ptr_array_new_with_free_func(call_free_in_array);
-        g_autoptr(GPtrArray) clients = g_ptr_array_new_with_free_func((void *) client_free);
-        g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(size_t));
+        static const uid_t others[] = { UID_BOB, UID_CROWD, UID_CROWD + 1, UID_CROWD + 2 };
+        Patient patients[1 + ELEMENTSOF(others)] = { 0 };
         g_autoptr(Harness) h = harness_new_idle();
-        g_autoptr(Client) alice = NULL;
-        guint first, of_client = 0;
+        unsigned under_way;
 
         g_assert_cmpint(setenv("SYSTEMD_BUS_TIMEOUT", "1s", 1), ==, 0);
         harness_start_service(h, NULL);
         (void) unsetenv("SYSTEMD_BUS_TIMEOUT");
-        alice = client_new(h, UID_ALICE);
-        g_auto(Stage) stage = stage_new(h, alice);
-        first = h->polkit->questions->len;
+        patients[0] = (Patient) { client_new(h, UID_ALICE), .owner = true };
+        g_auto(Stage) stage = stage_new(h, patients[0].client);
+        for (size_t i = 0; i < ELEMENTSOF(others); i++)
+                patients[i + 1].client = client_new(h, others[i]);
         h->polkit->answer = POLKIT_HOLD;
-        for (int other = 0; other < 2; other++)
-                for (size_t i = 0; stage_get_method(i); i++) {
-                        if (!action_of(i, !other))
-                                continue;
-                        if (of_client % 32 == 0 ||
-                            ((Client *) g_ptr_array_index(clients, clients->len - 1))->uid !=
-                                    (other ? UID_BOB : UID_ALICE)) {
-                                g_ptr_array_add(clients, client_new(h, other ? UID_BOB
-                                                                             : UID_ALICE));
-                                of_client = 0;
-                        }
-                        of_client++;
-                        g_ptr_array_add(calls, stage_begin(&stage, g_ptr_array_index(
-                                                                clients, clients->len - 1), i));
-                        g_array_append_val(numbers, i);
+        do {
+                guint first = h->polkit->questions->len;
+
+                under_way = 0;
+                for (size_t i = 0; i < ELEMENTSOF(patients); i++) {
+                        patient_begin(&patients[i], &stage, i == 0 ? 0 : (unsigned) i - 1,
+                                      i == 0 ? 1 : ELEMENTSOF(others));
+                        under_way += patients[i].under_way;
                 }
-        HARNESS_WAIT(h, h->polkit->questions->len == first + calls->len);
-        wait_slowly(h);
-        for (guint i = 0; i < calls->len; i++) {
-                const Call *call = g_ptr_array_index(calls, i);
-
-                if (call->answered)
-                        g_error("%s did not wait for polkit: %s",
-                                stage_get_method(g_array_index(numbers, size_t, i)),
-                                call->message);
-        }
-        for (guint i = first; i < h->polkit->questions->len; i++)
-                mock_polkit_answer(g_ptr_array_index(h->polkit->questions, i), POLKIT_NO);
-        for (guint i = 0; i < calls->len; i++) {
-                Call *call = g_ptr_array_index(calls, i);
-
-                HARNESS_WAIT(h, call->answered);
-                check_cell(g_array_index(numbers, size_t, i), "a patient one", "slow-no", call);
-        }
-        g_ptr_array_set_size(calls, 0);
-        g_ptr_array_set_size(clients, 0);
+                HARNESS_WAIT(h, h->polkit->questions->len == first + under_way);
+                wait_slowly(h);
+                for (size_t i = 0; i < ELEMENTSOF(patients); i++)
+                        patient_check(&patients[i], false);
+                for (guint i = first; i < h->polkit->questions->len; i++)
+                        mock_polkit_answer(g_ptr_array_index(h->polkit->questions, i), POLKIT_NO);
+                for (size_t i = 0; i < ELEMENTSOF(patients); i++)
+                        patient_check(&patients[i], true);
+        } while (under_way > 0);
+        for (size_t i = 0; i < ELEMENTSOF(patients); i++)
+                (void) client_free(patients[i].client);
 }
 
 /* --- grants: each caller has a stage of his own, for what is done stays done --- */
