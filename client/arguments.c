@@ -92,6 +92,7 @@ static const Option *parser_find(const Parser *p, int value) {
 static int client_take_option(Client *c, const Option *o, const char *value, Error *ret_error) {
         OptionValue v = { o, value };
 
+        g_assert(o); /* getopt_long() knows no others */
         if (value && !g_utf8_validate(value, -1, NULL))
                 return client_usage_error(ret_error, "The value of --%s is not valid UTF-8",
                                           o->name);

@@ -114,7 +114,7 @@ int bus_exec_pipes(BusCall *call, Error *ret_error) {
         g_auto(ExecArgs) args = exec_args_read(call);
         int near[3] = { -EBADF, -EBADF, -EBADF };
         g_autofree char *path = NULL;
-        gint32 handles[3];
+        gint32 handles[3] = { 0 };
         Job *job;
         int r;
 

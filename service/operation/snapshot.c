@@ -595,6 +595,7 @@ int snapshots_recover(Manager *m, Container *c, Job **ret, Error *ret_error) {
         if (c->restore_from)
                 return snapshot_restore(m, CALLER_SERVICE, c, c->restore_from, false, ret,
                                         ret_error);
+        g_assert(s); /* nothing else is to be recovered */
         if (s->state != SNAPSHOT_READY)
                 return new_job(m, "snapshot-recover", CALLER_SERVICE, clear_steps, c, s, ret,
                                ret_error);

@@ -516,6 +516,7 @@ int volume_recover(Manager *m, StorageVolume *v, Job **ret, Error *ret_error) {
         if (v->restore_from)
                 return volume_snapshot_restore(m, CALLER_SERVICE, v, v->restore_from, ret,
                                                ret_error);
+        g_assert(s); /* nothing else is to be recovered */
         if (s->state != SNAPSHOT_READY)
                 return volume_job_new(m, "volume-recover", CALLER_SERVICE, recover_steps, v, ret,
                                       ret_error);

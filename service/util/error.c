@@ -73,7 +73,7 @@ static void error_set_valist(Error *e, ErrorCode code, const char *format, va_li
         e->message = format_utf8(format, ap);
 }
 
-int error_set(Error *e, ErrorCode code, const char *format, ...) {
+int (error_set)(Error *e, ErrorCode code, const char *format, ...) {
         va_list ap;
 
         va_start(ap, format);
@@ -82,7 +82,7 @@ int error_set(Error *e, ErrorCode code, const char *format, ...) {
         return -error_code_to_errno(code);
 }
 
-int error_set_errno(Error *e, int errnum, const char *format, ...) {
+int (error_set_errno)(Error *e, int errnum, const char *format, ...) {
         g_autofree char *text = NULL;
         va_list ap;
 

@@ -70,6 +70,12 @@ int error_set(Error *e, ErrorCode code, const char *format, ...) G_GNUC_PRINTF(3
 /* The same for a failed system call: the code is derived from `errnum` (positive), and ": " plus
  * the system's text is appended. Returns -errnum. */
 int error_set_errno(Error *e, int errnum, const char *format, ...) G_GNUC_PRINTF(3, 4);
+/* What both return is negative, as a reader of one file can see: a compiler, an analyzer. */
+#define error_set(...) error_negative((error_set)(__VA_ARGS__))
+#define error_set_errno(...) error_negative((error_set_errno)(__VA_ARGS__))
+static inline int error_negative(int r) {
+        return r < 0 ? r : -EIO;
+}
 /* Puts "PREFIX: " in front of the message that is set. */
 void error_prefix(Error *e, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* Moves the content of `from` to `to` (unless that has one), leaving `from` empty. */

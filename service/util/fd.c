@@ -170,7 +170,7 @@ int fd_send(int socket, const void *data, size_t size, const int *fds, size_t n_
 
                 message.msg_control = control.buffer;
                 message.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
-                c = CMSG_FIRSTHDR(&message);
+                c = &control.header;
                 c->cmsg_level = SOL_SOCKET;
                 c->cmsg_type = SCM_RIGHTS;
                 c->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);

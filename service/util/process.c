@@ -25,12 +25,10 @@ int process_read_file(pid_t pid, const char *file, char **ret) {
         g_autoptr(GBytes) bytes = NULL;
         int r;
 
-        if (fd < 0)
-                return errno == ENOENT ? -ESRCH : -errno;
-        r = fd_read_all(fd, PROC_FILE_MAX, &bytes);
+        r = fd < 0 ? -errno : fd_read_all(fd, PROC_FILE_MAX, &bytes);
         if (r < 0)
-                return r;
-        *ret = g_strndup(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
+                return r == -ENOENT ? -ESRCH : r;
+        *ret = g_strndup(g_bytes_get_data(bytes, NULL) ?: "", g_bytes_get_size(bytes));
         return 0;
 }
 

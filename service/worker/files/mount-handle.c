@@ -10,6 +10,11 @@ static Handle *find_unused(HandleTable *table) {
         return NULL;
 }
 
+/* gcc loses sight of what is in the table. clang does not know the name. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpragmas"
+#pragma GCC diagnostic ignored "-Wunknown-warning-option"
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
 int handle_new(HandleTable *table, int fd, bool directory, uint64_t *ret) {
         _cleanup_close_ int given = fd;
         Handle *handle = find_unused(table);
@@ -26,6 +31,7 @@ int handle_new(HandleTable *table, int fd, bool directory, uint64_t *ret) {
         *ret = (uint64_t) (handle - table->handles);
         return 0;
 }
+#pragma GCC diagnostic pop
 
 Handle *handle_find(HandleTable *table, uint64_t id, bool directory) {
         Handle *handle = id < HANDLES_MAX ? &table->handles[id] : NULL;

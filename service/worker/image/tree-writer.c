@@ -284,8 +284,7 @@ static int compare_names(const void *a, const void *b) {
         return strcmp(*(const char *const *) a, *(const char *const *) b);
 }
 
-static int read_names(int fd, GPtrArray **ret) {
-        g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+static int read_names(int fd, GPtrArray *names) {
         _cleanup_close_ int copy_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
         struct dirent *entry;
         DIR *dir;
@@ -303,7 +302,6 @@ static int read_names(int fd, GPtrArray **ret) {
         r = -errno;
         (void) closedir(dir);
         g_ptr_array_sort(names, compare_names);
-        *ret = TAKE_PTR(names);
         return r;
 }
 
@@ -321,7 +319,7 @@ static void share_out(TreeWriter *writer, GPtrArray *stack, guint first, double 
 static int write_directory(TreeWriter *writer, const char *name, GPtrArray *stack,
                            Error *ret_error) {
         _cleanup_close_ int fd = -EBADF;
-        g_autoptr(GPtrArray) names = NULL;
+        g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
         g_autoptr(Entry) entry = NULL;
         struct stat st;
         int r;
@@ -331,7 +329,7 @@ static int write_directory(TreeWriter *writer, const char *name, GPtrArray *stac
                    : fcntl(writer->root_fd, F_DUPFD_CLOEXEC, 0);
         if (fd == -ENOENT || fd == -ENOTDIR)
                 return 0;
-        r = fd < 0 ? fd : fstat(fd, &st) < 0 ? -errno : read_names(fd, &names);
+        r = fd < 0 ? fd : fstat(fd, &st) < 0 ? -errno : read_names(fd, names);
         if (r < 0)
                 return failed(name, -r, ret_error);
         entry = entry_new(writer, name, &st);

@@ -306,7 +306,7 @@ static int await_execution(const ExecPlan *plan, Launch *launch, Error *ret_erro
                 struct pollfd p = { .fd = launch->socket, .events = POLLIN };
                 int fds[3] = { -EBADF, -EBADF, -EBADF };
                 size_t n_fds = ELEMENTSOF(fds);
-                ExecReport report;
+                ExecReport report = { 0 };
                 ssize_t n;
                 int r;
 
