@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "service/model/config-key.h"
 #include "service/model/config.h"
@@ -60,6 +61,7 @@ static int run_pool_worker(Job *job, const char *operation,
                 return r;
         g_variant_dict_init(&args, NULL);
         pool_put_source(&args, job->manager, data->pool, bytes);
+        g_variant_dict_insert(&args, "incomplete", "b", data->pool->state == POOL_CREATING);
         return job_run_worker(job, operation, g_variant_dict_end(&args), NULL, 0, done, ret_error);
 }
 
@@ -169,6 +171,27 @@ static void choose_uuid(StoragePool *pool) {
         pool->config = config_merge(old, set, NULL);
 }
 
+/* What bears the name of a pool whose record was lost is nobody's to take: once there is a record
+ * of this one, however far it came, it is taken for this one's. */
+static int check_no_remains(Manager *m, const StoragePool *pool, Error *ret_error) {
+        g_autofree char *mount = pool_get_path(m, pool->object.name);
+        g_autofree char *image = g_strdup_printf("%s/disks/%s.img", m->state_dir,
+                                                 pool->object.name);
+        struct stat st;
+
+        if (storage_pool_has_file(pool) && lstat(image, &st) >= 0)
+                return error_set(ret_error, ERROR_EXISTS,
+                                 "There is a file \"%s\" already, of a pool that there is no "
+                                 "record of; \"berth admin recover\" may bring it back, or move "
+                                 "the file away", image);
+        if (rmdir(mount) < 0 && errno != ENOENT)
+                return error_set(ret_error, ERROR_EXISTS,
+                                 "There is something at \"%s\" already, of a pool that there is "
+                                 "no record of; \"berth admin recover\" may bring it back, or move "
+                                 "it away", mount);
+        return 0;
+}
+
 int pool_create(Manager *m, Caller caller, const PoolCreate *args, Job **ret, Error *ret_error) {
         g_autoptr(StoragePool) pool = NULL;
         const char *source;
@@ -203,6 +226,9 @@ int pool_create(Manager *m, Caller caller, const PoolCreate *args, Job **ret, Er
         if (g_str_equal(args->driver, "lvm") ||
             (g_str_equal(args->driver, "btrfs") && g_str_has_prefix(source, "/dev/")))
                 choose_uuid(pool);
+        r = check_no_remains(m, pool, ret_error);
+        if (r < 0)
+                return r;
         r = new_job(m, "pool-create", caller, create_steps, pool, ret, ret_error);
         if (r < 0)
                 return r;
@@ -216,6 +242,9 @@ static int delete_mark(Job *job, Error *ret_error) {
         PoolJob *data = job->data;
         int r;
 
+        /* Of one that was never whole less is taken for its own: see the worker's pool_delete(). */
+        if (data->pool->state == POOL_CREATING)
+                return JOB_STEP_DONE;
         data->pool->state = POOL_DELETING;
         r = manager_save(job->manager, &data->pool->object, ret_error);
         manager_changed(job->manager, &data->pool->object);

@@ -45,7 +45,8 @@
 /* How full a pool of driver lvm is: its filesystem tells that of others. No further arguments.
  * Result: "size" t, "used" t. */
 #define OPERATION_POOL_SPACE "storage.pool-space"
-/* Deletes all volumes and the pool, unmounts it and removes the loop file. Same arguments. */
+/* Deletes all volumes and the pool, unmounts it and removes the loop file. Same arguments, and
+ * "incomplete" b (may be left out): POOL_CREATE did not tell how it ended. */
 #define OPERATION_POOL_DELETE "storage.pool-delete"
 
 /* Makes volume containers/"container" s a copy of images/"image" s: a writable snapshot on btrfs,

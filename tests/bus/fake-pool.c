@@ -33,6 +33,22 @@ int remove_below(Worker *worker, const char *parent, const char *name, Error *re
         return fd < 0 ? 0 : path_remove_tree(fd, name);
 }
 
+int fake_pool_delete(Worker *worker, GVariantDict *result, Error *ret_error) {
+        g_autofree char *parent = NULL, *name = NULL;
+        _cleanup_close_ int fd = -EBADF;
+        const char *pool;
+        int r;
+
+        r = worker_get_string(worker, "pool-path", &pool, ret_error);
+        if (r < 0)
+                return r;
+        parent = g_path_get_dirname(pool);
+        name = g_path_get_basename(pool);
+        fd = path_open_dir(parent);
+        r = fd < 0 ? fd : path_remove_tree(fd, name);
+        return r == -ENOENT ? 0 : r;
+}
+
 int make_snapshots(Worker *worker, const char *directory, const char *name, GVariant *names,
                    Error *ret_error) {
         g_autofree char *parent = g_strconcat(directory, "/", name, NULL);

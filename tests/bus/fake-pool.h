@@ -14,6 +14,7 @@ int make_snapshots(Worker *worker, const char *directory, const char *name, GVar
                    Error *ret_error);
 
 /* Operations on them, of containers and of volumes. */
+int fake_pool_delete(Worker *worker, GVariantDict *result, Error *ret_error);
 int fake_container_delete(Worker *worker, GVariantDict *result, Error *ret_error);
 int fake_volume_delete(Worker *worker, GVariantDict *result, Error *ret_error);
 int fake_volume_create(Worker *worker, GVariantDict *result, Error *ret_error);

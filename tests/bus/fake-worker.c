@@ -704,7 +704,7 @@ static int file_push(Worker *worker, GVariantDict *result, Error *ret_error) {
         _(POOL_MOUNT, pool_create) \
         _(POOL_UNMOUNT, nothing) \
         _(POOL_GROW, nothing) \
-        _(POOL_DELETE, nothing) \
+        _(POOL_DELETE, fake_pool_delete) \
         _(CONTAINER_CREATE, container_create) \
         _(CONTAINER_COPY, fake_container_copy) \
         _(CONTAINER_DELETE, fake_container_delete) \

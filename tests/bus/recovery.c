@@ -135,12 +135,16 @@ TEST(killed_while_deleting_an_image) {
 
 TEST(killed_while_making_a_pool) {
         g_autoptr(Harness) h = harness_new();
+        g_autofree char *log = NULL;
 
         kill_at_gate(h, "storage.pool-create", PATH_ROOT, "Manager.CreateStoragePool",
                      g_variant_new_parsed("('slow', 'dir', @a{ss} {}, @a{sv} {})"));
         g_assert_false(world_has_object(h, "/org/berth1/pool/slow"));
         g_assert_cmpuint(harness_count_entries(h, "state/pools"), ==, 0);
         g_assert_cmpuint(harness_count_runs(h, "storage.pool-delete"), ==, 1);
+        /* Nobody knows how far it came, and whether what is there is its own. */
+        log = harness_read_log(h);
+        g_assert_nonnull(strstr(strstr(log, "storage.pool-delete"), "'incomplete': <true>"));
 }
 
 TEST(killed_while_making_a_network) {

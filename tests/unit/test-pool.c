@@ -75,6 +75,28 @@ static void assert_mount_fails(StorageFixture *f, const char *driver, const char
         g_assert_cmpuint(count_mounts(path), ==, n);
 }
 
+/* A pool that was never whole may be in a directory that was never taken, because it was full. */
+TEST(what_was_not_taken_is_not_deleted) {
+        g_autoptr(StorageFixture) f = storage_fixture_new(NULL);
+        g_autofree char *source = storage_fixture_path(f, "given");
+        g_autofree char *theirs = g_build_filename(source, "images", "photo", NULL);
+        g_autofree char *made = g_build_filename(source, "custom", NULL);
+        g_autoptr(WorkerClient) deleted = NULL;
+        GVariantDict args;
+
+        g_assert_cmpint(g_mkdir_with_parents(theirs, 0755), ==, 0);
+        g_assert_cmpint(mkdir(made, 0700), ==, 0);
+        g_variant_dict_init(&args, storage_fixture_pool_args(f, "p", "dir", source, 0));
+        g_variant_dict_insert(&args, "incomplete", "b", TRUE);
+        deleted = worker_client_start(WORKER_STORAGE, OPERATION_POOL_DELETE,
+                                      g_variant_dict_end(&args), NULL, 0);
+        worker_client_finish(deleted);
+        worker_client_assert_result(deleted);
+        g_assert_true(g_file_test(theirs, G_FILE_TEST_IS_DIR));
+        g_assert_false(g_file_test(made, G_FILE_TEST_EXISTS));
+        assert_nothing_left(f);
+}
+
 TEST(a_pool_of_our_own_lives_and_dies) {
         for (size_t i = 0; i < ELEMENTSOF(drivers); i++) {
                 g_autoptr(StorageFixture) f = storage_fixture_new(NULL);

@@ -351,7 +351,17 @@ int pool_space(Worker *worker, GVariantDict *result, Error *ret_error) {
 
 /* --- Deleting ---------------------------------------------------------------------------- */
 
-static int delete_source(PoolSource *source, Error *ret_error) {
+/* A directory that was given may never have been taken, since it was not empty. All that was made
+ * in one that was is empty directories. */
+static int undo_layout(int fd) {
+        for (VolumeKind kind = 0; kind < _VOLUME_KIND_MAX; kind++)
+                if (unlinkat(fd, volume_kind_directory(kind), AT_REMOVEDIR) < 0 &&
+                    errno != ENOENT && errno != ENOTEMPTY && errno != ENOTDIR)
+                        return -errno;
+        return 0;
+}
+
+static int delete_source(PoolSource *source, bool incomplete, Error *ret_error) {
         _cleanup_close_ int fd = -EBADF;
         int r;
 
@@ -366,9 +376,9 @@ static int delete_source(PoolSource *source, Error *ret_error) {
         r = pool_source_open_directory(source, &fd, ret_error);
         if (r == -ENOENT)
                 return 0;
-        if (r < 0)
-                return r;
-        r = sweep_all(source->driver, fd);
+        if (r >= 0)
+                r = incomplete && source->kind == POOL_SOURCE_DIRECTORY
+                            ? undo_layout(fd) : sweep_all(source->driver, fd);
         if (r < 0)
                 return r;
         if (source->kind == POOL_SOURCE_OWN)
@@ -378,8 +388,10 @@ static int delete_source(PoolSource *source, Error *ret_error) {
 
 int pool_delete(Worker *worker, GVariantDict *result, Error *ret_error) {
         g_auto(PoolSource) source = POOL_SOURCE_INIT;
+        bool incomplete = false;
         int r;
 
+        (void) worker_get_boolean(worker, "incomplete", &incomplete, NULL);
         r = pool_source_read(worker, &source, ret_error);
         if (r < 0)
                 return r;
@@ -388,7 +400,7 @@ int pool_delete(Worker *worker, GVariantDict *result, Error *ret_error) {
         if (r == -EBUSY)
                 return busy(&source, ret_error);
         if (r >= 0)
-                r = delete_source(&source, ret_error);
+                r = delete_source(&source, incomplete, ret_error);
         if (r >= 0)
                 r = remove_mount_point(&source);
         if (r < 0)
