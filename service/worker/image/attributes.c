@@ -278,10 +278,17 @@ static int xattr_failed(const Xattr *xattr, const char *name, int errnum, Error 
 }
 
 int attributes_apply(const Attributes *attributes, int fd, const char *name, Error *ret_error) {
+        struct stat st;
+
         /* In this order: a new owner takes set-user-id and capabilities away, an ACL contains the
-         * group's part of the mode, and all of it touches the times. */
-        if (fchown(fd, attributes->uid, attributes->gid) < 0 ||
-            fchmod(fd, attributes->mode) < 0)
+         * group's part of the mode, and all of it touches the times. Each change is a transaction
+         * of the filesystem's, and most files need none: that is what asking first is for. */
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if ((st.st_uid != attributes->uid || st.st_gid != attributes->gid) &&
+            fchown(fd, attributes->uid, attributes->gid) < 0)
+                return -errno;
+        if ((st.st_mode & 07777) != attributes->mode && fchmod(fd, attributes->mode) < 0)
                 return -errno;
         for (size_t i = 0; attributes->xattrs && i < attributes->xattrs->len; i++) {
                 const Xattr *xattr = attributes->xattrs->pdata[i];

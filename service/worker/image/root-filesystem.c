@@ -143,7 +143,8 @@ static int add_file(RootFilesystem *fs, const char *name, struct archive_entry *
                 return entry_name_error(name, "its size is negative", ret_error);
         r = tree_add(fs->tree, name, TREE_FILE, &node, ret_error);
         if (r >= 0 && fs->writer) {
-                r = volume_writer_open_file(fs->writer, name, &fd, ret_error);
+                r = volume_writer_open_file(fs->writer, name, attributes_get_mode(attributes), &fd,
+                                            ret_error);
                 content.fd = fd;
         }
         if (r >= 0)

@@ -119,13 +119,14 @@ int volume_writer_add_directory(VolumeWriter *writer, const char *name, Attribut
         return 0;
 }
 
-int volume_writer_open_file(VolumeWriter *writer, const char *name, int *ret_fd,
+int volume_writer_open_file(VolumeWriter *writer, const char *name, mode_t mode, int *ret_fd,
                             Error *ret_error) {
         const char *last;
         int fd = enter_parent(writer, name, &last);
 
         if (fd >= 0)
-                fd = path_open_beneath(fd, last, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+                fd = path_open_beneath(fd, last, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
+                                       mode & 0777); /* the jail's umask is 0 */
         if (fd < 0)
                 return volume_writer_error(name, -fd, ret_error);
         *ret_fd = fd;

@@ -23,8 +23,10 @@ VolumeWriter *volume_writer_free(VolumeWriter *writer);
  * A directory that is not added but is the parent of something is 0755 and root's. */
 int volume_writer_add_directory(VolumeWriter *writer, const char *name, Attributes *attributes,
                                 Error *ret_error);
-/* Makes an empty file and opens it for writing; attributes_apply() is the caller's to call. */
-int volume_writer_open_file(VolumeWriter *writer, const char *name, int *ret_fd, Error *ret_error);
+/* Makes an empty file with the permissions of `mode` and opens it for writing; attributes_apply(),
+ * which then finds most files as they are to be, is the caller's to call. */
+int volume_writer_open_file(VolumeWriter *writer, const char *name, mode_t mode, int *ret_fd,
+                            Error *ret_error);
 int volume_writer_add_symlink(VolumeWriter *writer, const char *name, const char *target,
                               const Attributes *attributes, Error *ret_error);
 int volume_writer_add_fifo(VolumeWriter *writer, const char *name, const Attributes *attributes,
