@@ -2,6 +2,7 @@
 #include "service/operation/container-stateful.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -95,6 +96,12 @@ void stateful_found_running(Manager *m, Container *c) {
 
         if (!c->stateful)
                 return;
+        /* It has been still since it was saved: the stop goes on where it was interrupted. */
+        if (c->held || c->facts.frozen) {
+                if (container_run_signal(c, SIGKILL, &error) < 0)
+                        log_error("%s.", error.message);
+                return;
+        }
         c->stateful = false;
         if (manager_save(m, &c->object, &error) < 0)
                 log_error("%s.", error.message);

@@ -10,7 +10,8 @@
  * It is taken from a container that is frozen, sealed, and on disk before the record says so; the
  * container is killed after that. A start takes it out of the record before anything runs: whatever
  * happens then, it is never restored over files that have changed since. A container that is found
- * running has no saved state, whatever its record says.
+ * running with a saved state is killed if it is still frozen, as it was to be; one that is not has
+ * no saved state, whatever its record says.
  */
 
 #include "service/operation/step.h"
@@ -44,7 +45,7 @@ void stateful_put_args(Job *job, GVariantDict *args);
 /* Whether the job makes its processes of a state. */
 bool stateful_restores(const Job *job);
 
-/* It runs: no state counts. */
+/* It runs: no state counts, unless it was about to be killed. */
 void stateful_found_running(Manager *m, Container *c);
 /* ERROR_IN_USE for one with a state, its own or a snapshot's, which `what` ("renamed") would part
  * it from. */
