@@ -86,7 +86,9 @@ GVariant *container_to_record(const Container *c) {
         GVariantDict dict;
         ContainerState state = c->state;
 
-        if (c->incomplete && state != CONTAINER_DELETING)
+        if (c->doomed)
+                state = CONTAINER_DELETING;
+        else if (c->incomplete && state != CONTAINER_DELETING)
                 state = CONTAINER_CREATING;
         else if (state != CONTAINER_DELETING)
                 state = CONTAINER_STOPPED; /* whether it runs is for the facts to say */
@@ -97,6 +99,7 @@ GVariant *container_to_record(const Container *c) {
         g_variant_dict_insert(&dict, "move-pool", "s", c->move_pool ?: "");
         g_variant_dict_insert(&dict, "held", "b", c->held);
         g_variant_dict_insert(&dict, "restore-from", "s", c->restore_from ?: "");
+        g_variant_dict_insert(&dict, "interrupted", "b", c->interrupted);
         g_variant_dict_insert(&dict, "stateful", "b", c->stateful);
         g_variant_dict_insert(&dict, "description", "s", c->description);
         g_variant_dict_insert(&dict, "image", "s", c->image);
@@ -157,6 +160,14 @@ static int ids_read(Container *c, const Record *record) {
         return idmapped ? 0 : get_idmap(record, "shifted", &c->shifted);
 }
 
+/* What earlier services wrote nothing of is not so. */
+static int get_later(Record *record, const char *key, bool *ret) {
+        if (record_has(record, key))
+                return record_get_boolean(record, key, ret);
+        *ret = false;
+        return 0;
+}
+
 int container_from_record(const char *name, GVariant *value, Container **ret) {
         g_autoptr(Record) record = record_open(value);
         g_autoptr(Container) c = container_new(name, 0);
@@ -183,10 +194,8 @@ int container_from_record(const char *name, GVariant *value, Container **ret) {
             record_get_templates(record, &c->templates) < 0 ||
             snapshots_read(c, record) < 0)
                 return -EBADMSG;
-        /* Services that could not save the state of a container wrote nothing of it. */
-        if (!record_has(record, "stateful"))
-                c->stateful = false;
-        else if (record_get_boolean(record, "stateful", &c->stateful) < 0)
+        if (get_later(record, "stateful", &c->stateful) < 0 ||
+            get_later(record, "interrupted", &c->interrupted) < 0)
                 return -EBADMSG;
         c->state = (ContainerState) state;
         c->incomplete = c->state == CONTAINER_CREATING;

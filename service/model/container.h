@@ -42,11 +42,13 @@ typedef struct ContainerFacts {
 typedef struct Container {
         Object object;
         ContainerState state;
+        bool doomed;          /* it is stopped to be deleted: recorded as being deleted */
         bool incomplete;      /* being created: recorded as such whatever its state is meanwhile */
         char *rename_to;      /* a rename is under way, or NULL */
         char *move_pool;      /* a pool that may hold files of it beside `pool`, or NULL */
         bool held;            /* a job holds a running one still (see frozen) */
         char *restore_from;   /* a restore from that snapshot is under way, or NULL */
+        bool interrupted;     /* a job has stopped it for a while; see container-interruption.h */
         bool stateful;        /* it was stopped with its state, which is beside its volume */
         char *description;
         char *image;          /* fingerprint */

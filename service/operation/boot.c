@@ -46,6 +46,15 @@ void boot_remember(Manager *m, Container *c, bool runs) {
                 (void) manager_save(m, &c->object, NULL);
 }
 
+void boot_found_running(Manager *m, Container *c) {
+        const char *power = container_get_volatile(c, "last_state", "power");
+
+        if (g_strcmp0(power, "RUNNING") == 0 || c->incomplete || c->state == CONTAINER_DELETING)
+                return;
+        container_set_volatile(c, "last_state", "power", "RUNNING");
+        (void) manager_save(m, &c->object, NULL);
+}
+
 bool boot_left_behind(const Container *c) {
         return c->ephemeral && !container_is_up(c) &&
                g_strcmp0(container_get_volatile(c, "last_state", "power"), "RUNNING") == 0;

@@ -29,3 +29,5 @@ void boot_restart(Manager *m, Container *c);
 bool boot_left_behind(const Container *c);
 /* What is to be remembered of it: that it runs, or does not. */
 void boot_remember(Manager *m, Container *c, bool runs);
+/* The service was ended before it could record that. */
+void boot_found_running(Manager *m, Container *c);

@@ -27,12 +27,15 @@
 /* How long liblxc's monitor may take to clean up after init has gone. */
 #define MONITOR_END_USEC (10 * G_USEC_PER_SEC)
 
+#define CLEAN_TRIES 3
+
 struct ContainerRun {
         Manager *manager;
         Container *container;
         ProcessWatch *init_watch, *monitor_watch;
         sd_event_source *monitor_timer;
         WorkerProcess *cleaner;
+        unsigned cleaned;   /* how often that was tried */
         Job *waiter;
         bool reboot; /* it ended for that */
 };
@@ -160,11 +163,12 @@ static void run_ended(ContainerRun *run) {
         Job *waiter = run->waiter;
         bool reboot = run->reboot;
 
-        container_run_discard(m, c); /* frees run */
-        c->state = CONTAINER_STOPPED;
-        /* One that reboots, or goes down with a host that does, is to come up again. */
+        /* One that reboots, or goes down with a host that does, is to come up again. As long as
+         * there are facts of the run, the next service finds its end too. */
         if (!reboot)
                 boot_remember(m, c, false);
+        container_run_discard(m, c); /* frees run */
+        c->state = CONTAINER_STOPPED;
         manager_changed(m, &c->object);
         limits_settle(m);
         if (!waiter)
@@ -175,13 +179,20 @@ static void run_ended(ContainerRun *run) {
                 run_ended_by_itself(m, c, reboot);
 }
 
+static void run_clean(ContainerRun *run);
+
+/* A worker that was killed, or came too early for the kernel, is no reason to leave anything. */
 static void on_cleaned(GVariant *result, int *fds, size_t n_fds, Error *error, void *userdata) {
         ContainerRun *run = userdata;
 
+        run->cleaner = worker_process_free(run->cleaner);
+        if (!result && ++run->cleaned < CLEAN_TRIES) {
+                run_clean(run);
+                return;
+        }
         if (!result)
                 log_error("Container \"%s\" has ended, but not all of it is gone: %s",
                           run->container->object.name, error->message);
-        run->cleaner = worker_process_free(run->cleaner);
         run_ended(run);
 }
 
@@ -432,6 +443,7 @@ int container_run_adopt(Manager *m, Container *c) {
                 return 0;
         }
         c->state = c->facts.frozen ? CONTAINER_FROZEN : CONTAINER_RUNNING;
+        boot_found_running(m, c);
         stateful_found_running(m, c);
         container_forwards_watch(m, c);
         container_hotplug_watch(m, c);

@@ -321,6 +321,7 @@ int step_start_commit(Job *job, Error *ret_error) {
         Container *c = data->container;
 
         c->last_started = (uint64_t) g_get_real_time();
+        c->interrupted = false;
         manager_changed(job->manager, &c->object);
         manager_lifecycle(job->manager, c, "started", NULL);
         snapshot_timer_started(job->manager->snapshot_timer, c);

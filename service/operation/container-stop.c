@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include "service/model/config-key.h"
+#include "service/operation/container-interruption.h"
 #include "service/operation/container-run.h"
 #include "service/operation/lease-release.h"
 #include "service/operation/step.h"
@@ -180,6 +181,7 @@ static const JobStep stop_steps[] = {
 };
 
 static const JobStep restart_steps[] = {
+        { NULL, step_interrupt, step_interrupt_undo },
         { NULL, step_stop_thaw, NULL },
         { "Stopping the container", step_stop, NULL },
         { NULL, stop_done, NULL },
@@ -191,7 +193,30 @@ static const JobStep restart_steps[] = {
         { NULL },
 };
 
+/* One that runs is deleted from the moment on that its end begins. */
+static int delete_intend(Job *job, Error *ret_error) {
+        ContainerJob *data = job->data;
+        Container *c = data->container;
+
+        if (!container_is_up(c))
+                return JOB_STEP_DONE;
+        c->doomed = true;
+        return manager_save(job->manager, &c->object, ret_error);
+}
+
+/* It could not be killed. */
+static int delete_intend_undo(Job *job, Error *ret_error) {
+        ContainerJob *data = job->data;
+        Container *c = data->container;
+
+        if (!container_is_up(c))
+                return JOB_STEP_DONE;
+        c->doomed = false;
+        return manager_save(job->manager, &c->object, ret_error);
+}
+
 static const JobStep delete_steps[] = {
+        { NULL, delete_intend, delete_intend_undo },
         { NULL, step_stop_thaw, NULL },
         { "Stopping the container", step_kill, NULL },
         { NULL, step_delete_mark, NULL },

@@ -22,7 +22,6 @@ typedef struct ImageJob {
         GVariant *templates;
         char *architecture;
         uint64_t expires;
-        bool was_running;
         Image *image;         /* locked by the job, or NULL: not there yet, or not any more */
         char *spool;          /* name in archives/ */
         bool split;           /* there is the root filesystem's spool too */

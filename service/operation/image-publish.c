@@ -4,6 +4,7 @@
 
 #include "service/model/config.h"
 #include "service/operation/archive.h"
+#include "service/operation/container-interruption.h"
 #include "service/operation/image-job.h"
 #include "service/util/cleanup.h"
 #include "service/util/log.h"
@@ -12,16 +13,17 @@
 static int publish_stop(Job *job, Error *ret_error) {
         ImageJob *data = job->data;
 
-        if (*data->snapshot || !container_is_up(data->source.container))
-                return JOB_STEP_DONE;
-        data->was_running = true;
-        return step_kill(job, ret_error);
+        return *data->snapshot ? JOB_STEP_DONE : step_kill(job, ret_error);
 }
 
 static int publish_thaw(Job *job, Error *ret_error) {
         ImageJob *data = job->data;
+        int r;
 
-        return *data->snapshot ? JOB_STEP_DONE : step_stop_thaw(job, ret_error);
+        if (*data->snapshot)
+                return JOB_STEP_DONE;
+        r = container_interrupt(job->manager, data->source.container, ret_error);
+        return r < 0 ? r : step_stop_thaw(job, ret_error);
 }
 
 static int publish_run(Job *job, Error *ret_error) {
@@ -50,15 +52,8 @@ static int publish_run(Job *job, Error *ret_error) {
 static int publish_restart(Job *job, Error *ret_error) {
         ImageJob *data = job->data;
         g_auto(Error) error = ERROR_INIT;
-        Job *start;
 
-        if (!data->was_running)
-                return JOB_STEP_DONE;
-        job_unlock(job, &data->source.container->object);
-        if (container_start(job->manager, CALLER_SERVICE, data->source.container, &start,
-                            &error) >= 0)
-                job_start(start);
-        else
+        if (container_resume(job->manager, data->source.container, job, &error) < 0)
                 log_error("Container \"%s\" cannot be started again: %s",
                           data->source.container->object.name, error.message);
         return JOB_STEP_DONE;

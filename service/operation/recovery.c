@@ -6,6 +6,7 @@
 #include <fcntl.h>
 
 #include "service/operation/boot.h"
+#include "service/operation/container-interruption.h"
 #include "service/operation/container-run.h"
 #include "service/operation/image.h"
 #include "service/operation/network.h"
@@ -49,9 +50,11 @@ static int clean_done(Job *job, Error *ret_error) {
         ContainerJob *data = job->data;
         Container *c = data->container;
 
-        container_run_discard(job->manager, c);
-        if (!c->incomplete && c->state != CONTAINER_DELETING)
+        if (!c->incomplete && c->state != CONTAINER_DELETING) {
+                boot_remember(job->manager, c, false);
                 c->state = CONTAINER_STOPPED;
+        }
+        container_run_discard(job->manager, c);
         manager_changed(job->manager, &c->object);
         return JOB_STEP_DONE;
 }
@@ -65,7 +68,7 @@ static int clean_snapshots(Job *job, Error *ret_error) {
         int r;
 
         if (!snapshots_are_half(c))
-                return JOB_STEP_DONE;
+                return container_resume(job->manager, c, job, ret_error);
         job_unlock(job, &c->object);
         r = snapshots_recover(job->manager, c, &next, &error);
         if (r >= 0)
@@ -125,8 +128,11 @@ static void recover_container(Manager *m, Container *c) {
                 r = snapshots_recover(m, c, &job, &error);
         else if (boot_left_behind(c))
                 r = container_delete(m, CALLER_SERVICE, c, false, &job, &error);
-        else
+        else {
+                if (container_resume(m, c, NULL, &error) < 0)
+                        start_or_log(&c->object, -1, NULL, &error);
                 return;
+        }
         if (r >= 0)
                 job->cancelable = false;
         start_or_log(&c->object, r, job, &error);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/model/config.h"
+#include "service/operation/container-interruption.h"
 #include "service/operation/container-stateful.h"
 #include "service/operation/network.h"
 #include "service/operation/snapshot.h"
@@ -9,10 +10,10 @@
 #include "service/worker/operations.h"
 
 /*
- * The record says which snapshot is being restored; then a copy of the snapshot takes the place of
- * the volume, which is kept beside it; then the record with the snapshot's configuration is
- * written, and the old volume goes. What is interrupted is done again at the next start: the
- * snapshot is still there, and a copy of it is as good as another.
+ * The record says which snapshot is being restored, and that the container runs; then a copy of the
+ * snapshot takes the place of the volume, which is kept beside it; then the record with the
+ * snapshot's configuration is written, and the old volume goes. What is interrupted is done again
+ * at the next start: the snapshot is still there, and a copy of it is as good as another.
  */
 
 typedef struct RestoreJob {
@@ -31,21 +32,14 @@ static void restore_job_free(void *p) {
         container_job_free(p);
 }
 
-static int restore_kill(Job *job, Error *ret_error) {
-        RestoreJob *data = job->data;
-
-        data->was_running = container_is_up(data->container.container);
-        data->starts |= data->was_running;
-        return step_kill(job, ret_error);
-}
-
 static int restore_mark(Job *job, Error *ret_error) {
         RestoreJob *data = job->data;
         Container *c = data->container.container;
 
         job->cancelable = false;
-        if (data->was_running)
-                manager_lifecycle(job->manager, c, "stopped", NULL);
+        data->was_running = container_is_up(c) || c->interrupted;
+        data->starts |= data->was_running;
+        c->interrupted = data->was_running;
         g_free(c->restore_from);
         c->restore_from = g_strdup(data->snapshot);
         return manager_save(job->manager, &c->object, ret_error);
@@ -54,11 +48,21 @@ static int restore_mark(Job *job, Error *ret_error) {
 static int restore_mark_undo(Job *job, Error *ret_error) {
         RestoreJob *data = job->data;
         Container *c = data->container.container;
+        int r = 0;
 
-        if (data->committed)
-                return JOB_STEP_DONE;
-        g_clear_pointer(&c->restore_from, g_free);
-        return manager_save(job->manager, &c->object, ret_error);
+        if (!data->committed) {
+                g_clear_pointer(&c->restore_from, g_free);
+                r = manager_save(job->manager, &c->object, ret_error);
+        }
+        return r < 0 ? r : container_resume(job->manager, c, job, ret_error);
+}
+
+static int restore_stopped(Job *job, Error *ret_error) {
+        RestoreJob *data = job->data;
+
+        if (data->was_running)
+                manager_lifecycle(job->manager, data->container.container, "stopped", NULL);
+        return JOB_STEP_DONE;
 }
 
 /* What the container may hold once it is as it was then. */
@@ -228,9 +232,10 @@ static int start_commit(Job *job, Error *ret_error) {
 }
 
 static const JobStep restore_steps[] = {
-        { NULL, step_stop_thaw, NULL },
-        { "Stopping the container", restore_kill, NULL },
         { NULL, restore_mark, restore_mark_undo },
+        { NULL, step_stop_thaw, NULL },
+        { "Stopping the container", step_kill, NULL },
+        { NULL, restore_stopped, NULL },
         { "Restoring the files", restore_volume, restore_volume_undo },
         { NULL, restore_commit, NULL },
         { "Deleting the old files", restore_tidy, NULL },
