@@ -69,6 +69,8 @@ static void on_worker_ended(GVariant *result, int *fds, size_t n_fds, Error *err
                 log_error("Job %s (%s) cannot be undone: %s; the next start of the service will "
                           "try again.", job->object.name, job->operation, undo_error.message);
 
+        job->worker_died = worker_process_has_died(job->worker);
+        job->one_died |= job->worker_died;
         job->on_worker_result = NULL;
         job->on_worker_event = NULL;
         job->worker = worker_process_free(job->worker);

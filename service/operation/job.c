@@ -4,6 +4,8 @@
 #include <errno.h>
 
 #include "service/operation/manager.h"
+#include "service/operation/pool-sweep.h"
+#include "service/operation/pool.h"
 #include "service/util/cleanup.h"
 #include "service/util/log.h"
 
@@ -284,6 +286,8 @@ static void job_finish(Job *job) {
         job_unlock_all(job);
         wake_waiters(job);
         manager_job_finished(job->manager, job);
+        if (job->one_died && !g_str_equal(job->operation, POOL_SWEEP))
+                pools_sweep(job->manager);
         (void) sd_event_add_time_relative(job->manager->event, &job->linger_source, CLOCK_MONOTONIC,
                                           JOB_LINGER_USEC, 0, on_linger, job);
         if (job->left)

@@ -97,6 +97,8 @@ struct Job {
         bool has_place;      /* of those for workers of its owner's */
         const char *awaited_operation; /* of a worker that waits for a place, */
         GVariant *awaited_args;        /* NULL for none */
+        bool worker_died;    /* the last one said nothing, and so has undone nothing */
+        bool one_died;       /* any of them */
         int (*on_worker_result)(Job *job, GVariant *result, int *fds, size_t n_fds,
                                 Error *ret_error);
         void (*on_worker_event)(Job *job, GVariant *content, int *fds, size_t n_fds);

@@ -13,6 +13,7 @@
 #include "service/model/name.h"
 #include "service/model/size.h"
 #include "service/operation/pool-records.h"
+#include "service/operation/pool-sweep.h"
 #include "service/operation/step.h"
 #include "service/util/cleanup.h"
 #include "service/util/log.h"
@@ -114,12 +115,13 @@ static int delete_run(Job *job, Error *ret_error) {
         return run_pool_worker(job, OPERATION_POOL_DELETE, NULL, ret_error);
 }
 
-/* A worker that failed has undone itself; only what it had finished is to be deleted. */
+/* A worker that failed has undone itself; only what it had finished is to be deleted, and what one
+ * that was killed may have left. */
 static int create_run_undo(Job *job, Error *ret_error) {
         PoolJob *data = job->data;
         const char *wanted = config_get(data->pool->config, "source") ?: "";
 
-        if (g_str_equal(data->pool->source, wanted))
+        if (g_str_equal(data->pool->source, wanted) && !job->worker_died)
                 return JOB_STEP_DONE;
         return delete_run(job, ret_error);
 }
@@ -398,7 +400,7 @@ static int mount_run(Job *job, Error *ret_error) {
 
         /* Mostly the service alone was restarted, and the pool is as it was. */
         if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_TYPE, &st) >= 0 &&
-            (st.stx_attributes & STATX_ATTR_MOUNT_ROOT))
+            (st.stx_attributes & STATX_ATTR_MOUNT_ROOT) && !pool_needs_sweep(path))
                 return JOB_STEP_DONE;
         return run_pool_worker(job, OPERATION_POOL_MOUNT, NULL, ret_error);
 }
@@ -435,6 +437,20 @@ static const JobStep mount_steps[] = {
 
 int pool_mount(Manager *m, StoragePool *pool, Job **ret, Error *ret_error) {
         return new_job(m, "pool-mount", CALLER_SERVICE, mount_steps, pool, ret, ret_error);
+}
+
+/* Mounting what is mounted sweeps it. */
+static int sweep_run(Job *job, Error *ret_error) {
+        return run_pool_worker(job, OPERATION_POOL_MOUNT, NULL, ret_error);
+}
+
+static const JobStep sweep_steps[] = {
+        { "Deleting what was left unfinished", sweep_run, NULL },
+        { NULL },
+};
+
+int pool_sweep(Manager *m, StoragePool *pool, Job **ret, Error *ret_error) {
+        return new_job(m, POOL_SWEEP, CALLER_SERVICE, sweep_steps, pool, ret, ret_error);
 }
 
 int pool_check_no_files(Manager *m, const char *pool, const char *directory, const char *name,

@@ -27,6 +27,9 @@ int pool_update(Manager *m, Caller caller, StoragePool *pool, const PoolChange *
                 Error *ret_error);
 /* Mounts what is recorded, and deletes images that no record owns. */
 int pool_mount(Manager *m, StoragePool *pool, Job **ret, Error *ret_error);
+/* Of a mounted one; see pool-sweep.h. */
+#define POOL_SWEEP "pool-sweep"
+int pool_sweep(Manager *m, StoragePool *pool, Job **ret, Error *ret_error);
 /* ERROR_EXISTS where there are files in its directory ("containers", "custom") that bear the name,
  * whose record was lost: they are nobody's to write to or delete. */
 int pool_check_no_files(Manager *m, const char *pool, const char *directory, const char *name,

@@ -24,7 +24,12 @@ struct WorkerProcess {
         char *operation;
         WorkerChannel channel;
         sd_event_source *channel_source, *child_source, *kill_timer;
+        bool died;
 };
+
+bool worker_process_has_died(const WorkerProcess *worker) {
+        return worker->died;
+}
 
 static void fds_close(int *fds, size_t n_fds) {
         for (size_t i = 0; i < n_fds; i++)
@@ -83,7 +88,8 @@ static int on_exit_of_child(sd_event_source *source, const siginfo_t *si, void *
                         channel_break(worker);
         }
         worker->kill_timer = sd_event_source_disable_unref(worker->kill_timer);
-        if (!channel->result && !channel->error.message) {
+        worker->died = !channel->result && !channel->error.message;
+        if (worker->died) {
                 if (si->si_code == CLD_EXITED)
                         (void) error_set(&channel->error, ERROR_FAILED,
                                          "Worker %s ended with status %d without a result",

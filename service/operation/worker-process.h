@@ -7,6 +7,8 @@
  * worker is checked for form here; what it means is for the caller to doubt.
  */
 
+#include <stdbool.h>
+
 #include <systemd/sd-event.h>
 
 #include "service/util/error.h"
@@ -34,6 +36,9 @@ int worker_process_start(sd_event *event, const char *libexec_dir, const char *o
                          Error *ret_error);
 /* Kills what still runs, without a report. */
 WorkerProcess *worker_process_free(WorkerProcess *worker);
+
+/* It has ended without a word of its own about what came of it: killed, most likely. */
+bool worker_process_has_died(const WorkerProcess *worker);
 
 /* SIGTERM, and SIGKILL after WORKER_KILL_USEC. */
 void worker_process_cancel(WorkerProcess *worker);
