@@ -35,6 +35,7 @@ static int create_record_undo(Job *job, Error *ret_error) {
         if (r < 0)
                 return r;
         usage_changed(job->manager, c);
+        container_forget_files(job->manager, c); /* a launch that failed had told its addresses */
         manager_remove(job->manager, &c->object);
         return 0;
 }

@@ -451,11 +451,9 @@ static void forget_copy(Manager *m, ObjectKind kind, const char *name) {
 int manager_forget(Manager *m, ObjectKind kind, const char *name, Error *ret_error) {
         g_autofree char *file = object_name_to_record(kind, name);
 
-        int r = record_dir_remove(m->records[kind], file, ret_error);
-
-        if (r >= 0)
-                forget_copy(m, kind, name);
-        return r;
+        /* Last what says that there is something to forget. */
+        forget_copy(m, kind, name);
+        return record_dir_remove(m->records[kind], file, ret_error);
 }
 
 Job *manager_get_lock(Manager *m, Object *o) {
