@@ -62,6 +62,10 @@ int container_resume(Manager *m, Container *c, Job *job, Error *ret_error) {
         return 0;
 }
 
+int container_stay(Manager *m, Container *c, Error *ret_error) {
+        return set_interrupted(m, c, false, ret_error);
+}
+
 int step_interrupt(Job *job, Error *ret_error) {
         ContainerJob *data = job->data;
 

@@ -15,6 +15,8 @@ int container_interrupt(Manager *m, Container *c, Error *ret_error);
 /* The verb has failed, or the service was away: one that was interrupted is started, by a job of
  * its own. `job` lets go of the container for that; may be NULL. */
 int container_resume(Manager *m, Container *c, Job *job, Error *ret_error);
+/* It is not to be started: it stays as it is. */
+int container_stay(Manager *m, Container *c, Error *ret_error);
 
 /* The same as steps, for jobs that carry a ContainerJob: run and undo. */
 int step_interrupt(Job *job, Error *ret_error);

@@ -54,7 +54,11 @@ static int restore_mark_undo(Job *job, Error *ret_error) {
                 g_clear_pointer(&c->restore_from, g_free);
                 r = manager_save(job->manager, &c->object, ret_error);
         }
-        return r < 0 ? r : container_resume(job->manager, c, job, ret_error);
+        if (r < 0)
+                return r;
+        /* Its processes were wanted, not others on the same files. */
+        return data->container.state_of ? container_stay(job->manager, c, ret_error)
+                                        : container_resume(job->manager, c, job, ret_error);
 }
 
 static int restore_stopped(Job *job, Error *ret_error) {
