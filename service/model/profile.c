@@ -28,6 +28,11 @@ Profile *profile_free(Profile *profile) {
         return NULL;
 }
 
+bool profile_is_blank(const Profile *profile) {
+        return g_variant_n_children(profile->config) == 0 &&
+               g_variant_n_children(profile->devices) == 0;
+}
+
 GVariant *profile_to_record(const Profile *profile) {
         GVariantDict dict;
 

@@ -19,6 +19,9 @@ typedef struct Profile {
 Profile *profile_new(const char *name, uid_t owner);
 Profile *profile_free(Profile *profile);
 
+/* Neither configuration nor devices. */
+bool profile_is_blank(const Profile *profile);
+
 GVariant *profile_to_record(const Profile *profile);
 int profile_from_record(const char *name, GVariant *value, Profile **ret);
 

@@ -442,6 +442,14 @@ static void forget_copy(Manager *m, ObjectKind kind, const char *name) {
 
         if (c && !c->incomplete)
                 pool_records_forget(m, kind, c->pool, name);
+        if (kind == OBJECT_NETWORK || kind == OBJECT_PROFILE) {
+                GHashTableIter iter;
+                StoragePool *p;
+
+                g_hash_table_iter_init(&iter, m->objects[OBJECT_POOL]);
+                while (g_hash_table_iter_next(&iter, NULL, (void **) &p))
+                        pool_records_forget(m, kind, p->object.name, name);
+        }
         if (kind != OBJECT_VOLUME)
                 return;
         pool = g_strndup(name, strcspn(name, "/"));

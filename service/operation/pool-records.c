@@ -38,15 +38,22 @@ static int open_copies(Manager *m, const char *pool, ObjectKind kind, bool make,
         return record_dir_open_copies(fd, object_kind_to_directory(kind), make, ret, ret_error);
 }
 
+/* Belongs to no pool, and so to all: whichever is left can tell. */
+static bool is_shared(ObjectKind kind) {
+        return kind == OBJECT_NETWORK || kind == OBJECT_PROFILE;
+}
+
 static bool has_copies(ObjectKind kind) {
-        return kind == OBJECT_POOL || kind == OBJECT_CONTAINER || kind == OBJECT_VOLUME ||
-               kind == OBJECT_IMAGE;
+        return is_shared(kind) || kind == OBJECT_POOL || kind == OBJECT_CONTAINER ||
+               kind == OBJECT_VOLUME || kind == OBJECT_IMAGE;
 }
 
 /* Whether the files of an object are in the pool. */
 static bool is_in_pool(const Object *o, const StoragePool *pool) {
         g_autofree char *name = NULL;
 
+        if (is_shared(o->kind))
+                return true;
         if (o->kind == OBJECT_POOL)
                 return o == &pool->object;
         if (o->kind == OBJECT_CONTAINER)
@@ -82,6 +89,8 @@ static bool is_whole(const Object *o) {
                 return !((const Container *) o)->incomplete;
         if (o->kind == OBJECT_IMAGE)
                 return ((const Image *) o)->state == IMAGE_READY;
+        if (o->kind == OBJECT_NETWORK)
+                return ((const Network *) o)->state != NETWORK_CREATING;
         return o->kind != OBJECT_VOLUME ||
                ((const StorageVolume *) o)->state != STORAGE_VOLUME_CREATING;
 }
@@ -161,8 +170,18 @@ PoolRecords *pool_records_free(PoolRecords *records) {
         return NULL;
 }
 
+/* The default profile that is made where there is none says nothing: that is no reason to forget
+ * what the lost one said. */
+static bool is_worth_copying(const Object *o) {
+        const Profile *profile = (const Profile *) o;
+
+        return o->kind != OBJECT_PROFILE || !g_str_equal(o->name, PROFILE_DEFAULT) ||
+               !profile_is_blank(profile);
+}
+
 void pool_records_sync(Manager *m, StoragePool *pool) {
-        static const ObjectKind kinds[] = { OBJECT_CONTAINER, OBJECT_VOLUME, OBJECT_IMAGE };
+        static const ObjectKind kinds[] = { OBJECT_CONTAINER, OBJECT_VOLUME, OBJECT_IMAGE,
+                                            OBJECT_PROFILE, OBJECT_NETWORK };
         PoolRecords *records = m->pool_records;
         GHashTableIter iter;
         Object *o;
@@ -171,7 +190,7 @@ void pool_records_sync(Manager *m, StoragePool *pool) {
         for (size_t i = 0; i < ELEMENTSOF(kinds); i++) {
                 g_hash_table_iter_init(&iter, m->objects[kinds[i]]);
                 while (g_hash_table_iter_next(&iter, NULL, (void **) &o))
-                        if (is_in_pool(o, pool)) {
+                        if (is_in_pool(o, pool) && is_worth_copying(o)) {
                                 Due due = { kinds[i], g_strdup(o->name) };
 
                                 g_array_append_val(records->due, due);

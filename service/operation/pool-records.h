@@ -3,9 +3,9 @@
 
 /*
  * Copies of records beside the files that they are about: in each pool a directory "records" of
- * root's alone, with one of its own record ("pools/NAME") and those of the containers, volumes and
- * unpacked images in it. They are what a host can be rebuilt from when its own records are lost
- * (rebuild.h), and are never read otherwise.
+ * root's alone, with one of its own record ("pools/NAME"), those of the containers, volumes and
+ * unpacked images in it, and those of all networks and profiles. They are what a host can be
+ * rebuilt from when its own records are lost (rebuild.h), and are never read otherwise.
  *
  * A copy is made after the record itself is on disk, once the object is whole, and goes after it.
  * It is renamed into its place and not waited for: it reaches the disk within seconds, with
@@ -25,8 +25,7 @@ void pool_records_forget(Manager *m, ObjectKind kind, const char *pool, const ch
 /* The pool can be used (again): brings all that is in it up to date, bit by bit when there is
  * nothing else to do, since nobody waits for it. */
 void pool_records_sync(Manager *m, StoragePool *pool);
-/* Calls `func` for each copy of that kind (OBJECT_POOL, OBJECT_CONTAINER, OBJECT_VOLUME,
- * OBJECT_IMAGE): a stranger's word, though in a form that makes sense. */
+/* Calls `func` for each copy of that kind: a stranger's word, though in a form that makes sense. */
 int pool_records_load(Manager *m, const char *pool, ObjectKind kind, RecordFunc func,
                       void *userdata, Error *ret_error);
 

@@ -12,9 +12,11 @@
 #include "service/model/name.h"
 #include "service/operation/container-ids.h"
 #include "service/operation/container-import-plan.h"
+#include "service/operation/network.h"
 #include "service/operation/pool-records.h"
 #include "service/operation/pool.h"
 #include "service/operation/rebuild-image.h"
+#include "service/operation/rebuild-shared.h"
 #include "service/operation/step.h"
 #include "service/util/cleanup.h"
 #include "service/util/path.h"
@@ -26,6 +28,7 @@ typedef struct RebuildJob {
         GPtrArray *pools; /* StoragePool: those that were named; in the table once mounted */
         guint next;       /* how many of them are */
         GPtrArray *found; /* Object, in the table */
+        Profile *blank;   /* what the default profile was before it got its own back, or NULL */
 } RebuildJob;
 
 static void rebuild_job_free(void *p) {
@@ -36,6 +39,7 @@ static void rebuild_job_free(void *p) {
                 (void) storage_pool_free(data->pools->pdata[i]);
         g_ptr_array_unref(data->pools);
         g_ptr_array_unref(data->found);
+        (void) profile_free(data->blank);
         g_free(data);
 }
 
@@ -205,6 +209,61 @@ static void drop_snapshots(const Scan *scan, GPtrArray *snapshots, const char *d
                 warn(scan->job, "The snapshot", s->object.name, &error);
                 s = g_ptr_array_steal_index(snapshots, i - 1);
                 (void) snapshot_free(s);
+        }
+}
+
+/* --- networks and profiles --- */
+
+static void on_network(const char *name, GVariant *record, void *userdata) {
+        const Scan *scan = userdata;
+        const RebuildJob *data = scan->job->data;
+        g_auto(Error) error = ERROR_INIT;
+        Network *network = NULL;
+
+        if (manager_check_free(scan->job->manager, OBJECT_NETWORK, name, NULL) < 0)
+                return;
+        if (rebuild_network(data->caller, name, record, &network, &error) < 0)
+                warn(scan->job, "The network", name, &error);
+        else
+                add_found(scan, &network->object);
+}
+
+/* There is always a default profile: one that says nothing gets back what it said. */
+static void on_profile(const char *name, GVariant *record, void *userdata) {
+        const Scan *scan = userdata;
+        RebuildJob *data = scan->job->data;
+        Manager *m = scan->job->manager;
+        Profile *known = manager_find_profile(m, name);
+        g_autoptr(Profile) profile = NULL;
+        g_auto(Error) error = ERROR_INIT;
+
+        if (known && (!profile_is_blank(known) || !g_str_equal(name, PROFILE_DEFAULT)))
+                return;
+        if (rebuild_profile(m, name, record, &profile, &error) < 0)
+                warn(scan->job, "The profile", name, &error);
+        else if (!known)
+                add_found(scan, &TAKE_PTR(profile)->object);
+        else if (!profile_is_blank(profile)) {
+                rebuild_exchange_profiles(known, profile);
+                data->blank = TAKE_PTR(profile);
+                job_add_subject(scan->job, OBJECT_PROFILE, name);
+        }
+}
+
+static void bring_up_networks(Job *job) {
+        RebuildJob *data = job->data;
+
+        for (guint i = 0; i < data->found->len; i++) {
+                Object *o = data->found->pdata[i];
+                g_auto(Error) error = ERROR_INIT;
+                Job *next = NULL;
+
+                if (o->kind != OBJECT_NETWORK)
+                        continue;
+                if (network_bring_up(job->manager, (Network *) o, &next, &error) >= 0)
+                        job_start(next);
+                else
+                        warn(job, "The network", o->name, &error);
         }
 }
 
@@ -411,6 +470,17 @@ static void on_container(const char *name, GVariant *record, void *userdata) {
 
 /* --- the whole --- */
 
+/* Pools first, which profiles name, then networks, which do so too. */
+static int scan_shared(Job *job, const StoragePool *pool, Error *ret_error) {
+        Scan scan = { job, pool, -EBADF };
+        int r;
+
+        r = pool_records_load(job->manager, pool->object.name, OBJECT_NETWORK, on_network, &scan,
+                              ret_error);
+        return r < 0 ? r : pool_records_load(job->manager, pool->object.name, OBJECT_PROFILE,
+                                             on_profile, &scan, ret_error);
+}
+
 static int scan_pool(Job *job, const StoragePool *pool, Error *ret_error) {
         g_autofree char *path = pool_get_path(job->manager, pool->object.name);
         _cleanup_close_ int fd = path_open_dir(path);
@@ -436,6 +506,18 @@ static void forget_record(Manager *m, const Object *o) {
         (void) record_dir_remove(m->records[o->kind], file, NULL);
 }
 
+/* Its copies stay, too. */
+static void put_back_profile(Job *job) {
+        RebuildJob *data = job->data;
+        Profile *profile = manager_find_profile(job->manager, PROFILE_DEFAULT);
+        g_autoptr(GVariant) record = NULL;
+
+        rebuild_exchange_profiles(profile, data->blank);
+        record = profile_to_record(profile);
+        (void) record_dir_write(job->manager->records[OBJECT_PROFILE], PROFILE_DEFAULT, record,
+                                NULL);
+}
+
 /* The last found first: containers before the volumes that they have. */
 static void forget_found(Job *job) {
         RebuildJob *data = job->data;
@@ -447,6 +529,8 @@ static void forget_found(Job *job) {
                 manager_remove(job->manager, o);
         }
         g_ptr_array_set_size(data->found, 0);
+        if (data->blank)
+                put_back_profile(job);
 }
 
 static int commit(Job *job, Error *ret_error) {
@@ -457,6 +541,10 @@ static int commit(Job *job, Error *ret_error) {
                 r = manager_save(job->manager, data->pools->pdata[i], ret_error);
         for (guint i = 0; r >= 0 && i < data->found->len; i++)
                 r = manager_save(job->manager, data->found->pdata[i], ret_error);
+        if (r >= 0 && data->blank)
+                r = manager_save(job->manager,
+                                 &manager_find_profile(job->manager, PROFILE_DEFAULT)->object,
+                                 ret_error);
         return r;
 }
 
@@ -467,10 +555,15 @@ static int scan_and_commit(Job *job, Error *ret_error) {
 
         for (GList *p = pools; r >= 0 && p; p = p->next)
                 if (((StoragePool *) p->data)->state == POOL_AVAILABLE)
+                        r = scan_shared(job, p->data, ret_error);
+        for (GList *p = pools; r >= 0 && p; p = p->next)
+                if (((StoragePool *) p->data)->state == POOL_AVAILABLE)
                         r = scan_pool(job, p->data, ret_error);
         if (r >= 0 && !data->dry_run)
                 r = commit(job, ret_error);
         data->committed = r >= 0 && !data->dry_run;
+        if (data->committed)
+                bring_up_networks(job);
         if (!data->committed) {
                 forget_found(job);
                 for (guint i = 0; !data->dry_run && i < data->pools->len; i++)
