@@ -47,6 +47,8 @@ void container_forget_run(Container *c) {
         g_free(c->facts.lxc_path);
         g_free(c->facts.cpus);
         idmap_free(c->facts.idmap);
+        g_clear_pointer(&c->facts.going, g_variant_unref);
+        g_clear_pointer(&c->facts.coming, g_variant_unref);
         c->facts = (ContainerFacts) { 0 };
         g_variant_unref(c->addresses);
         c->addresses = addresses_empty();
@@ -216,6 +218,10 @@ GVariant *container_facts_to_record(const ContainerFacts *facts) {
         g_variant_dict_insert(&dict, "cpus", "s", facts->cpus ?: "");
         if (facts->idmap)
                 g_variant_dict_insert_value(&dict, "idmap", idmap_to_variant(facts->idmap));
+        if (facts->going)
+                g_variant_dict_insert_value(&dict, "going", facts->going);
+        if (facts->coming)
+                g_variant_dict_insert_value(&dict, "coming", facts->coming);
         return g_variant_ref_sink(g_variant_dict_end(&dict));
 }
 
@@ -237,6 +243,8 @@ int container_facts_from_record(GVariant *value, ContainerFacts *ret) {
         facts.monitor_pid = (pid_t) monitor_pid;
         facts.lxc_path = TAKE_PTR(lxc_path);
         (void) record_get_string(record, "cpus", &facts.cpus);
+        (void) record_get_variant(record, "going", DEVICES_TYPE, &facts.going);
+        (void) record_get_variant(record, "coming", DEVICES_TYPE, &facts.coming);
         *ret = facts;
         return 0;
 }

@@ -37,6 +37,8 @@ typedef struct ContainerFacts {
         char *cpus;           /* the set that limits.cpu has come to; NULL or "" for all */
         bool frozen;
         IdMap *idmap;         /* that it was started with */
+        GVariant *going;      /* a{sa{ss}}: devices that a change is taking away, */
+        GVariant *coming;     /* and those that it puts in; NULL for none under way */
 } ContainerFacts;
 
 typedef struct Container {

@@ -6,9 +6,11 @@
 #include "service/operation/container-forward.h"
 #include "service/operation/container-hotplug.h"
 #include "service/operation/container-nic.h"
+#include "service/operation/container-run.h"
 #include "service/operation/container.h"
 #include "service/operation/firewall.h"
 #include "service/operation/network.h"
+#include "service/operation/step.h"
 #include "service/operation/volume-device.h"
 #include "service/util/cleanup.h"
 #include "service/util/log.h"
@@ -72,8 +74,45 @@ int device_plan_guard(const DevicePlan *plan, Job *job, Error *ret_error) {
         return step_firewall_for(job, (const char *const *) names->pdata, ret_error);
 }
 
-void device_plan_enter(DevicePlan *plan) {
+/* What a service that starts in the middle of it would want to know. */
+static int facts_mark(Manager *m, Container *c, GVariant *going, GVariant *coming,
+                      Error *ret_error) {
+        g_clear_pointer(&c->facts.going, g_variant_unref);
+        g_clear_pointer(&c->facts.coming, g_variant_unref);
+        c->facts.going = going ? g_variant_ref(going) : NULL;
+        c->facts.coming = coming ? g_variant_ref(coming) : NULL;
+        return container_run_save(m, c, ret_error);
+}
+
+/* It may have ended meanwhile, and with it what it had. */
+static Container *find_run(Manager *m, const Entry *e) {
+        Container *c = manager_find_container(m, e->name);
+
+        return c && c->object.generation == e->generation && c->init_fd >= 0 &&
+                               c->facts.init_pid == e->init_pid
+                       ? c
+                       : NULL;
+}
+
+static void facts_unmark(Manager *m, const Entry *e) {
+        Container *c = find_run(m, e);
+
+        if (c && c->facts.coming && facts_mark(m, c, NULL, NULL, NULL) < 0)
+                log_warning("Cannot record that the devices of container \"%s\" are what they "
+                            "should be.", e->name);
+}
+
+int device_plan_enter(DevicePlan *plan, Error *ret_error) {
         g_ptr_array_add(plan->manager->device_plans, plan);
+        for (guint i = 0; i < plan->entries->len; i++) {
+                const Entry *e = g_ptr_array_index(plan->entries, i);
+                Container *c = find_run(plan->manager, e);
+                int r = c ? facts_mark(plan->manager, c, e->remove, e->add, ret_error) : 0;
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
 }
 
 void device_plan_leave(DevicePlan *plan) {
@@ -87,6 +126,7 @@ void device_plan_leave(DevicePlan *plan) {
         for (guint i = 0; i < plan->entries->len; i++) {
                 const Entry *e = g_ptr_array_index(plan->entries, i);
 
+                facts_unmark(plan->manager, e);
                 if (!entry_has_nics(e))
                         continue;
                 firewall_settle(plan->manager, e->name);
@@ -295,10 +335,12 @@ static int changed(Job *job, GVariant *result, int *fds, size_t n_fds, Error *re
         return 0;
 }
 
-static int run(Job *job, GVariantBuilder *containers, const GArray *fds, Error *ret_error) {
+static int run(Job *job, GVariantBuilder *containers, bool again, const GArray *fds,
+               Error *ret_error) {
         GVariantDict args;
 
         g_variant_dict_init(&args, NULL);
+        g_variant_dict_insert(&args, "again", "b", again);
         g_variant_dict_insert_value(&args, "containers", g_variant_builder_end(containers));
         return job_run_worker(job, OPERATION_DEVICES, g_variant_dict_end(&args),
                               (const int *) (void *) fds->data, fds->len, changed, ret_error);
@@ -312,7 +354,7 @@ int device_plan_add(Job *job, Container *c, GVariant *devices, Error *ret_error)
         g_variant_builder_init(&containers, CHANGES_TYPE);
         add_change(&containers, c, none, devices);
         g_array_append_val(fds, c->init_fd);
-        return run(job, &containers, fds, ret_error);
+        return run(job, &containers, false, fds, ret_error);
 }
 
 GVariant *device_plan_follow_args(const Container *c, GVariant *devices) {
@@ -334,11 +376,9 @@ int device_plan_run(DevicePlan *plan, Job *job, bool back, Error *ret_error) {
         g_variant_builder_init(&containers, CHANGES_TYPE);
         for (guint i = 0; i < plan->entries->len; i++) {
                 const Entry *e = g_ptr_array_index(plan->entries, i);
-                Container *c = manager_find_container(plan->manager, e->name);
+                Container *c = find_run(plan->manager, e);
 
-                /* It may have ended meanwhile, and with it what it had. */
-                if (!c || c->object.generation != e->generation || c->init_fd < 0 ||
-                    c->facts.init_pid != e->init_pid)
+                if (!c)
                         continue;
                 g_array_append_val(fds, c->init_fd);
                 add_change(&containers, c, back ? e->add : e->remove, back ? e->remove : e->add);
@@ -347,7 +387,77 @@ int device_plan_run(DevicePlan *plan, Job *job, bool back, Error *ret_error) {
                 g_variant_builder_clear(&containers);
                 return JOB_STEP_DONE;
         }
-        return run(job, &containers, fds, ret_error);
+        return run(job, &containers, back && job->worker_died, fds, ret_error);
+}
+
+/* --- after a service that was killed --- */
+
+static bool has_device(GVariant *devices, const char *name) {
+        g_autoptr(GVariant) options = devices_get(devices, name);
+
+        return options != NULL;
+}
+
+/* Of those that the change was about, what the record says. */
+static GVariant *recorded(Manager *m, const Container *c) {
+        g_autoptr(GVariant) all = describe(m, c);
+        GVariantBuilder builder;
+        GVariantIter iter;
+        const char *name;
+        GVariant *options;
+
+        g_variant_builder_init(&builder, DEVICES_TYPE);
+        g_variant_iter_init(&iter, all);
+        while (g_variant_iter_next(&iter, "{&s@a{ss}}", &name, &options)) {
+                g_autoptr(GVariant) owned = options;
+
+                if (has_device(c->facts.going, name) || has_device(c->facts.coming, name))
+                        g_variant_builder_add(&builder, "{s@a{ss}}", name, owned);
+        }
+        return g_variant_ref_sink(g_variant_builder_end(&builder));
+}
+
+static int recover_run(Job *job, Error *ret_error) {
+        Container *c = ((ContainerJob *) job->data)->container;
+        g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(int));
+        g_autoptr(GVariant) add = recorded(job->manager, c), none = devices_empty();
+        GVariantBuilder containers;
+
+        g_variant_builder_init(&containers, CHANGES_TYPE);
+        add_change(&containers, c, c->facts.coming, none);
+        add_change(&containers, c, c->facts.going, add);
+        g_array_append_val(fds, c->init_fd);
+        g_array_append_val(fds, c->init_fd);
+        return run(job, &containers, true, fds, ret_error);
+}
+
+static int recover_done(Job *job, Error *ret_error) {
+        Container *c = ((ContainerJob *) job->data)->container;
+
+        container_hotplug_watch(job->manager, c);
+        network_settle_hosts(job->manager);
+        return facts_mark(job->manager, c, NULL, NULL, ret_error);
+}
+
+static const JobStep recover_steps[] = {
+        { "Changing devices", recover_run, NULL },
+        { NULL, recover_done, NULL },
+        { NULL },
+};
+
+int device_plan_recover(Manager *m, Container *c, Job **ret, Error *ret_error) {
+        g_autoptr(Job) job = NULL;
+        int r;
+
+        r = job_new(m, "container-recover", 0, recover_steps, container_job_new(c),
+                    container_job_free, &job, ret_error);
+        if (r >= 0)
+                r = job_lock(job, &c->object, ret_error);
+        if (r < 0)
+                return r;
+        job_add_subject(job, OBJECT_CONTAINER, c->object.name);
+        *ret = TAKE_PTR(job);
+        return 0;
 }
 
 void device_plan_settle(const DevicePlan *plan) {

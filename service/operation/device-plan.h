@@ -22,8 +22,11 @@ bool device_plan_is_empty(const DevicePlan *plan);
 /* Keeps other jobs from the containers whose devices change. */
 int device_plan_lock(const DevicePlan *plan, Job *job, Error *ret_error);
 /* For a step: exchanges the devices. Back: for the undo of the step after it, because a worker that
- * fails has undone by itself what it had done. */
+ * fails has undone by itself what it had done; one that died has not. */
 int device_plan_run(DevicePlan *plan, Job *job, bool back, Error *ret_error);
+/* A service that was killed was changing devices (facts.going, .coming): makes them what the record
+ * says. */
+int device_plan_recover(Manager *m, Container *c, Job **ret, Error *ret_error);
 /* For a step of a job that has locked the container: puts devices in that it should have already.
  * `devices` a{sa{ss}}, floating. */
 int device_plan_add(Job *job, Container *c, GVariant *devices, Error *ret_error);
@@ -31,8 +34,9 @@ int device_plan_add(Job *job, Container *c, GVariant *devices, Error *ret_error)
 GVariant *device_plan_follow_args(const Container *c, GVariant *devices);
 /* When the change has been recorded: the devices may be others to follow. */
 void device_plan_settle(const DevicePlan *plan);
-/* From here on, and until here, the firewall has rules for the nics that the plan puts in. */
-void device_plan_enter(DevicePlan *plan);
+/* From here on, and until here, the firewall has rules for the nics that the plan puts in, and a
+ * service that starts finds the change to have been interrupted. */
+int device_plan_enter(DevicePlan *plan, Error *ret_error);
 void device_plan_leave(DevicePlan *plan);
 /* For a step: sets them. */
 int device_plan_guard(const DevicePlan *plan, Job *job, Error *ret_error);

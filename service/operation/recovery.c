@@ -8,6 +8,7 @@
 #include "service/operation/boot.h"
 #include "service/operation/container-interruption.h"
 #include "service/operation/container-run.h"
+#include "service/operation/device-plan.h"
 #include "service/operation/image.h"
 #include "service/operation/network.h"
 #include "service/operation/pool.h"
@@ -122,7 +123,9 @@ static void recover_container(Manager *m, Container *c) {
                             container_job_new(c), container_job_free, &job, &error);
                 if (r >= 0)
                         r = job_lock(job, &c->object, &error);
-        } else if (c->rename_to)
+        } else if (c->facts.coming)
+                r = device_plan_recover(m, c, &job, &error);
+        else if (c->rename_to)
                 r = container_rename(m, CALLER_SERVICE, c, c->rename_to, &job, &error);
         else if (snapshots_are_half(c))
                 r = snapshots_recover(m, c, &job, &error);

@@ -38,8 +38,7 @@ int update_plan_lock(const UpdatePlan *plan, Job *job, Error *ret_error) {
 int update_plan_enter(Job *job, Error *ret_error) {
         UpdatePlan *plan = job->data;
 
-        device_plan_enter(plan->devices);
-        return JOB_STEP_DONE;
+        return device_plan_enter(plan->devices, ret_error);
 }
 
 int update_plan_leave(Job *job, Error *ret_error) {
@@ -89,4 +88,9 @@ int update_plan_devices_undo(Job *job, Error *ret_error) {
         UpdatePlan *plan = job->data;
 
         return device_plan_run(plan->devices, job, true, ret_error);
+}
+
+/* A worker that failed has undone itself. */
+int update_plan_devices_died(Job *job, Error *ret_error) {
+        return job->worker_died ? update_plan_devices_undo(job, ret_error) : JOB_STEP_DONE;
 }

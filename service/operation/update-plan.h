@@ -33,7 +33,7 @@ int update_plan_lock(const UpdatePlan *plan, Job *job, Error *ret_error);
         { "Changing limits", update_plan_limits, update_plan_limits_undo },     \
         { "Changing sizes", update_plan_sizes, NULL },                          \
         { "Setting the firewall", update_plan_firewall, update_plan_sizes_undo }, \
-        { "Changing devices", update_plan_devices, NULL },                      \
+        { "Changing devices", update_plan_devices, update_plan_devices_died },  \
         { NULL, commit, update_plan_devices_undo },                             \
         { NULL, update_plan_leave, NULL },                                      \
         { NULL }
@@ -47,4 +47,5 @@ int update_plan_sizes_undo(Job *job, Error *ret_error);
 /* Before devices that it is to guard; what it says too much goes with the plan. */
 int update_plan_firewall(Job *job, Error *ret_error);
 int update_plan_devices(Job *job, Error *ret_error);
+int update_plan_devices_died(Job *job, Error *ret_error);
 int update_plan_devices_undo(Job *job, Error *ret_error);

@@ -129,6 +129,10 @@ bool path_is_temporary(const char *name) {
                g_str_has_suffix(name, TEMPORARY_SUFFIX);
 }
 
+char *path_temporary_name(const char *component) {
+        return g_strconcat(TEMPORARY_PREFIX, component, TEMPORARY_SUFFIX, NULL);
+}
+
 static int replace_file(int dir_fd, const char *component, const void *data, size_t size,
                         mode_t mode, bool sync) {
         g_autofree char *temporary = NULL;
@@ -138,7 +142,7 @@ static int replace_file(int dir_fd, const char *component, const void *data, siz
         if (!path_is_component(component))
                 return -EINVAL;
 
-        temporary = g_strconcat(TEMPORARY_PREFIX, component, TEMPORARY_SUFFIX, NULL);
+        temporary = path_temporary_name(component);
         if (unlinkat(dir_fd, temporary, 0) < 0 && errno != ENOENT)
                 return -errno;
         fd = path_open_beneath(dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL, mode);

@@ -35,7 +35,8 @@ int path_replace_file(int dir_fd, const char *component, const void *data, size_
 /* The same, but it is not waited for: after a power cut either content may stand. */
 int path_replace_file_later(int dir_fd, const char *component, const void *data, size_t size,
                             mode_t mode);
-/* Whether it is the name of such a temporary file. */
+/* The name of such a temporary file; whether it is one. */
+char *path_temporary_name(const char *component);
 bool path_is_temporary(const char *name);
 /* Names of what is in a directory, all of them read before the caller changes it. */
 int path_list_names(int dir_fd, GPtrArray **ret);

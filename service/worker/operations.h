@@ -238,7 +238,9 @@
  * that is put in again is started anew.
  * "containers" a(ssiua(suuu)a{sa{ss}}a{sa{ss}}): name, lxc-path, pid of init, owner's uid,
  * "idmap" as of START; what to remove, what to add: options as of "devices" of START, those of
- * nics as in "nics", with their type. fds: pidfd of the init of each. */
+ * nics as in "nics", with their type. fds: pidfd of the init of each.
+ * "again" b: a change was interrupted, and nobody knows how far it had come. What is to go may have
+ * gone, and what is to come is taken away before if it is there. A container may be there twice. */
 #define OPERATION_DEVICES "runtime.devices"
 /* Lets nodes come and go as the host's hardware has: "containers" as for DEVICES, of which those to
  * add are looked at that follow the host. fds: pidfd of the init of each. */

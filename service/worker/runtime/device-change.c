@@ -34,6 +34,7 @@ typedef struct Change {
         Process init;
         const CgroupHost *host;
         GVariant *remove, *add; /* a{sa{ss}} */
+        bool again;             /* neither may be as it was left */
 } Change;
 
 /* One device taken away or put in, in the order in which it was done. */
@@ -279,11 +280,31 @@ static int do_one(const Change *change, GVariant *devices, const char *name, boo
         return r;
 }
 
+/* Whatever there may be of it. */
+static void clear(const Change *change, GVariant *devices) {
+        g_autoptr(GPtrArray) names = names_in_order(devices);
+
+        for (guint i = names->len; i > 0; i--) {
+                const char *name = names->pdata[i - 1];
+                g_autoptr(GVariant) options = devices_get(devices, name);
+                g_auto(Error) error = ERROR_INIT;
+
+                if (!is_adjusted(change, name) &&
+                    remove_device(change, name, options, &error) < 0)
+                        log_warning("%s", error.message);
+        }
+}
+
 static int change_container(const Change *change, GArray *deeds, Error *ret_error) {
         g_autoptr(GPtrArray) old = names_in_order(change->remove);
         g_autoptr(GPtrArray) new = names_in_order(change->add);
         int r = 0;
 
+        if (change->again) {
+                clear(change, change->remove);
+                clear(change, change->add);
+                g_ptr_array_set_size(old, 0);
+        }
         for (guint i = old->len; r >= 0 && i > 0; i--)
                 r = do_one(change, change->remove, old->pdata[i - 1], false, deeds, ret_error);
         for (guint i = 0; r >= 0 && i < new->len; i++)
@@ -312,10 +333,13 @@ static int read_changes(Worker *worker, const CgroupHost *host, GArray *changes,
         g_autoptr(GVariant) containers = NULL; /* what is in it is the worker's */
         GVariantIter iter;
         Change change = { .init = PROCESS_INIT, .host = host };
+        gboolean again = false;
         GVariant *idmap;
         gint32 pid;
         int r;
 
+        (void) g_variant_lookup(worker->args, "again", "b", &again);
+        change.again = again;
         r = worker_get_variant(worker, "containers", "a" CHANGE_TYPE, &containers, ret_error);
         if (r < 0)
                 return r;

@@ -96,6 +96,7 @@ static int find_process(int dir_fd, const char *name, int *ret_pidfd) {
 }
 
 static int end_process(int dir_fd, const char *name) {
+        g_autofree char *temporary = path_temporary_name(name);
         _cleanup_close_ int pidfd = -EBADF;
         struct pollfd p = { .events = POLLIN };
         int r;
@@ -109,6 +110,8 @@ static int end_process(int dir_fd, const char *name) {
                         return -ETIMEDOUT;
         } else if (r != -ESRCH)
                 return r;
+        /* What a writer that was killed left. */
+        (void) unlinkat(dir_fd, temporary, 0);
         return unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
