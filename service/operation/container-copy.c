@@ -11,6 +11,7 @@
 #include "service/operation/container-stateful.h"
 #include "service/operation/container-templates.h"
 #include "service/operation/pool.h"
+#include "service/operation/snapshot.h"
 #include "service/operation/volume-size.h"
 #include "service/util/cleanup.h"
 #include "service/worker/operations.h"
@@ -240,10 +241,28 @@ static int refresh_mark(Job *job, Error *ret_error) {
         return manager_save(m, &c->object, ret_error);
 }
 
+/* Files of those to come may be there, and those to go may have gone in part: what is done about
+ * them after a crash is done now. */
+static int refresh_clear(Job *job, Error *ret_error) {
+        CopyJob *data = job->data;
+        Job *next = NULL;
+        int r;
+
+        job_unlock(job, &data->target->object);
+        r = snapshots_recover(job->manager, data->target, &next, ret_error);
+        if (r < 0)
+                return r;
+        job_start(next);
+        return JOB_STEP_DONE;
+}
+
 /* What is to go may be gone already, and is not brought back. */
 static int refresh_mark_undo(Job *job, Error *ret_error) {
         CopyJob *data = job->data;
 
+        /* What is there may not be ours. */
+        if (job->error.code != ERROR_EXISTS && snapshots_are_half(data->target))
+                return refresh_clear(job, ret_error);
         for (guint i = 0; i < data->new->len; i++)
                 manager_remove(job->manager, &((Snapshot *) data->new->pdata[i])->object);
         for (guint i = 0; i < data->gone->len; i++)
