@@ -16,6 +16,7 @@
 struct PoolRecords {
         Manager *manager;
         GArray *due;              /* of Due: to be brought up to date, last first */
+        GArray *gone;             /* of Gone: to be removed once their pool is there */
         sd_event_source *source;
 };
 
@@ -23,6 +24,11 @@ typedef struct Due {
         ObjectKind kind;
         char *name;
 } Due;
+
+typedef struct Gone {
+        ObjectKind kind;
+        char *pool, *name;
+} Gone;
 
 /* "containers" etc. of a pool; made where it is missing with `make`. */
 static int open_copies(Manager *m, const char *pool, ObjectKind kind, bool make, RecordDir **ret,
@@ -112,9 +118,28 @@ void pool_records_forget(Manager *m, ObjectKind kind, const char *pool_name, con
         const StoragePool *pool = manager_find_pool(m, pool_name);
         g_autoptr(RecordDir) dir = NULL;
 
-        if (pool && pool->state == POOL_AVAILABLE &&
-            open_copies(m, pool_name, kind, false, &dir, NULL) >= 0)
+        if (pool && pool->state == POOL_UNAVAILABLE && m->pool_records) {
+                Gone gone = { kind, g_strdup(pool_name), g_strdup(name) };
+
+                g_array_append_val(m->pool_records->gone, gone);
+        } else if (pool && pool->state == POOL_AVAILABLE &&
+                   open_copies(m, pool_name, kind, false, &dir, NULL) >= 0)
                 (void) record_dir_remove(dir, file, NULL);
+}
+
+/* Forgotten when the pool was not there yet, at the start of the service. */
+static void remove_gone(Manager *m, const StoragePool *pool) {
+        GArray *all = m->pool_records->gone;
+
+        for (guint i = all->len; i > 0; i--) {
+                const Gone *gone = &g_array_index(all, Gone, i - 1);
+
+                if (!g_str_equal(gone->pool, pool->object.name))
+                        continue;
+                if (!manager_find(m, gone->kind, gone->name))
+                        pool_records_forget(m, gone->kind, gone->pool, gone->name);
+                g_array_remove_index(all, i - 1);
+        }
 }
 
 /* --- bringing up to date --- */
@@ -123,6 +148,13 @@ static void due_clear(void *p) {
         Due *due = p;
 
         g_free(due->name);
+}
+
+static void gone_clear(void *p) {
+        Gone *gone = p;
+
+        g_free(gone->pool);
+        g_free(gone->name);
 }
 
 static int on_idle(sd_event_source *source, void *userdata) {
@@ -149,6 +181,8 @@ int pool_records_new(Manager *m, PoolRecords **ret, Error *ret_error) {
         records->manager = m;
         records->due = g_array_new(FALSE, FALSE, sizeof(Due));
         g_array_set_clear_func(records->due, due_clear);
+        records->gone = g_array_new(FALSE, FALSE, sizeof(Gone));
+        g_array_set_clear_func(records->gone, gone_clear);
         r = sd_event_add_defer(m->event, &records->source, on_idle, records);
         if (r >= 0)
                 r = sd_event_source_set_priority(records->source, SD_EVENT_PRIORITY_IDLE);
@@ -166,6 +200,7 @@ PoolRecords *pool_records_free(PoolRecords *records) {
 
         sd_event_source_disable_unref(records->source);
         g_array_unref(records->due);
+        g_array_unref(records->gone);
         g_free(records);
         return NULL;
 }
@@ -186,6 +221,7 @@ void pool_records_sync(Manager *m, StoragePool *pool) {
         GHashTableIter iter;
         Object *o;
 
+        remove_gone(m, pool);
         manager_save_copy(m, &pool->object);
         for (size_t i = 0; i < ELEMENTSOF(kinds); i++) {
                 g_hash_table_iter_init(&iter, m->objects[kinds[i]]);
