@@ -172,7 +172,7 @@ static int delete_inside(const Inside *inside, void *userdata, GVariantDict *res
         if (r < 0)
                 return error_set_errno(ret_error, -r, "\"%s\" in the container can't be deleted",
                                        call->path);
-        return 0;
+        return place_sync(&place, call->path, ret_error);
 }
 
 int file_delete(Worker *worker, GVariantDict *result, Error *ret_error) {

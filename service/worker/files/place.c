@@ -174,6 +174,14 @@ int place_find(const Inside *inside, const char *path, bool follow, Place *ret, 
         return error_open(path, -ELOOP, ret_error);
 }
 
+int place_sync(const Place *place, const char *path, Error *ret_error) {
+        _cleanup_close_ int fd = openat(place->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if (fd < 0 || (fsync(fd) < 0 && errno != EINVAL && errno != EROFS))
+                return error_set_errno(ret_error, errno, "\"%s\" can't be brought to disk", path);
+        return 0;
+}
+
 static int make_one(const Inside *inside, const char *path, mode_t mode, NewOwner owner,
                     Error *ret_error) {
         g_auto(Place) place = PLACE_INIT;
@@ -192,7 +200,7 @@ static int make_one(const Inside *inside, const char *path, mode_t mode, NewOwne
                 return error_set_errno(ret_error, errno,
                                        "Directory \"%s\" can't be given to user %u, group %u", path,
                                        owner.uid, owner.gid);
-        return 0;
+        return place_sync(&place, path, ret_error);
 }
 
 int place_make_directories(const Inside *inside, const char *path, mode_t mode, NewOwner owner,

@@ -39,6 +39,8 @@ void place_done(Place *place);
 /* Makes all directories of that name that are not there. */
 int place_make_directories(const Inside *inside, const char *path, mode_t mode, NewOwner owner,
                            Error *ret_error);
+/* Brings names that were given and taken in the directory that it is in to disk. */
+int place_sync(const Place *place, const char *path, Error *ret_error);
 /* The directory in which `path` is; "/" for what has none. */
 char *place_parent(const char *path);
 

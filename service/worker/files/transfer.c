@@ -90,10 +90,13 @@ static int push_inside(const Inside *inside, void *userdata, GVariantDict *resul
         r = inside_begun(inside, NULL);
         if (r >= 0)
                 r = copy_data(inside, transfer->data_fd, file.fd, transfer->path, &size, ret_error);
+        if (r >= 0 && fsync(file.fd) < 0)
+                r = error_set_errno(ret_error, errno, "\"%s\" can't be brought to disk",
+                                    transfer->path);
         if (r >= 0)
                 r = new_file_commit(&file, place.name, exists ? &place.stat : NULL, transfer->owner,
                                     NEW_FILE_MODE, transfer->path, ret_error);
-        return r;
+        return r < 0 ? r : place_sync(&place, transfer->path, ret_error);
 }
 
 int file_push(Worker *worker, GVariantDict *result, Error *ret_error) {

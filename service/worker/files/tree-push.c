@@ -184,6 +184,16 @@ static int enter_directory(TreePush *push, Error *ret_error) {
         return 0;
 }
 
+/* All at once: that is quicker than each file by itself. */
+static int bring_to_disk(const TreePush *push, Error *ret_error) {
+        _cleanup_close_ int fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if (fd < 0 || syncfs(fd) < 0)
+                return error_set_errno(ret_error, errno, "\"%s\" can't be brought to disk",
+                                       push->path);
+        return 0;
+}
+
 static int push_inside(const Inside *inside, void *userdata, GVariantDict *result,
                        Error *ret_error) {
         TreePush *push = userdata;
@@ -200,6 +210,8 @@ static int push_inside(const Inside *inside, void *userdata, GVariantDict *resul
         /* Sets what waits for the end: modes and times of directories. */
         if (r >= 0 && archive_write_close(push->writer) < ARCHIVE_OK)
                 r = write_error(push, push->path, ret_error);
+        if (r >= 0)
+                r = bring_to_disk(push, ret_error);
         g_variant_dict_insert(result, "files", "t", push->files);
         tree_push_done(push);
         return r;
