@@ -312,12 +312,14 @@ static int write_files(const Start *start, Error *ret_error) {
         return 0;
 }
 
-/* The logs tell of this start only, and are liblxc's to append to. */
+/* The logs tell of this start only, and are liblxc's to append to. What was on the console of
+ * processes that go on was said by them. */
 static int open_log(Start *start, Error *ret_error) {
         g_autofree char *older = g_strconcat(start->console_log, ".1", NULL);
 
-        if ((unlink(start->console_log) < 0 && errno != ENOENT) ||
-            (unlink(older) < 0 && errno != ENOENT))
+        if (!is_restore(start) &&
+            ((unlink(start->console_log) < 0 && errno != ENOENT) ||
+             (unlink(older) < 0 && errno != ENOENT)))
                 return error_set_errno(ret_error, errno,
                                        "Cannot remove the old log of the console of container "
                                        "\"%s\"", start->name);
