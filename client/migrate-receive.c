@@ -27,7 +27,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Receipt, receipt_done)
 /* "VERSION MODE NAME" */
 static int read_hello(Receipt *receipt, Error *ret_error) {
         const char *wanted = client_argument(receipt->c, 0);
-        g_autofree char *hello = NULL, *whole = NULL;
+        g_autofree char *hello = NULL;
         g_auto(GStrv) words = NULL;
         int r = frame_expect(STDIN_FILENO, FRAME_HELLO, &hello, ret_error);
 
