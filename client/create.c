@@ -88,8 +88,12 @@ static int recipe_read_stdin(Recipe *recipe, Error *ret_error) {
                 r = yaml_get_string(mapping, "description", &recipe->description, ret_error);
         if (r >= 0)
                 r = yaml_get_boolean(mapping, "ephemeral", &recipe->ephemeral, ret_error);
-        if (r < 0)
+        if (r < 0) {
+                /* In a loop over lines it may be none of ours. */
+                error_prefix(ret_error,
+                             "Standard input, read as it is no terminal (give /dev/null for none)");
                 return r;
+        }
         if (config)
                 device_set_options(recipe->config, config);
         if (devices) {

@@ -193,6 +193,7 @@ TEST(launch_reads_yaml_from_standard_input) {
         EXPECT_ERR(unknown, "unknown key 'nonsense'");
         broken = run_check(fixture_run(f, "a: [1\n", "init", "busybox", "x2", NULL), 2, 0);
         EXPECT_ERR(broken, "Line 2 of the YAML is malformed");
+        EXPECT_ERR(broken, "Standard input, read as it is no terminal (give /dev/null for none)");
 }
 
 TEST(config_takes_both_forms_of_set) {
