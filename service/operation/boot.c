@@ -7,6 +7,7 @@
 
 #include "service/model/config-key.h"
 #include "service/model/config.h"
+#include "service/operation/container-templates.h"
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
 #include "service/util/log.h"
@@ -49,9 +50,12 @@ void boot_remember(Manager *m, Container *c, bool runs) {
 void boot_found_running(Manager *m, Container *c) {
         const char *power = container_get_volatile(c, "last_state", "power");
 
-        if (g_strcmp0(power, "RUNNING") == 0 || c->incomplete || c->state == CONTAINER_DELETING)
+        if (c->incomplete || c->state == CONTAINER_DELETING ||
+            (g_strcmp0(power, "RUNNING") == 0 && !config_get(c->config, TEMPLATE_TRIGGER_KEY)))
                 return;
         container_set_volatile(c, "last_state", "power", "RUNNING");
+        /* Its files were made before it was started. */
+        container_set_template_trigger(c, NULL);
         (void) manager_save(m, &c->object, NULL);
 }
 
