@@ -151,6 +151,12 @@ static int move_commit(Job *job, Error *ret_error) {
 }
 
 static int move_end(Job *job, Error *ret_error) {
+        MoveJob *data = job->data;
+        const Container *c = data->container.container;
+
+        /* Once more: the service may have been killed before it was forgotten. */
+        if (c->move_pool && !g_str_equal(c->move_pool, c->pool))
+                pool_records_forget(job->manager, OBJECT_CONTAINER, c->move_pool, c->object.name);
         return set_move_pool(job, NULL, ret_error);
 }
 

@@ -224,6 +224,10 @@ void pool_records_sync(Manager *m, StoragePool *pool) {
         remove_gone(m, pool);
         manager_save_copy(m, &pool->object);
         for (size_t i = 0; i < ELEMENTSOF(kinds); i++) {
+                g_autoptr(RecordDir) dir = NULL;
+
+                if (open_copies(m, pool->object.name, kinds[i], false, &dir, NULL) >= 0)
+                        record_dir_sweep(dir);
                 g_hash_table_iter_init(&iter, m->objects[kinds[i]]);
                 while (g_hash_table_iter_next(&iter, NULL, (void **) &o))
                         if (is_in_pool(o, pool) && is_worth_copying(o)) {

@@ -177,6 +177,16 @@ static void remove_left_over(RecordDir *dir, const char *name) {
                 log_warning("%s/%s is no record, and left alone.", dir->path, name);
 }
 
+void record_dir_sweep(RecordDir *dir) {
+        g_autoptr(GPtrArray) names = NULL;
+
+        if (path_list_names(dir->fd, &names) < 0)
+                return;
+        for (guint i = 0; i < names->len; i++)
+                if (path_is_temporary(names->pdata[i]))
+                        remove_left_over(dir, names->pdata[i]);
+}
+
 int record_dir_load(RecordDir *dir, RecordFunc func, void *userdata, Error *ret_error) {
         _cleanup_close_ int fd = -EBADF;
         struct dirent *entry;

@@ -35,6 +35,8 @@ int record_dir_write(RecordDir *dir, const char *name, GVariant *record, Error *
 bool record_dir_has(RecordDir *dir, const char *name);
 /* 0 also when there is none. */
 int record_dir_remove(RecordDir *dir, const char *name, Error *ret_error);
+/* Removes what writes that were killed have left; loading does that too. */
+void record_dir_sweep(RecordDir *dir);
 /* Calls `func` for each readable record, in no order; logs the others, and what is no file: nothing
  * is followed or waited for. Left-overs of interrupted writes are removed. Fails when the directory
  * cannot be read to its end. */
