@@ -152,7 +152,7 @@ static int check_value(const ConfigKey *row, const char *value, Error *ret_error
 }
 
 int config_check(GVariant *set, GVariant *unset, ConfigScope scope, Error *ret_error) {
-        const ConfigKey *row;
+        const ConfigKey *row = NULL;
         const char *key, *value;
         GVariantIter iter;
         int r;
@@ -165,6 +165,7 @@ int config_check(GVariant *set, GVariant *unset, ConfigScope scope, Error *ret_e
                 r = check_key(key, scope, &row, ret_error);
                 if (r < 0)
                         return r;
+                g_assert(row);
                 r = check_value(row, value, ret_error);
                 if (r < 0) {
                         error_prefix(ret_error, "Configuration key \"%s\"", key);

@@ -203,6 +203,7 @@ static const Container *find_earlier(GList *containers, const Container *c) {
         for (GList *l = containers; l->data != c; l = l->next) {
                 const Container *other = l->data;
 
+                g_assert(other);
                 if (!(c->ids_shared && other->ids_shared) &&
                     id_range_overlaps(&c->ids, &other->ids))
                         return other;

@@ -248,7 +248,8 @@ ssize_t fd_receive(int socket, void *data, size_t size, int *fds, size_t *n_fds)
 
         n_received = fds_take(&message, fds, fds ? *n_fds : 0, &surplus);
         if (surplus || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
-                fds_close(fds, n_received);
+                if (fds)
+                        fds_close(fds, n_received);
                 return -EMSGSIZE;
         }
         if (n_fds)

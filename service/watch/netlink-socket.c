@@ -111,7 +111,7 @@ int netlink_socket_ask(int fd, struct nlmsghdr *request, NetlinkSocketFunc func,
         g_autofree void *buffer = g_malloc(DATAGRAM_MAX);
         static uint32_t sequence;
         bool interrupted = false;
-        int nsid;
+        int nsid = -1;
 
         request->nlmsg_seq = ++sequence;
         request->nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;

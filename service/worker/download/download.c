@@ -162,6 +162,7 @@ static void read_name_files(JailFile *files, size_t n) {
 /* The certificates that the host trusts, or those that the administrator has given instead. */
 static int read_certificates(GBytes **ret, Error *ret_error) {
         static const char *const paths[] = {
+                /* One path: NOLINTNEXTLINE(bugprone-suspicious-missing-comma) */
                 BERTH_CONFIG_DIR "/certificates.pem",
                 "/etc/ssl/certs/ca-certificates.crt",
                 "/etc/pki/tls/certs/ca-bundle.crt",
