@@ -13,6 +13,7 @@
 #include "service/util/cleanup.h"
 #include "tests/bus/mock-polkit.h"
 #include "tests/bus/world.h"
+#include "tests/unit/classes.h"
 #include "tests/unit/key-samples.h"
 
 #define C1 "/org/berth1/container/c1"
@@ -102,17 +103,16 @@ static const Way ways[] = {
         { "import", "use", "use", N1, run_import, NULL },
 };
 
-/* The action that the table and the way lead to. */
+/* The action that tests/unit/classes and the way lead to. */
 static const char *action_of(const Way *way, const KeySample *s, bool owner) {
-        const ConfigKey *row = config_key_find(s->key);
-        bool harmless = row->harmless_when && g_str_equal(row->harmless_when, s->good);
-        ConfigClass class = harmless ? CONFIG_CLASS_USE : row->class;
+        const char *const *class = classes_find("key", config_key_find(s->key)->name);
         bool own = owner || (way->made && !g_str_equal(way->name, "copy"));
 
-        if (class == CONFIG_CLASS_USE)
+        g_assert_nonnull(class);
+        if (g_str_equal(class[0], "use") || g_strcmp0(class[1], s->good) == 0)
                 return owner ? way->owner : way->others;
-        if (class == CONFIG_CLASS_HOST)
-                return "host-access";
+        if (g_str_equal(class[0], "host-access"))
+                return class[0];
         /* Who manages profiles may have more of the kernel in them. */
         if (g_str_equal(way->name, "profile"))
                 return way->owner;

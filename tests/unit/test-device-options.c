@@ -5,11 +5,13 @@
  * has no place. An option of the table that is not here fails the test.
  */
 
+#include <stdio.h>
 #include <string.h>
 
 #include "service/model/config.h"
 #include "service/model/device.h"
 #include "service/util/cleanup.h"
+#include "tests/unit/classes.h"
 #include "tests/unit/test.h"
 
 #define ROOT "'path': '/', 'pool': 'p'"
@@ -146,6 +148,30 @@ TEST(each_is_here) {
                                 g_error("option \"%s\" of type %s has %u rows in " __FILE__
                                         ", wanted is one", o->name, type->name, found);
                 }
+}
+
+/* Of the device with a good value of it. */
+TEST(classes_of_options_are_those_of_the_file) {
+        unsigned wrong = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                const Case *c = &cases[i];
+                g_autofree char *name = g_strdup_printf("%s.%s", c->type, c->option);
+                g_autofree char *text = g_strdup_printf("{'type': '%s'%s%s, '%s': '%s'}", c->type,
+                                                        *c->base ? ", " : "", c->base, c->option,
+                                                        c->good);
+                g_autoptr(GVariant) options = g_variant_parse(G_VARIANT_TYPE("a{ss}"), text, NULL,
+                                                              NULL, NULL);
+                const char *class = privilege_to_string(device_privilege(options));
+                const char *const *words = classes_find("device", name);
+
+                if (words && g_str_equal(words[0], class))
+                        continue;
+                printf("tests/unit/classes should say: device %s %s\n", name, class);
+                wrong++;
+        }
+        g_assert_cmpuint(wrong, ==, 0);
+        g_assert_cmpuint(classes_count("device"), ==, ELEMENTSOF(cases));
 }
 
 TEST(good_values_are_taken) {

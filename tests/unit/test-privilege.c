@@ -5,6 +5,7 @@
 #include "service/model/config-key.h"
 #include "service/model/config.h"
 #include "service/model/privilege.h"
+#include "tests/unit/classes.h"
 #include "tests/unit/test.h"
 
 static GVariant *parse(const char *type, const char *text) {
@@ -18,6 +19,21 @@ TEST(every_row_has_a_class) {
         for (const ConfigKey *row = config_key_table(); row->name; row++)
                 if (row->class == _CONFIG_CLASS_UNSET)
                         g_error("the row of %s says no class", row->name);
+}
+
+TEST(classes_of_keys_are_those_of_the_file) {
+        unsigned n = 0;
+
+        for (const ConfigKey *row = config_key_table(); row->name; row++, n++) {
+                const char *const *words = classes_find("key", row->name);
+
+                if (!words)
+                        g_error("add a line \"key %s CLASS\" to tests/unit/classes", row->name);
+                g_assert_cmpstr(privilege_to_string(config_class_privilege(row->class)), ==,
+                                words[0]);
+                g_assert_cmpstr(row->harmless_when, ==, words[1]);
+        }
+        g_assert_cmpuint(classes_count("key"), ==, n);
 }
 
 TEST(names) {
