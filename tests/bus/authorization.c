@@ -417,6 +417,33 @@ TEST(caller_that_leaves_takes_its_question_along) {
         g_assert_cmpuint(harness_count_runs(h, "runtime.start"), ==, 0);
 }
 
+/* Whenever he leaves: before the bus has said who he is, while polkit is asked, or after. */
+TEST(who_leaves_at_once_is_nobody) {
+        g_autoptr(Harness) h = harness_new();
+        unsigned fds = harness_count_fds(h);
+
+        h->polkit->answer = POLKIT_NO;
+        for (unsigned i = 0; i < 400; i++) {
+                Client *bob = client_new(h, UID_BOB);
+                Call *call = client_begin(bob, PATH_ROOT, "Manager.CreateProfile",
+                                          g_variant_new_parsed("('stolen', @a{sv} {})"));
+                gint64 until = g_get_monotonic_time() + i * 10;
+
+                g_assert_cmpint(sd_bus_flush(bob->bus), >=, 0);
+                while (g_get_monotonic_time() < until)
+                        (void) sd_event_run(h->event, 0);
+                (void) client_free(bob);
+                (void) call_free(call);
+        }
+        g_assert_false(world_has_object(h, "/org/berth1/profile/stolen"));
+        for (guint i = 0; i < h->polkit->questions->len; i++) {
+                const PolkitQuestion *q = h->polkit->questions->pdata[i];
+
+                g_assert_cmpstr(q->action, ==, "org.berth1.manage-profiles");
+        }
+        g_assert_cmpuint(harness_count_fds(h), ==, fds);
+}
+
 /* Users of a user namespace that maps to nobody, and whoever else the kernel cannot name. */
 TEST(nobody_is_refused_every_time) {
         g_autoptr(Harness) h = harness_new();

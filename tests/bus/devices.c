@@ -328,6 +328,11 @@ TEST(another_user) {
                                         on_profile(kinds[i].action), above ? "dev" : NULL };
 
                 all_ways(&caller, devices);
+                /* What he copies becomes his. */
+                set_by_root(&caller, PATH_C1, devices);
+                try_all(&caller, copy, devices, NULL, above ? "host-access" : "enter");
+                delete_c2(&caller);
+                set_by_root(&caller, PATH_C1, "@a{sa{ss}} {}");
         }
 }
 
