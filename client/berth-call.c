@@ -156,6 +156,7 @@ static int read_object_and_member(Invocation *i, Error *ret_error) {
         const char *word = take_word(i);
         int r;
 
+        g_assert(word); /* parse_options() has seen one */
         i->kind = OBJECT_MANAGER;
         if (g_str_equal(word, "manager"))
                 word = take_word(i);

@@ -312,7 +312,7 @@ int thin_volume_show(const char *path) {
 
         dir_fd = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (dir_fd < 0 || thin_volume_identify(dir_fd, &group, &tree) < 0 ||
-            !g_str_equal(tree, THIN_TREE))
+            g_strcmp0(tree, THIN_TREE) != 0)
                 return 0;
         r = is_shown(path);
         if (r != 0)
