@@ -139,3 +139,7 @@ void network_remove_hosts(Manager *m, const char *container) {
 void network_settle_hosts(Manager *m) {
         sweep_all(m, NULL);
 }
+
+void network_settle_hosts_of(Manager *m, const char *network) {
+        sweep(m, network, NULL);
+}

@@ -102,14 +102,18 @@ static int resolver_new(Manager *m, const char *network, int pidfd) {
 static int up_done(Job *job, GVariant *result, int *fds, size_t n_fds, Error *ret_error) {
         NetworkJob *data = job->data;
         gint32 pid;
+        int r;
 
         if (!g_variant_lookup(result, "dnsmasq-pid", "i", &pid) || (pid > 0) != (n_fds == 1))
                 return error_set(ret_error, ERROR_FAILED,
                                  "The network worker's result is incomplete");
         g_hash_table_remove(job->manager->resolvers, data->network->object.name);
-        if (pid > 0)
-                return resolver_new(job->manager, data->network->object.name, TAKE_FD(fds[0]));
-        return 0;
+        if (pid <= 0)
+                return 0;
+        r = resolver_new(job->manager, data->network->object.name, TAKE_FD(fds[0]));
+        if (r >= 0)
+                network_settle_hosts_of(job->manager, data->network->object.name);
+        return r;
 }
 
 int step_network_up(Job *job, Error *ret_error) {

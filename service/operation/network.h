@@ -73,6 +73,9 @@ void network_remove_hosts(Manager *m, const char *container);
 /* Makes what was told of all containers what they are now: forgets the nics that have gone or are
  * on another network, and corrects the addresses of the others. */
 void network_settle_hosts(Manager *m);
+/* The same for one that has come up: the service may have been killed before it took back what did
+ * not come about. */
+void network_settle_hosts_of(Manager *m, const char *network);
 
 void resolver_free(void *resolver);
 /* When a job has ended: starts what ended while it was at work. */

@@ -88,7 +88,11 @@ static int read_record(int path_fd, const char *device, GPtrArray **ret_have,
 
 static int remove_record(int path_fd, const char *device) {
         g_autofree char *name = g_strconcat(NODES_DIR "/", device, NULL);
+        g_autofree char *temporary = path_temporary_name(device);
+        g_autofree char *left = g_strconcat(NODES_DIR "/", temporary, NULL);
 
+        /* Of a writer that was killed. */
+        (void) unlinkat(path_fd, left, 0);
         return unlinkat(path_fd, name, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
@@ -199,7 +203,7 @@ int device_nodes_take(const DeviceContext *context, const Process *init, int pat
 
         r = lock_fd < 0 ? lock_fd : read_record(path_fd, device, &have, &coming);
         if (r == -ENOENT)
-                return 0;
+                return remove_record(path_fd, device);
         if (r < 0)
                 return record_error(context, device, r, ret_error);
         for (guint i = 0; r >= 0 && i < have->len; i++)
