@@ -202,8 +202,8 @@ static void recover_network(Manager *m, Network *network) {
         int r;
 
         if (network->rename_to) {
-                start_or_log(&network->object, recover_renamed_network(m, network, &job, &error),
-                             job, &error);
+                r = recover_renamed_network(m, network, &job, &error);
+                start_or_log(&network->object, r, job, &error);
                 return;
         }
         if (network->state == NETWORK_CREATING || network->state == NETWORK_DELETING)
