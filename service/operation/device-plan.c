@@ -425,9 +425,10 @@ static int recover_run(Job *job, Error *ret_error) {
 
         g_variant_builder_init(&containers, CHANGES_TYPE);
         add_change(&containers, c, c->facts.coming, none);
-        add_change(&containers, c, c->facts.going, add);
-        g_array_append_val(fds, c->init_fd);
-        g_array_append_val(fds, c->init_fd);
+        add_change(&containers, c, c->facts.going, none);
+        add_change(&containers, c, none, add);
+        for (int i = 0; i < 3; i++)
+                g_array_append_val(fds, c->init_fd);
         return run(job, &containers, true, fds, ret_error);
 }
 
