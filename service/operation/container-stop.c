@@ -215,7 +215,14 @@ static int delete_intend_undo(Job *job, Error *ret_error) {
         return manager_save(job->manager, &c->object, ret_error);
 }
 
+static int delete_wait(Job *job, Error *ret_error) {
+        ContainerJob *data = job->data;
+
+        return step_wait_to_delete(job, data->container->pool, ret_error);
+}
+
 static const JobStep delete_steps[] = {
+        { NULL, delete_wait, NULL },
         { NULL, delete_intend, delete_intend_undo },
         { NULL, step_stop_thaw, NULL },
         { "Stopping the container", step_kill, NULL },

@@ -104,7 +104,14 @@ static int delete_forget(Job *job, Error *ret_error) {
         return JOB_STEP_DONE;
 }
 
+static int delete_wait(Job *job, Error *ret_error) {
+        SnapshotJob *data = job->data;
+
+        return step_wait_to_delete(job, data->container.container->pool, ret_error);
+}
+
 static const JobStep delete_steps[] = {
+        { NULL, delete_wait, NULL },
         { NULL, delete_mark, NULL },
         { "Deleting the snapshot", delete_volume, NULL },
         { NULL, delete_forget, NULL },

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/operation/step.h"
 
+#include <sys/statvfs.h>
+
 #include "service/model/config-key.h"
 #include "service/operation/container-console.h"
 #include "service/operation/container-ids.h"
@@ -89,6 +91,19 @@ int step_wait_for_pool(Job *job, const char *name, StoragePool **ret, Error *ret
         }
         return other && other != job ? job_wait_for(job, other)
                                      : storage_pool_unavailable(pool, ret_error);
+}
+
+int step_wait_to_delete(Job *job, const char *name, Error *ret_error) {
+        g_autofree char *path = pool_get_path(job->manager, name);
+        StoragePool *unused;
+        struct statvfs st;
+        int r = step_wait_for_pool(job, name, &unused, ret_error);
+
+        if (r != JOB_STEP_DONE || statvfs(path, &st) < 0 || !(st.f_flag & ST_RDONLY))
+                return r;
+        return error_set(ret_error, ERROR_BACKEND_FAILED,
+                         "Storage pool \"%s\" is read-only, maybe because its disk failed: the "
+                         "kernel's log says why", name);
 }
 
 int step_begin_volume(Job *job, const Container *c, GVariantDict *args, Error *ret_error) {

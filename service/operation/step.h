@@ -38,6 +38,9 @@ char *container_get_rootfs(Manager *m, const Container *c);
 
 /* Waits until the pool can be used; ERROR_BACKEND_FAILED if it cannot be. */
 int step_wait_for_pool(Job *job, const char *name, StoragePool **ret, Error *ret_error);
+/* For the first step of what deletes files in a pool, before anything says that they go: what
+ * cannot be deleted now would else go unasked when the pool comes back. */
+int step_wait_to_delete(Job *job, const char *name, Error *ret_error);
 /* The same of the container's pool. With JOB_STEP_DONE, `args` has been begun for a worker that has
  * to do with the container's volumes: "pool" and "container" are in it. */
 int step_begin_volume(Job *job, const Container *c, GVariantDict *args, Error *ret_error);

@@ -81,6 +81,13 @@ static void pool_changed(Manager *m, const StorageVolume *v) {
 
 /* --- deleting --- */
 
+static int delete_wait(Job *job, Error *ret_error) {
+        VolumeJob *data = job->data;
+        g_autofree char *name = storage_volume_get_pool(data->volume);
+
+        return step_wait_to_delete(job, name, ret_error);
+}
+
 static int delete_mark(Job *job, Error *ret_error) {
         VolumeJob *data = job->data;
 
@@ -110,6 +117,7 @@ int volume_step_forget(Job *job, Error *ret_error) {
 }
 
 static const JobStep delete_steps[] = {
+        { NULL, delete_wait, NULL },
         { NULL, delete_mark, NULL },
         { "Deleting the volume", delete_files, NULL },
         { NULL, volume_step_forget, NULL },
