@@ -40,6 +40,36 @@ static int check_bridge_mode(const char *value, Error *ret_error) {
         return only(value, "standard", "current kernels have no fan networks", ret_error);
 }
 
+/* Keys of LXD's whose default is all that there is. */
+static int refuse_but(const char *value, bool kept, const char *why, Error *ret_error) {
+        bool on;
+
+        if (config_parse_boolean(value, &on) >= 0 && on == kept)
+                return 0;
+        return error_set(ret_error, ERROR_INVALID_CONFIG, "%s", why);
+}
+
+static int refuse_force_reuse(const char *value, Error *ret_error) {
+        return refuse_but(value, false,
+                          "an lvm pool takes a whole volume group: make one for it, or give it a "
+                          "block device, such as a volume of the other group", ret_error);
+}
+
+static int refuse_unmapped(const char *value, Error *ret_error) {
+        return refuse_but(value, false, "each container sees its own ids in a volume", ret_error);
+}
+
+static int refuse_stripes(const char *value, Error *ret_error) {
+        return error_set(ret_error, ERROR_INVALID_CONFIG,
+                         "volumes of lvm pools are thin and lie where their pool does: give the "
+                         "pool a device that is striped itself, see md(4)");
+}
+
+static int refuse_rsync(const char *value, Error *ret_error) {
+        return error_set(ret_error, ERROR_INVALID_CONFIG,
+                         "copies between pools are made without rsync and over no network");
+}
+
 /* Nobody inside has a way to the service. */
 static int refuse_devlxd(const char *value, Error *ret_error) {
         bool on;
@@ -284,10 +314,16 @@ static const ConfigKey table[] = {
         { "raw.dnsmasq", CONFIG_SCOPE_NETWORK, CONFIG_CLASS_HOST, "lines", config_check_text,
           .live = true, .help = "more lines for the configuration of dnsmasq" },
 
+        { "rsync.bwlimit", CONFIG_SCOPE_POOL, CONFIG_CLASS_USE, "size", refuse_rsync,
+          .help = "not supported" },
+        { "rsync.compression", CONFIG_SCOPE_POOL, CONFIG_CLASS_USE, "boolean", refuse_rsync,
+          .help = "not supported" },
         { "security.shifted", CONFIG_SCOPE_VOLUME, CONFIG_CLASS_USE, "boolean",
           config_check_boolean, .live = true, .fallback = "true",
           .help = "whether containers with other ranges of ids may have it: they always may, each "
                   "sees its own ids" },
+        { "security.unmapped", CONFIG_SCOPE_VOLUME, CONFIG_CLASS_USE, "boolean", refuse_unmapped,
+          .live = true, .fallback = "false", .help = "cannot be true: each sees its own ids" },
         { "size", CONFIG_SCOPE_POOL | CONFIG_SCOPE_VOLUME, CONFIG_CLASS_USE, "size",
           config_check_size, .live = true,
           .help = "of a pool: size of the loop file (not set: a fifth of the free space, 5 to 30 "
@@ -303,6 +339,9 @@ static const ConfigKey table[] = {
           .fallback = "berth-thin", .help = "of a new lvm pool: name of its thin pool" },
         { "lvm.use_thinpool", CONFIG_SCOPE_POOL, CONFIG_CLASS_USE, "boolean", config_check_true,
           .fallback = "true", .help = "volumes of lvm pools are thin: cannot be false" },
+        { "lvm.vg.force_reuse", CONFIG_SCOPE_POOL, CONFIG_CLASS_USE, "boolean",
+          refuse_force_reuse, .fallback = "false",
+          .help = "whether the volume group may hold other things: cannot be true" },
         { "lvm.vg_name", CONFIG_SCOPE_POOL, CONFIG_CLASS_USE, "string", config_check_group,
           .help = "of a new lvm pool: name of the volume group that is made (not set: that of the "
                   "pool)" },
@@ -312,6 +351,8 @@ static const ConfigKey table[] = {
         { "volume.block.mount_options", CONFIG_SCOPE_POOL, CONFIG_CLASS_USE, "string",
           config_check_block_options, .live = true, .fallback = "discard",
           .help = "of an lvm pool: how volumes are mounted, separated by commas" },
+        { "volume.lvm.stripes", CONFIG_SCOPE_POOL, CONFIG_CLASS_USE, "integer", refuse_stripes,
+          .help = "not supported: give the pool a striped device" },
         { "volume.size", CONFIG_SCOPE_POOL, CONFIG_CLASS_USE, "size", config_check_size,
           .help = "how much a root disk in it may hold that has no size of its own, and a volume "
                   "that is made without one" },
