@@ -74,7 +74,7 @@ KernelConfig *kernel_config_read(void) {
         for (size_t i = 0; i < ELEMENTSOF(paths); i++) {
                 g_autofree char *text = read_text(paths[i]);
 
-                if (text)
+                if (text && *text)
                         return kernel_config_from_text(text);
         }
         return NULL;

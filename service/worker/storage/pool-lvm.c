@@ -315,6 +315,11 @@ static int mount_tree(const PoolSource *source, const char *group, int target_fd
         if (r < 0)
                 return r;
         r = mount_device("ext4", device, target_fd);
+        if (r == -EINVAL || r == -EIO || r == -EUCLEAN || r == -EBADMSG)
+                return error_set(ret_error, ERROR_BACKEND_FAILED,
+                                 "Cannot mount storage pool \"%s\": what is in its volume %s is "
+                                 "damaged or no ext4; see the kernel's log and e2fsck(8)",
+                                 source->pool, tree);
         if (r < 0)
                 return error_set_errno(ret_error, -r,
                                        "Cannot mount the volume %s of storage pool \"%s\"", tree,
