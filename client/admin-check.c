@@ -239,6 +239,16 @@ static const Check checks[] = {
           "only root may use containers", "install the package polkitd" },
 };
 
+void admin_for_each_missing(AdminMissingFunc func, void *userdata) {
+        g_auto(Machine) machine = { 0 };
+
+        machine_read(&machine);
+        for (size_t i = 0; i < ELEMENTSOF(checks); i++)
+                if (checks[i].look(&machine, checks[i].what) == ANSWER_NO)
+                        func(checks[i].name, checks[i].need == NEED_REQUIRED, checks[i].without,
+                             checks[i].remedy, userdata);
+}
+
 /* --- showing --- */
 
 static const char *const answers[] = {

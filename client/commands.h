@@ -18,6 +18,7 @@ extern const Command operation_commands[];
 extern const Command profile_commands[];
 extern const Command remote_commands[];
 extern const Command storage_commands[];
+extern const Command warning_commands[];
 
 extern const Option console_options[];
 extern const Option copy_options[];

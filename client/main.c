@@ -128,9 +128,8 @@ static const Command commands[] = {
         { .name = "manpage", .refusal = "the manual is installed: man berth" },
         { .name = "project", .refusal = "berth has no projects: every user owns his containers" },
         { .name = "query", .refusal = "the service speaks D-Bus: use berth-call" },
-        { .name = "warning",
-          .refusal = "STATE in 'berth storage list' and 'berth network list' says what does not "
-                     "work now, and the journal what did not: journalctl -u berthd" },
+        { "warning", NULL, NULL, "See what is not as it should be",
+          .children = warning_commands },
         { NULL },
 };
 

@@ -293,7 +293,7 @@ TEST(usage_errors_are_told) {
                 { { "remote", "switch", "images" }, 1, "on this machine" },
                 { { "remote", "set-default", "nosuch:" }, 4, "no image server 'nosuch'" },
                 { { "config", "trust", "list", "-f", "csv" }, 1, "berth-polkit(7)" },
-                { { "warning", "list", "--all" }, 1, "journalctl -u berthd" },
+                { { "warning", "ack", "1" }, 1, "goes when what it warns of has gone" },
                 { { "network", "acl", "--help" }, 1, "port_isolation" },
                 { { "project", "list" }, 1, "every user owns his containers" },
                 { { "operation", "show", "7" }, 4, "Job '7' does not exist" },
@@ -377,6 +377,15 @@ TEST(jobs_are_listed_and_shown) {
         RUN_ONLY(f, 0, "operation", "show", "/org/berth1/job/_31");
         RUN_ONLY(f, 0, "operation", "delete", "_31");
         RUN_ONLY(f, 0, "info", "/org/berth1/container/c1");
+}
+
+TEST(warnings_are_what_is_wrong_now) {
+        g_autoptr(Fixture) f = fixture_new();
+        g_autoptr(Run) r = RUN(f, 0, "warning", "list", "-f", "csv");
+
+        /* All of the service's is well; what this machine lacks is its own. */
+        g_assert_null(strstr(r->out, "storage pool,"));
+        g_assert_null(strstr(r->out, "network,"));
 }
 
 TEST(the_service_is_waited_for) {
