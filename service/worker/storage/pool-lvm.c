@@ -343,7 +343,10 @@ int pool_lvm_mount(PoolSource *source, int target_fd, Error *ret_error) {
                 return r;
         if (!group)
                 return missing(source, ret_error);
-        return mount_tree(source, group, target_fd, ret_error);
+        r = mount_tree(source, group, target_fd, ret_error);
+        if (r < 0) /* its loop device, and who is to repair it, are not to wait for it */
+                (void) pool_lvm_release(source, NULL);
+        return r;
 }
 
 int pool_lvm_is_mounted_at(PoolSource *source, int fd, Error *ret_error) {
