@@ -204,11 +204,12 @@ watch() {
         local file=$1 line ready
         shift
         exec {ready}< <(exec dbus-monitor --system --profile "$@" | tee "$file")
-        # shellcheck disable=SC2034
-        watch_pid=$(pgrep -n -x dbus-monitor)
         # Its own name is lost when it begins to listen to others.
         while read -r -t 10 -u "$ready" line; do
-                [[ $line != *NameLost* ]] || return 0
+                [[ $line == *NameLost* ]] || continue
+                # shellcheck disable=SC2034
+                watch_pid=$(pgrep -n -x dbus-monitor)
+                return 0
         done
         fail "dbus-monitor does not start"
 }
