@@ -174,6 +174,7 @@ GVariantDict *container_start_args(Container *c) {
         g_variant_dict_insert(args, "state", "s", "");
         g_variant_dict_insert(args, "state-key", "s", "");
         g_variant_dict_insert(args, "stateless", "b", FALSE);
+        g_variant_dict_insert(args, "keep-state", "b", FALSE);
         return args;
 }
 
