@@ -441,7 +441,8 @@ TEST(who_leaves_at_once_is_nobody) {
 
                 g_assert_cmpstr(q->action, ==, "org.berth1.manage-profiles");
         }
-        g_assert_cmpuint(harness_count_fds(h), ==, fds);
+        /* What berthd had open at first of its own start may be less by now. */
+        g_assert_cmpuint(harness_count_fds(h), <=, fds);
 }
 
 /* Users of a user namespace that maps to nobody, and whoever else the kernel cannot name. */
