@@ -49,6 +49,7 @@ void container_forget_run(Container *c) {
         idmap_free(c->facts.idmap);
         g_clear_pointer(&c->facts.going, g_variant_unref);
         g_clear_pointer(&c->facts.coming, g_variant_unref);
+        g_clear_pointer(&c->facts.limits, g_variant_unref);
         c->facts = (ContainerFacts) { 0 };
         g_variant_unref(c->addresses);
         c->addresses = addresses_empty();
@@ -222,6 +223,8 @@ GVariant *container_facts_to_record(const ContainerFacts *facts) {
                 g_variant_dict_insert_value(&dict, "going", facts->going);
         if (facts->coming)
                 g_variant_dict_insert_value(&dict, "coming", facts->coming);
+        if (facts->limits)
+                g_variant_dict_insert_value(&dict, "limits", facts->limits);
         return g_variant_ref_sink(g_variant_dict_end(&dict));
 }
 
@@ -245,6 +248,7 @@ int container_facts_from_record(GVariant *value, ContainerFacts *ret) {
         (void) record_get_string(record, "cpus", &facts.cpus);
         (void) record_get_variant(record, "going", DEVICES_TYPE, &facts.going);
         (void) record_get_variant(record, "coming", DEVICES_TYPE, &facts.coming);
+        (void) record_get_variant(record, "limits", G_VARIANT_TYPE("(a{ss}s)"), &facts.limits);
         *ret = facts;
         return 0;
 }

@@ -39,6 +39,8 @@ typedef struct ContainerFacts {
         IdMap *idmap;         /* that it was started with */
         GVariant *going;      /* a{sa{ss}}: devices that a change is taking away, */
         GVariant *coming;     /* and those that it puts in; NULL for none under way */
+        GVariant *limits;     /* (a{ss}s): configuration and CPUs whose limits a change is setting;
+                               * NULL for none under way */
 } ContainerFacts;
 
 typedef struct Container {

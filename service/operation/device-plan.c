@@ -417,8 +417,7 @@ static GVariant *recorded(Manager *m, const Container *c) {
         return g_variant_ref_sink(g_variant_builder_end(&builder));
 }
 
-static int recover_run(Job *job, Error *ret_error) {
-        Container *c = ((ContainerJob *) job->data)->container;
+int device_plan_recover(Job *job, Container *c, Error *ret_error) {
         g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(int));
         g_autoptr(GVariant) add = recorded(job->manager, c), none = devices_empty();
         GVariantBuilder containers;
@@ -432,33 +431,9 @@ static int recover_run(Job *job, Error *ret_error) {
         return run(job, &containers, true, fds, ret_error);
 }
 
-static int recover_done(Job *job, Error *ret_error) {
-        Container *c = ((ContainerJob *) job->data)->container;
-
-        container_hotplug_watch(job->manager, c);
-        network_settle_hosts(job->manager);
-        return facts_mark(job->manager, c, NULL, NULL, ret_error);
-}
-
-static const JobStep recover_steps[] = {
-        { "Changing devices", recover_run, NULL },
-        { NULL, recover_done, NULL },
-        { NULL },
-};
-
-int device_plan_recover(Manager *m, Container *c, Job **ret, Error *ret_error) {
-        g_autoptr(Job) job = NULL;
-        int r;
-
-        r = job_new(m, "container-recover", 0, recover_steps, container_job_new(c),
-                    container_job_free, &job, ret_error);
-        if (r >= 0)
-                r = job_lock(job, &c->object, ret_error);
-        if (r < 0)
-                return r;
-        job_add_subject(job, OBJECT_CONTAINER, c->object.name);
-        *ret = TAKE_PTR(job);
-        return 0;
+void device_plan_recovered(Manager *m, Container *c) {
+        container_hotplug_watch(m, c);
+        network_settle_hosts(m);
 }
 
 void device_plan_settle(const DevicePlan *plan) {

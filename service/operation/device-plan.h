@@ -26,7 +26,9 @@ int device_plan_lock(const DevicePlan *plan, Job *job, Error *ret_error);
 int device_plan_run(DevicePlan *plan, Job *job, bool back, Error *ret_error);
 /* A service that was killed was changing devices (facts.going, .coming): makes them what the record
  * says. */
-int device_plan_recover(Manager *m, Container *c, Job **ret, Error *ret_error);
+int device_plan_recover(Job *job, Container *c, Error *ret_error);
+/* When that has been done. */
+void device_plan_recovered(Manager *m, Container *c);
 /* For a step of a job that has locked the container: puts devices in that it should have already.
  * `devices` a{sa{ss}}, floating. */
 int device_plan_add(Job *job, Container *c, GVariant *devices, Error *ret_error);

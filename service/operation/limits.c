@@ -219,6 +219,48 @@ int limits_plan_lock(const LimitsPlan *plan, Job *job, Error *ret_error) {
 
 /* --- doing --- */
 
+/* It may have ended meanwhile, and with it what it had. */
+static Container *find_run(Manager *m, const Entry *e) {
+        Container *c = manager_find_container(m, e->name);
+
+        return c && c->object.generation == e->generation && c->facts.init_pid == e->init_pid
+                       ? c
+                       : NULL;
+}
+
+/* What a service that starts in the middle of it would want to know. */
+static int facts_mark(Manager *m, Container *c, GVariant *limits, Error *ret_error) {
+        g_clear_pointer(&c->facts.limits, g_variant_unref);
+        c->facts.limits = limits ? g_variant_ref_sink(limits) : NULL;
+        return container_run_save(m, c, ret_error);
+}
+
+int limits_plan_enter(const LimitsPlan *plan, Error *ret_error) {
+        int r = 0;
+
+        for (guint i = 0; r >= 0 && i < plan->entries->len; i++) {
+                const Entry *e = g_ptr_array_index(plan->entries, i);
+                Container *c = e->differs ? find_run(plan->manager, e) : NULL;
+
+                if (c)
+                        r = facts_mark(plan->manager, c,
+                                       g_variant_new("(@a{ss}s)", e->after, e->cpus_after),
+                                       ret_error);
+        }
+        return r;
+}
+
+void limits_plan_leave(const LimitsPlan *plan) {
+        for (guint i = 0; i < plan->entries->len; i++) {
+                const Entry *e = g_ptr_array_index(plan->entries, i);
+                Container *c = find_run(plan->manager, e);
+
+                if (c && c->facts.limits && facts_mark(plan->manager, c, NULL, NULL) < 0)
+                        log_warning("Cannot record that the limits of container \"%s\" are what "
+                                    "they should be.", e->name);
+        }
+}
+
 static int run_done(Job *job, GVariant *result, int *fds, size_t n_fds, Error *ret_error) {
         if (!job->undoing)
                 job_warn_result(job, result);
@@ -249,10 +291,9 @@ int limits_plan_run(LimitsPlan *plan, Job *job, bool back, Error *ret_error) {
 void limits_plan_commit(LimitsPlan *plan) {
         for (guint i = 0; i < plan->entries->len; i++) {
                 const Entry *e = g_ptr_array_index(plan->entries, i);
-                Container *c = manager_find_container(plan->manager, e->name);
+                Container *c = find_run(plan->manager, e);
 
-                if (!e->differs || !c || c->object.generation != e->generation ||
-                    c->facts.init_pid != e->init_pid || g_str_equal(e->cpus_before, e->cpus_after))
+                if (!e->differs || !c || g_str_equal(e->cpus_before, e->cpus_after))
                         continue;
                 g_free(c->facts.cpus);
                 c->facts.cpus = g_strdup(e->cpus_after);
@@ -260,6 +301,28 @@ void limits_plan_commit(LimitsPlan *plan) {
                 if (container_run_save(plan->manager, c, NULL) < 0)
                         log_warning("Cannot record the CPUs of container \"%s\".", e->name);
         }
+}
+
+static int recover_done(Job *job, GVariant *result, int *fds, size_t n_fds, Error *ret_error) {
+        job_warn_result(job, result);
+        return 0;
+}
+
+int limits_recover(Job *job, Container *c, Error *ret_error) {
+        g_autoptr(GVariant) tried = NULL, recorded = expanded_config(job->manager, c);
+        GVariantBuilder containers;
+        const char *tried_cpus;
+        GVariantDict args;
+
+        g_variant_get(c->facts.limits, "(@a{ss}&s)", &tried, &tried_cpus);
+        g_variant_builder_init(&containers, G_VARIANT_TYPE("a(sia{ss}a{ss}ss)"));
+        g_variant_builder_add(&containers, "(si@a{ss}@a{ss}ss)", c->object.name,
+                              (gint32) c->facts.init_pid, tried, recorded, tried_cpus,
+                              c->facts.cpus ?: "");
+        g_variant_dict_init(&args, NULL);
+        g_variant_dict_insert_value(&args, "containers", g_variant_builder_end(&containers));
+        return job_run_worker(job, OPERATION_LIMITS, g_variant_dict_end(&args), NULL, 0,
+                              recover_done, ret_error);
 }
 
 int limits_choose_cpus(Manager *m, Container *c, Error *ret_error) {

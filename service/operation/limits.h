@@ -24,11 +24,16 @@ LimitsPlan *limits_plan_free(LimitsPlan *plan);
 bool limits_plan_is_empty(const LimitsPlan *plan);
 /* Keeps other jobs from the containers whose configuration changes. */
 int limits_plan_lock(const LimitsPlan *plan, Job *job, Error *ret_error);
+/* From here on, and until here, a service that starts finds the change to have been interrupted. */
+int limits_plan_enter(const LimitsPlan *plan, Error *ret_error);
+void limits_plan_leave(const LimitsPlan *plan);
 /* For a step and its undo: gets the kernel there, or back. */
 int limits_plan_run(LimitsPlan *plan, Job *job, bool back, Error *ret_error);
 /* Remembers where the CPUs have gone. */
 void limits_plan_commit(LimitsPlan *plan);
 
+/* A service that was killed was changing limits (facts.limits): makes them what the record says. */
+int limits_recover(Job *job, Container *c, Error *ret_error);
 /* The set of CPUs for a container that is about to start; kept in its facts. */
 int limits_choose_cpus(Manager *m, Container *c, Error *ret_error);
 /* Something started or ended: spreads those that run over the CPUs anew, in the background. */

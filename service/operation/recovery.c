@@ -8,12 +8,12 @@
 #include "service/operation/boot.h"
 #include "service/operation/container-interruption.h"
 #include "service/operation/container-run.h"
-#include "service/operation/device-plan.h"
 #include "service/operation/image.h"
 #include "service/operation/network.h"
 #include "service/operation/pool.h"
 #include "service/operation/snapshot.h"
 #include "service/operation/step.h"
+#include "service/operation/update-plan.h"
 #include "service/operation/volume.h"
 #include "service/util/cleanup.h"
 #include "service/util/log.h"
@@ -123,8 +123,8 @@ static void recover_container(Manager *m, Container *c) {
                             container_job_new(c), container_job_free, &job, &error);
                 if (r >= 0)
                         r = job_lock(job, &c->object, &error);
-        } else if (c->facts.coming)
-                r = device_plan_recover(m, c, &job, &error);
+        } else if (update_plan_was_interrupted(c))
+                r = update_plan_recover(m, c, &job, &error);
         else if (c->rename_to)
                 r = container_rename(m, CALLER_SERVICE, c, c->rename_to, &job, &error);
         else if (snapshots_are_half(c))

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/operation/update-plan.h"
 
+#include "service/operation/container-run.h"
+#include "service/operation/step.h"
+#include "service/util/cleanup.h"
+
 void update_plan_begin(UpdatePlan *plan, Manager *m) {
         plan->limits = limits_plan_new(m, NULL);
         plan->sizes = size_plan_new(m);
@@ -37,13 +41,15 @@ int update_plan_lock(const UpdatePlan *plan, Job *job, Error *ret_error) {
 
 int update_plan_enter(Job *job, Error *ret_error) {
         UpdatePlan *plan = job->data;
+        int r = limits_plan_enter(plan->limits, ret_error);
 
-        return device_plan_enter(plan->devices, ret_error);
+        return r < 0 ? r : device_plan_enter(plan->devices, ret_error);
 }
 
 int update_plan_leave(Job *job, Error *ret_error) {
         UpdatePlan *plan = job->data;
 
+        limits_plan_leave(plan->limits);
         device_plan_leave(plan->devices);
         return JOB_STEP_DONE;
 }
@@ -93,4 +99,54 @@ int update_plan_devices_undo(Job *job, Error *ret_error) {
 /* A worker that failed has undone itself. */
 int update_plan_devices_died(Job *job, Error *ret_error) {
         return job->worker_died ? update_plan_devices_undo(job, ret_error) : JOB_STEP_DONE;
+}
+
+/* --- after a service that was killed --- */
+
+static int recover_limits(Job *job, Error *ret_error) {
+        Container *c = ((ContainerJob *) job->data)->container;
+
+        return c->facts.limits ? limits_recover(job, c, ret_error) : JOB_STEP_DONE;
+}
+
+static int recover_devices(Job *job, Error *ret_error) {
+        Container *c = ((ContainerJob *) job->data)->container;
+
+        return c->facts.coming ? device_plan_recover(job, c, ret_error) : JOB_STEP_DONE;
+}
+
+static int recover_done(Job *job, Error *ret_error) {
+        Container *c = ((ContainerJob *) job->data)->container;
+
+        g_clear_pointer(&c->facts.limits, g_variant_unref);
+        g_clear_pointer(&c->facts.going, g_variant_unref);
+        g_clear_pointer(&c->facts.coming, g_variant_unref);
+        device_plan_recovered(job->manager, c);
+        return container_run_save(job->manager, c, ret_error);
+}
+
+static const JobStep recover_steps[] = {
+        { "Changing limits", recover_limits, NULL },
+        { "Changing devices", recover_devices, NULL },
+        { NULL, recover_done, NULL },
+        { NULL },
+};
+
+bool update_plan_was_interrupted(const Container *c) {
+        return c->facts.limits || c->facts.coming;
+}
+
+int update_plan_recover(Manager *m, Container *c, Job **ret, Error *ret_error) {
+        g_autoptr(Job) job = NULL;
+        int r;
+
+        r = job_new(m, "container-recover", 0, recover_steps, container_job_new(c),
+                    container_job_free, &job, ret_error);
+        if (r >= 0)
+                r = job_lock(job, &c->object, ret_error);
+        if (r < 0)
+                return r;
+        job_add_subject(job, OBJECT_CONTAINER, c->object.name);
+        *ret = TAKE_PTR(job);
+        return 0;
 }

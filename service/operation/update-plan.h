@@ -38,6 +38,11 @@ int update_plan_lock(const UpdatePlan *plan, Job *job, Error *ret_error);
         { NULL, update_plan_leave, NULL },                                      \
         { NULL }
 
+/* A service that was killed was changing a container that runs: whether, and makes its limits and
+ * devices what the record says. */
+bool update_plan_was_interrupted(const Container *c);
+int update_plan_recover(Manager *m, Container *c, Job **ret, Error *ret_error);
+
 int update_plan_enter(Job *job, Error *ret_error);
 int update_plan_leave(Job *job, Error *ret_error);
 int update_plan_limits(Job *job, Error *ret_error);
