@@ -104,7 +104,7 @@ static int finish_volume(ContainerReader *reader, Error *ret_error) {
         int r;
 
         if (reader->files) {
-                r = root_filesystem_finish(reader->files, ret_error);
+                r = root_filesystem_finish(reader->files, true, ret_error);
                 reader->files = root_filesystem_free(reader->files);
                 reader->root_fd = fd_close(reader->root_fd);
                 return r;

@@ -98,7 +98,7 @@ static int describe_plain(ImageReader *image, GVariantDict *dict, Error *ret_err
         g_autoptr(ImageMetadata) metadata = NULL;
         int r;
 
-        r = root_filesystem_finish(image->fs, ret_error);
+        r = root_filesystem_finish(image->fs, false, ret_error);
         if (r >= 0 && image->part == IMAGE_ROOTFS) {
                 g_variant_dict_insert(dict, "skipped-devices", "u",
                                       root_filesystem_get_skipped(image->fs));

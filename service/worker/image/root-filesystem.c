@@ -289,8 +289,8 @@ int root_filesystem_add(RootFilesystem *fs, const char *name, struct archive_ent
         }
 }
 
-int root_filesystem_finish(RootFilesystem *fs, Error *ret_error) {
-        if (fs->is_empty)
+int root_filesystem_finish(RootFilesystem *fs, bool may_be_empty, Error *ret_error) {
+        if (fs->is_empty && !may_be_empty)
                 return error_set(ret_error, ERROR_INVALID_IMAGE,
                                  "The archive holds no root filesystem");
         return fs->writer ? volume_writer_finish(fs->writer, ret_error) : 0;

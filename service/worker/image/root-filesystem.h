@@ -30,8 +30,8 @@ RootFilesystem *root_filesystem_free(RootFilesystem *fs);
 /* Takes the entry that `reader` is at; `name` is relative to the root, "" for itself. */
 int root_filesystem_add(RootFilesystem *fs, const char *name, struct archive_entry *entry,
                         ArchiveReader *reader, Error *ret_error);
-/* To be called once, after the last. */
-int root_filesystem_finish(RootFilesystem *fs, Error *ret_error);
+/* To be called once, after the last. `may_be_empty`: of a volume, where an image's would not do. */
+int root_filesystem_finish(RootFilesystem *fs, bool may_be_empty, Error *ret_error);
 
 /* How many device nodes below dev/ have been left out: a container gets its own /dev. */
 uint32_t root_filesystem_get_skipped(const RootFilesystem *fs);

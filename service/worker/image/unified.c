@@ -143,7 +143,7 @@ int unified_finish(Unified *unified, GVariantDict *dict, Error *ret_error) {
         g_autoptr(ImageMetadata) metadata = NULL;
         int r;
 
-        r = unified->fs ? root_filesystem_finish(unified->fs, ret_error) : 0;
+        r = unified->fs ? root_filesystem_finish(unified->fs, false, ret_error) : 0;
         if (r < 0)
                 return r;
         if (!unified->metadata)
