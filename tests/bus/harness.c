@@ -523,5 +523,8 @@ int harness_main(void) {
                 ;
         kill_all();
         remove_tree(dir);
-        return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
+        if (WIFEXITED(status))
+                return WEXITSTATUS(status);
+        fprintf(stderr, "The tests were ended by signal %d\n", WTERMSIG(status));
+        return EXIT_FAILURE;
 }

@@ -228,6 +228,8 @@ TEST(dnsmasq_is_started_again) {
         end = client_wait_job(h->root, job);
         call_assert_ok(end);
         HARNESS_WAIT(h, harness_count_runs(h, "network.up") == 4);
+        /* Before berthd ends, which the worker would not notice any more. */
+        world_wait_for(h, 0, PATH_ROOT "/job/_34", "State", "done");
 }
 
 /* --- UsedBy --- */
