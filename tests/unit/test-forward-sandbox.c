@@ -30,9 +30,9 @@ static int in_sandbox(int (*attempt)(void)) {
         if (pid == 0) {
                 const char *what;
 
-                if (sandbox_enter(&spec, &what) < 0)
-                        _exit(99);
-                _exit(attempt());
+                /* Not _exit(), before which the address sanitizer asks for what is not allowed. */
+                (void) syscall(SYS_exit_group,
+                               sandbox_enter(&spec, &what) < 0 ? 99 : attempt());
         }
         g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
         g_assert_true(WIFEXITED(status));
