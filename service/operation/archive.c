@@ -36,7 +36,7 @@ int archive_check_compression(const char *name, Error *ret_error) {
 }
 
 /* A file in memory, by the worker's word. */
-int archive_read_index(int fd, GVariant **ret, Error *ret_error) {
+static int read_index(int fd, GVariant **ret, Error *ret_error) {
         g_autoptr(GVariant) index = NULL;
         g_autoptr(GBytes) bytes = NULL;
         struct stat st;
@@ -62,4 +62,20 @@ void archive_refuse(Job *job, const Error *error) {
         g_variant_dict_insert(&content, "name", "s", error_code_to_name(error->code));
         g_variant_dict_insert(&content, "message", "s", error->message);
         (void) worker_process_send(job->worker, "refuse", g_variant_dict_end(&content));
+}
+
+void archive_take_index(Job *job, const int *fds, size_t n_fds, GVariant **index,
+                        int (*consider)(Job *job, Error *ret_error), const char *unusable) {
+        g_auto(Error) error = ERROR_INIT;
+        int r;
+
+        if (*index || job->state != JOB_RUNNING)
+                return;
+        r = read_index(n_fds > 0 ? fds[0] : -EBADF, index, &error);
+        if (r >= 0)
+                r = consider(job, &error);
+        if (r < 0) {
+                (void) error_set_errno(&error, -r, "%s", unusable);
+                archive_refuse(job, &error);
+        }
 }

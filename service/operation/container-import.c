@@ -149,18 +149,9 @@ void container_import_decide(Job *job, Privilege granted, const Error *refusal) 
 
 static void on_event(Job *job, GVariant *content, int *fds, size_t n_fds) {
         ImportJob *data = job->data;
-        g_auto(Error) error = ERROR_INIT;
-        int r;
 
-        if (data->index || job->state != JOB_RUNNING)
-                return;
-        r = archive_read_index(n_fds > 0 ? fds[0] : -EBADF, &data->index, &error);
-        if (r >= 0)
-                r = import_consider(job, &error);
-        if (r < 0) {
-                (void) error_set_errno(&error, -r, "The archive's index cannot be used");
-                archive_refuse(job, &error);
-        }
+        archive_take_index(job, fds, n_fds, &data->index, import_consider,
+                           "The archive's index cannot be used");
 }
 
 /* --- steps --- */

@@ -250,18 +250,9 @@ static int accept_state(Job *job, Error *ret_error) {
 
 static void on_event(Job *job, GVariant *content, int *fds, size_t n_fds) {
         MigrateJob *data = job->data;
-        g_auto(Error) error = ERROR_INIT;
-        int r;
 
-        if (data->index || job->state != JOB_RUNNING)
-                return;
-        r = archive_read_index(n_fds > 0 ? fds[0] : -EBADF, &data->index, &error);
-        if (r >= 0)
-                r = accept_state(job, &error);
-        if (r < 0) {
-                (void) error_set_errno(&error, -r, "The index of the state cannot be used");
-                archive_refuse(job, &error);
-        }
+        archive_take_index(job, fds, n_fds, &data->index, accept_state,
+                           "The index of the state cannot be used");
 }
 
 /* Also what an earlier one has left there, of which no record knows. */
