@@ -31,6 +31,8 @@ int volume_job_new(Manager *m, const char *operation, Caller caller, const JobSt
 /* Runs a worker on the job's volume, once its pool can be used; `args` (floating, may be NULL) are
  * added to those that name it. */
 int volume_run_worker(Job *job, const char *operation, GVariant *args, Error *ret_error);
+/* Step: waits until files of the volume can be deleted, see step_wait_to_delete(). */
+int volume_step_wait_to_delete(Job *job, Error *ret_error);
 /* Steps: the files of what was begun go, then its record; from the commit on it exists. */
 int volume_step_unmake(Job *job, Error *ret_error);
 int volume_step_forget(Job *job, Error *ret_error);

@@ -83,15 +83,8 @@ static int delete_forget(Job *job, Error *ret_error) {
         return r;
 }
 
-static int delete_wait(Job *job, Error *ret_error) {
-        VolumeJob *data = job->data;
-        g_autofree char *name = storage_volume_get_pool(data->volume);
-
-        return step_wait_to_delete(job, name, ret_error);
-}
-
 static const JobStep delete_steps[] = {
-        { NULL, delete_wait, NULL },
+        { NULL, volume_step_wait_to_delete, NULL },
         { NULL, delete_mark, NULL },
         { "Deleting the snapshot", delete_files, NULL },
         { NULL, delete_forget, NULL },

@@ -81,7 +81,7 @@ static void pool_changed(Manager *m, const StorageVolume *v) {
 
 /* --- deleting --- */
 
-static int delete_wait(Job *job, Error *ret_error) {
+int volume_step_wait_to_delete(Job *job, Error *ret_error) {
         VolumeJob *data = job->data;
         g_autofree char *name = storage_volume_get_pool(data->volume);
 
@@ -117,7 +117,7 @@ int volume_step_forget(Job *job, Error *ret_error) {
 }
 
 static const JobStep delete_steps[] = {
-        { NULL, delete_wait, NULL },
+        { NULL, volume_step_wait_to_delete, NULL },
         { NULL, delete_mark, NULL },
         { "Deleting the volume", delete_files, NULL },
         { NULL, volume_step_forget, NULL },
