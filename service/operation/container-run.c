@@ -46,6 +46,15 @@ int container_run_save(Manager *m, Container *c, Error *ret_error) {
         return record_dir_write(m->facts, c->object.name, record, ret_error);
 }
 
+Container *container_run_find(Manager *m, const char *name, uint64_t generation, pid_t init_pid) {
+        Container *c = manager_find_container(m, name);
+
+        return c && c->object.generation == generation && c->init_fd >= 0 &&
+                               c->facts.init_pid == init_pid
+                       ? c
+                       : NULL;
+}
+
 /* --- the directory of a run --- */
 
 static int open_lxc_dir(Manager *m) {

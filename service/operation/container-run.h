@@ -17,6 +17,8 @@ typedef struct ContainerRun ContainerRun;
 
 /* Records the facts of a run. */
 int container_run_save(Manager *m, Container *c, Error *ret_error);
+/* The container in that very run, which may have ended meanwhile and with it what it had: NULL. */
+Container *container_run_find(Manager *m, const char *name, uint64_t generation, pid_t init_pid);
 /* Makes the directory that a run lives in, and records that one begins: whatever dies from here on
  * is found by it. */
 int container_run_prepare(Manager *m, Container *c, Error *ret_error);

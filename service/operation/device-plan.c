@@ -84,14 +84,8 @@ static int facts_mark(Manager *m, Container *c, GVariant *going, GVariant *comin
         return container_run_save(m, c, ret_error);
 }
 
-/* It may have ended meanwhile, and with it what it had. */
 static Container *find_run(Manager *m, const Entry *e) {
-        Container *c = manager_find_container(m, e->name);
-
-        return c && c->object.generation == e->generation && c->init_fd >= 0 &&
-                               c->facts.init_pid == e->init_pid
-                       ? c
-                       : NULL;
+        return container_run_find(m, e->name, e->generation, e->init_pid);
 }
 
 static void facts_unmark(Manager *m, const Entry *e) {

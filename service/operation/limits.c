@@ -219,13 +219,8 @@ int limits_plan_lock(const LimitsPlan *plan, Job *job, Error *ret_error) {
 
 /* --- doing --- */
 
-/* It may have ended meanwhile, and with it what it had. */
 static Container *find_run(Manager *m, const Entry *e) {
-        Container *c = manager_find_container(m, e->name);
-
-        return c && c->object.generation == e->generation && c->facts.init_pid == e->init_pid
-                       ? c
-                       : NULL;
+        return container_run_find(m, e->name, e->generation, e->init_pid);
 }
 
 /* What a service that starts in the middle of it would want to know. */
