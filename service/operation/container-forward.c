@@ -177,19 +177,15 @@ static const JobStep repair_steps[] = {
 };
 
 static int repair(Forwards *f, Error *ret_error) {
-        Container *c = f->container;
-        g_autoptr(Job) job = NULL;
+        Job *job;
         int r;
 
-        r = job_new(f->manager, "container-repair", 0, repair_steps, container_job_new(c),
-                    container_job_free, &job, ret_error);
-        if (r >= 0)
-                r = job_lock(job, &c->object, ret_error);
+        r = step_new_job(f->manager, "container-repair", CALLER_SERVICE, repair_steps,
+                         f->container, &job, ret_error);
         if (r < 0)
                 return r;
         job->cancelable = false;
-        job_add_subject(job, OBJECT_CONTAINER, c->object.name);
-        job_start(TAKE_PTR(job));
+        job_start(job);
         return 0;
 }
 

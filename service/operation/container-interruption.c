@@ -42,7 +42,7 @@ static const JobStep resume_steps[] = {
 };
 
 int container_resume(Manager *m, Container *c, Job *job, Error *ret_error) {
-        g_autoptr(Job) resume = NULL;
+        Job *resume;
         int r;
 
         if (!c->interrupted)
@@ -51,14 +51,10 @@ int container_resume(Manager *m, Container *c, Job *job, Error *ret_error) {
                 return set_interrupted(m, c, false, ret_error);
         if (job)
                 job_unlock(job, &c->object);
-        r = job_new(m, "container-start", 0, resume_steps, container_job_new(c),
-                    container_job_free, &resume, ret_error);
-        if (r >= 0)
-                r = job_lock(resume, &c->object, ret_error);
+        r = step_new_job(m, "container-start", CALLER_SERVICE, resume_steps, c, &resume, ret_error);
         if (r < 0)
                 return r;
-        job_add_subject(resume, OBJECT_CONTAINER, c->object.name);
-        job_start(g_steal_pointer(&resume));
+        job_start(resume);
         return 0;
 }
 

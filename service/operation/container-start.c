@@ -381,17 +381,12 @@ static int start_new(Manager *m, Caller caller, Container *c, Job **ret, Error *
         r = container_check_start(m, caller, c, ret_error);
         if (r < 0)
                 return r;
-        r = job_new(m, "container-start", caller.uid, start_steps, container_job_new(c),
-                    container_job_free, &job, ret_error);
-        if (r >= 0)
-                r = job_lock(job, &c->object, ret_error);
+        r = step_new_job(m, "container-start", caller, start_steps, c, &job, ret_error);
         if (r < 0)
                 return r;
         if (c->state != CONTAINER_STOPPED)
                 return error_set(ret_error, ERROR_BUSY, "Container \"%s\" is %s", c->object.name,
                                  container_state_to_string(c->state));
-        job->sender = g_strdup(caller.sender);
-        job_add_subject(job, OBJECT_CONTAINER, c->object.name);
         *ret = TAKE_PTR(job);
         return 0;
 }

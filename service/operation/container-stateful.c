@@ -286,7 +286,6 @@ static const JobStep stop_stateful_steps[] = {
 
 int container_stop_stateful(Manager *m, Caller caller, Container *c, Job **ret, Error *ret_error) {
         g_auto(PrivilegeChange) needed = { 0 };
-        g_autoptr(Job) job = NULL;
         int r;
 
         stateful_privilege(&needed);
@@ -303,16 +302,10 @@ int container_stop_stateful(Manager *m, Caller caller, Container *c, Job **ret, 
                 r = caller_check(caller, &needed, c->object.name, ret_error);
         if (r < 0)
                 return r;
-        r = job_new(m, "container-stop", caller.uid, stop_stateful_steps, container_job_new(c),
-                    container_job_free, &job, ret_error);
-        if (r >= 0)
-                r = job_lock(job, &c->object, ret_error);
+        r = step_new_job(m, "container-stop", caller, stop_stateful_steps, c, ret, ret_error);
         if (r < 0)
                 return r;
-        ((ContainerJob *) job->data)->force = true;
-        job->sender = g_strdup(caller.sender);
-        job_add_subject(job, OBJECT_CONTAINER, c->object.name);
-        *ret = TAKE_PTR(job);
+        ((ContainerJob *) (*ret)->data)->force = true;
         return 0;
 }
 

@@ -330,23 +330,6 @@ int step_delete_forget(Job *job, Error *ret_error) {
 
 /* --- the calls --- */
 
-static int new_job(Manager *m, const char *operation, Caller caller, const JobStep *steps,
-                   Container *c, Job **ret, Error *ret_error) {
-        g_autoptr(Job) job = NULL;
-        int r;
-
-        r = job_new(m, operation, caller.uid, steps, container_job_new(c), container_job_free,
-                    &job, ret_error);
-        if (r >= 0)
-                r = job_lock(job, &c->object, ret_error);
-        if (r < 0)
-                return r;
-        job->sender = g_strdup(caller.sender);
-        job_add_subject(job, OBJECT_CONTAINER, c->object.name);
-        *ret = TAKE_PTR(job);
-        return 0;
-}
-
 static int check_up(const Container *c, Error *ret_error) {
         if (container_is_up(c))
                 return 0;
@@ -362,7 +345,7 @@ static int new_stop_job(Manager *m, const char *operation, Caller caller, const 
 
         r = check_up(c, ret_error);
         if (r >= 0)
-                r = new_job(m, operation, caller, steps, c, ret, ret_error);
+                r = step_new_job(m, operation, caller, steps, c, ret, ret_error);
         if (r < 0)
                 return r;
         data = (*ret)->data;
@@ -393,7 +376,7 @@ int container_freeze(Manager *m, Caller caller, Container *c, bool freeze, Job *
 
         if (r < 0)
                 return r;
-        return new_job(m, freeze ? "container-freeze" : "container-unfreeze", caller,
+        return step_new_job(m, freeze ? "container-freeze" : "container-unfreeze", caller,
                        freeze ? freeze_steps : unfreeze_steps, c, ret, ret_error);
 }
 
@@ -411,7 +394,7 @@ int container_delete(Manager *m, Caller caller, Container *c, bool force, Job **
                 return error_set(ret_error, ERROR_ALREADY_RUNNING,
                                  "Container \"%s\" is running; stop it first, or delete it with "
                                  "force", c->object.name);
-        r = new_job(m, "container-delete", caller, delete_steps, c, ret, ret_error);
+        r = step_new_job(m, "container-delete", caller, delete_steps, c, ret, ret_error);
         if (r < 0)
                 return r;
         ((ContainerJob *) (*ret)->data)->force = true;

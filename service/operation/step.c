@@ -28,6 +28,23 @@ void container_job_free(void *p) {
         g_free(data);
 }
 
+int step_new_job(Manager *m, const char *operation, Caller caller, const JobStep *steps,
+                 Container *c, Job **ret, Error *ret_error) {
+        g_autoptr(Job) job = NULL;
+        int r;
+
+        r = job_new(m, operation, caller.uid, steps, container_job_new(c), container_job_free,
+                    &job, ret_error);
+        if (r >= 0)
+                r = job_lock(job, &c->object, ret_error);
+        if (r < 0)
+                return r;
+        job->sender = g_strdup(caller.sender);
+        job_add_subject(job, OBJECT_CONTAINER, c->object.name);
+        *ret = TAKE_PTR(job);
+        return 0;
+}
+
 char *pool_get_path(Manager *m, const char *name) {
         return g_build_filename(m->state_dir, "mounts", name, NULL);
 }

@@ -25,6 +25,9 @@ typedef struct ContainerJob {
 
 ContainerJob *container_job_new(Container *c);
 void container_job_free(void *p);
+/* A job with such data that has the container locked and as its subject. */
+int step_new_job(Manager *m, const char *operation, Caller caller, const JobStep *steps,
+                 Container *c, Job **ret, Error *ret_error);
 
 /* Arguments that name a pool in a worker's request. */
 void step_put_pool(GVariantDict *args, Manager *m, StoragePool *pool);

@@ -137,16 +137,6 @@ bool update_plan_was_interrupted(const Container *c) {
 }
 
 int update_plan_recover(Manager *m, Container *c, Job **ret, Error *ret_error) {
-        g_autoptr(Job) job = NULL;
-        int r;
-
-        r = job_new(m, "container-recover", 0, recover_steps, container_job_new(c),
-                    container_job_free, &job, ret_error);
-        if (r >= 0)
-                r = job_lock(job, &c->object, ret_error);
-        if (r < 0)
-                return r;
-        job_add_subject(job, OBJECT_CONTAINER, c->object.name);
-        *ret = TAKE_PTR(job);
-        return 0;
+        return step_new_job(m, "container-recover", CALLER_SERVICE, recover_steps, c, ret,
+                            ret_error);
 }
