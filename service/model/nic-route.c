@@ -59,6 +59,10 @@ int nic_parse_link_addresses(const char *text, int family, GArray **ret, Error *
         return parse_list(text, family, parse_link_address, ret, ret_error);
 }
 
+bool nic_is_routed(GVariant *options) {
+        return g_strcmp0(config_get(options, "nictype"), "routed") == 0;
+}
+
 bool nic_is_on_link(GVariant *options) {
         return g_strcmp0(config_get(options, "nictype"), "ipvlan") == 0 &&
                g_strcmp0(config_get(options, "mode"), "l2") == 0;
@@ -70,6 +74,50 @@ int nic_parse_addresses(const char *text, int family, GArray **ret, Error *ret_e
 
 int nic_parse_routes(const char *text, int family, GArray **ret, Error *ret_error) {
         return parse_list(text, family, subnet_parse_route, ret, ret_error);
+}
+
+/* The wider of two that overlap is both of them. */
+static void add_apart(GArray *list, const Subnet *subnet) {
+        for (guint i = 0; i < list->len;) {
+                const Subnet *other = &g_array_index(list, Subnet, i);
+
+                if (!subnet_overlaps(other, subnet)) {
+                        i++;
+                        continue;
+                }
+                if (other->prefix <= subnet->prefix)
+                        return;
+                g_array_remove_index_fast(list, i);
+        }
+        g_array_append_val(list, *subnet);
+}
+
+int nic_read_routed(GVariant *options, int family, GArray **ret, Error *ret_error) {
+        bool is_ipv4 = family == AF_INET;
+        const struct {
+                const char *key;
+                ParseFunc parse;
+        } lists[] = {
+                { is_ipv4 ? "ipv4.address" : "ipv6.address", subnet_parse_address },
+                { is_ipv4 ? "ipv4.routes" : "ipv6.routes", subnet_parse_route },
+        };
+        g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(Subnet));
+
+        for (size_t i = 0; i < ELEMENTSOF(lists); i++) {
+                const char *text = config_get(options, lists[i].key);
+                g_autoptr(GArray) some = NULL;
+                int r;
+
+                if (!text || g_str_equal(text, "none"))
+                        continue;
+                r = parse_list(text, family, lists[i].parse, &some, ret_error);
+                if (r < 0)
+                        return r;
+                for (guint j = 0; j < some->len; j++)
+                        add_apart(all, &g_array_index(some, Subnet, j));
+        }
+        *ret = TAKE_PTR(all);
+        return 0;
 }
 
 /* --- values --- */

@@ -19,6 +19,7 @@
 /* Addresses or routes of one nic. */
 #define NIC_ROUTES_MAX 64U
 
+bool nic_is_routed(GVariant *options);
 /* A nic of ipvlan in mode l2. */
 bool nic_is_on_link(GVariant *options);
 /* "10.0.0.5,10.0.0.6" as Subnets with the whole of an address for a prefix; "10.1.0.0/16" as the
@@ -27,6 +28,8 @@ int nic_parse_addresses(const char *text, int family, GArray **ret, Error *ret_e
 /* "10.0.0.5/24" of ipvlan in mode l2; without a prefix it is 24, of IPv6 64. */
 int nic_parse_link_addresses(const char *text, int family, GArray **ret, Error *ret_error);
 int nic_parse_routes(const char *text, int family, GArray **ret, Error *ret_error);
+/* All that is led to a nic, addresses and routes, as Subnets of which none is within another. */
+int nic_read_routed(GVariant *options, int family, GArray **ret, Error *ret_error);
 
 /* For the table of devices: values, options together. */
 int nic_check_addresses_ipv4(const char *value, Error *ret_error);

@@ -6,6 +6,7 @@
 
 #include "service/model/config.h"
 #include "service/model/device.h"
+#include "service/model/nic-route.h"
 #include "service/model/nic-vlan.h"
 #include "service/operation/container-address.h"
 #include "service/operation/container.h"
@@ -163,11 +164,15 @@ int container_nics_prepare_on(Manager *m, const char *network, Error *ret_error)
         return r;
 }
 
-bool container_nic_is_guarded(Manager *m, GVariant *options) {
+static bool is_on_our_bridge(Manager *m, GVariant *options) {
         const char *name = device_get_network(options);
         const Network *network = name ? manager_find_network(m, name) : NULL;
 
         return network && network->type == NETWORK_BRIDGE;
+}
+
+bool container_nic_is_guarded(Manager *m, GVariant *options) {
+        return nic_is_routed(options) || is_on_our_bridge(m, options);
 }
 
 bool container_nics_are_guarded(Manager *m, const Container *c) {
@@ -260,7 +265,7 @@ GVariant *container_nic_describe(Manager *m, const Container *c, const char *dev
                 if (config_get(options, as_they_are[i]))
                         g_variant_builder_add(&nic, "{ss}", as_they_are[i],
                                               config_get(options, as_they_are[i]));
-        if (container_nic_is_guarded(m, options))
+        if (is_on_our_bridge(m, options))
                 add_guards(&nic, managed, options);
         return g_variant_builder_end(&nic);
 }

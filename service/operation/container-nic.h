@@ -20,7 +20,7 @@ int container_nic_check_host_name(Manager *m, const Container *c, GVariant *opti
 /* Tells the managed network that a nic is on (again) what it has been given. */
 int container_nic_tell(Manager *m, const Container *c, const char *device, GVariant *options,
                        Error *ret_error);
-/* It is on a bridge of ours, where the firewall says what it may send. */
+/* It is on a bridge of ours, or routed to: the firewall says what it may send. */
 bool container_nic_is_guarded(Manager *m, GVariant *options);
 /* One of its nics is. */
 bool container_nics_are_guarded(Manager *m, const Container *c);

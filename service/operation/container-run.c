@@ -456,6 +456,9 @@ int container_run_adopt(Manager *m, Container *c) {
         stateful_found_running(m, c);
         container_forwards_watch(m, c);
         container_hotplug_watch(m, c);
+        /* Where there are networks they bring all rules up with them. */
+        if (g_hash_table_size(m->objects[OBJECT_NETWORK]) == 0 && container_nics_are_guarded(m, c))
+                firewall_settle(m, c->object.name);
         log_info("Container \"%s\" is running, init has pid %d.", c->object.name,
                  c->facts.init_pid);
         return 0;

@@ -274,6 +274,7 @@ static bool nics_have(GVariant *nics, const char *interface) {
         return found;
 }
 
+/* A name may be that of another nic soon, of one that nothing is said of. */
 static void remove_gone(Firewall *f, Change *change) {
         GHashTableIter iter;
         const char *interface;
@@ -284,13 +285,20 @@ static void remove_gone(Firewall *f, Change *change) {
                 g_autoptr(GVariant) nics = NULL;
                 const Container *c;
 
-                if (!g_hash_table_contains(f->unsettled, guard->container))
+                if (!g_hash_table_contains(f->touched, guard->container))
                         continue;
                 c = find_run(f->manager, guard->container);
                 nics = c ? firewall_describe_nics(f->manager, c) : NULL;
                 if (!nics || !nics_have(nics, interface))
                         change_remove(change, interface, guard);
         }
+}
+
+/* Without networks the tables are there for nics alone, and go with them. */
+static bool is_last_to_go(const Firewall *f, const Change *change) {
+        return change->gone->len > 0 && g_hash_table_size(change->come) == 0 &&
+               change->gone->len == g_hash_table_size(f->guards) &&
+               g_hash_table_size(f->manager->objects[OBJECT_NETWORK]) == 0;
 }
 
 /* Returns 1 when a worker runs, 0 when there is nothing to do or only the whole will do. */
@@ -306,13 +314,14 @@ static int run_change(Firewall *f, Error *ret_error) {
                 g_hash_table_iter_init(&iter, f->unsettled);
                 while (g_hash_table_iter_next(&iter, (void **) &name, NULL))
                         (void) g_hash_table_add(f->touched, g_strdup(name));
-                remove_gone(f, &change);
                 g_hash_table_remove_all(f->unsettled);
         }
+        remove_gone(f, &change);
         g_hash_table_iter_init(&iter, f->touched);
         while (!f->is_stale && g_hash_table_iter_next(&iter, (void **) &name, NULL))
                 f->is_stale = !add_nics(f, &change, name);
         g_hash_table_remove_all(f->touched);
+        f->is_stale = f->is_stale || is_last_to_go(f, &change);
         if (f->is_stale || change.gone->len + g_hash_table_size(change.come) == 0)
                 return 0;
         forget_plan(f);
@@ -473,7 +482,8 @@ void firewall_settle(Manager *m, const char *container) {
 void network_firewall_lost(void *manager) {
         Manager *m = manager;
 
-        if (g_hash_table_size(m->objects[OBJECT_NETWORK]) == 0)
+        if (g_hash_table_size(m->objects[OBJECT_NETWORK]) == 0 &&
+            g_hash_table_size(m->firewall->guards) == 0)
                 return;
         log_notice("The firewall rules were changed by somebody else; putting them back.");
         m->firewall->is_stale = true;

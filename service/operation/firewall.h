@@ -22,8 +22,8 @@ Firewall *firewall_free(Firewall *firewall);
 
 /* For a step, and as its undo: makes the whole. */
 int step_firewall(Job *job, Error *ret_error);
-/* For a step: what nics of these containers need is there when it is done. Takes nothing away: nics
- * that are to be replaced are there for a while. `containers` ends with NULL. */
+/* For a step: what nics of these containers need is there when it is done. What nics need that are
+ * to be replaced stays as long as they do. `containers` ends with NULL. */
 int step_firewall_for(Job *job, const char *const *containers, Error *ret_error);
 /* Rules of nics that have gone hurt nobody: they are taken away soon, for all at once. */
 void firewall_settle(Manager *m, const char *container);

@@ -188,11 +188,11 @@
 /* Makes nftables' tables "inet berth" and "bridge berth" what "networks" a(sa{ss}) (name,
  * configuration) and "nics" aa{ss} (as START has them, with "ipv4.address", "ipv6.address" and
  * "security.*_filtering") and "translations" a(ssqqsq) (see service/model/network-forward.h) say,
- * in one transaction; without networks both are removed. Touches no other table. "generation" t: of
- * two at a time the one with the higher number stays, known by "lock-file" s. */
+ * in one transaction; without networks and nics both are removed. Touches no other table.
+ * "generation" t: of two at a time the one with the higher number stays, known by "lock-file" s. */
 #define OPERATION_NETWORK_FIREWALL "network.firewall"
-/* Changes nothing but the sets of "bridge berth", in one transaction: "remove" aa{ss} are nics that
- * are there, exactly so, "add" aa{ss} those that are to be. Fails where the table is not so.
+/* Changes nothing but the sets of guards (guard.h), in one transaction: "remove" aa{ss} are nics
+ * that are there, exactly so, "add" aa{ss} those that are to be. Fails where the tables are not so.
  * "generation" t, "lock-file" s: as above; after a whole with a higher number it does nothing. */
 #define OPERATION_NETWORK_GUARD "network.guard"
 

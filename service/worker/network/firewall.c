@@ -272,7 +272,7 @@ int firewall_operation(Worker *worker, GVariantDict *result, Error *ret_error) {
         g_autoptr(GVariant) list = NULL, nics = NULL, translations = NULL;
         g_autoptr(GString) guards = g_string_new(NULL);
         g_autofree char *rules = NULL;
-        bool is_guarded;
+        bool is_guarded, is_empty;
         int r;
 
         g_array_set_clear_func(networks, firewall_network_clear);
@@ -300,8 +300,9 @@ int firewall_operation(Worker *worker, GVariantDict *result, Error *ret_error) {
                            translations, &rules, ret_error);
         if (r < 0)
                 return r;
-        return apply_whole(worker, rules, networks->len > 0 ? guards->str : "", is_guarded,
-                           networks->len == 0, ret_error);
+        is_empty = networks->len == 0 && !is_guarded;
+        return apply_whole(worker, rules, is_empty ? "" : guards->str, is_guarded, is_empty,
+                           ret_error);
 }
 
 int firewall_guard_operation(Worker *worker, GVariantDict *result, Error *ret_error) {

@@ -8,12 +8,13 @@
 #include "service/model/device.h"
 #include "service/model/name.h"
 #include "service/model/network-options.h"
+#include "service/model/nic-route.h"
 #include "service/model/subnet.h"
 #include "service/util/cleanup.h"
 
 /* A set of nftables while its elements are collected. */
 typedef struct GuardSet {
-        const char *name, *type;
+        const char *table, *name, *type;
         GString *elements;
 } GuardSet;
 
@@ -28,6 +29,9 @@ typedef enum GuardSetIndex {
         SET_IPV6S,
         SET_TARGETS,  /* the same as IPV6S, as nftables takes bytes of a message's body, */
         SET_CLIENTS,  /* and as MACS: for whom it asks for a lease */
+        SET_ROUTED,   /* nics that are routed to, */
+        SET_NETS4,    /* and what is led to them */
+        SET_NETS6,
         _SET_MAX,
 } GuardSetIndex;
 
@@ -37,16 +41,19 @@ typedef struct Guard {
 
 static void guard_init(Guard *guard) {
         static const GuardSet empty[] = {
-                [SET_MAC] = { "guarded-mac", "type ifname" },
-                [SET_IPV4] = { "guarded-ipv4", "type ifname" },
-                [SET_IPV6] = { "guarded-ipv6", "type ifname" },
-                [SET_IP] = { "guarded-ip", "type ifname" },
-                [SET_ISOLATED] = { "isolated", "type ifname" },
-                [SET_MACS] = { "macs", "type ifname . ether_addr" },
-                [SET_IPV4S] = { "ipv4s", "type ifname . ipv4_addr" },
-                [SET_IPV6S] = { "ipv6s", "type ifname . ipv6_addr" },
-                [SET_TARGETS] = { "targets", "typeof iifname . @th,64,128" },
-                [SET_CLIENTS] = { "clients", "typeof iifname . @th,288,48" },
+                [SET_MAC] = { "bridge", "guarded-mac", "type ifname" },
+                [SET_IPV4] = { "bridge", "guarded-ipv4", "type ifname" },
+                [SET_IPV6] = { "bridge", "guarded-ipv6", "type ifname" },
+                [SET_IP] = { "bridge", "guarded-ip", "type ifname" },
+                [SET_ISOLATED] = { "bridge", "isolated", "type ifname" },
+                [SET_MACS] = { "bridge", "macs", "type ifname . ether_addr" },
+                [SET_IPV4S] = { "bridge", "ipv4s", "type ifname . ipv4_addr" },
+                [SET_IPV6S] = { "bridge", "ipv6s", "type ifname . ipv6_addr" },
+                [SET_TARGETS] = { "bridge", "targets", "typeof iifname . @th,64,128" },
+                [SET_CLIENTS] = { "bridge", "clients", "typeof iifname . @th,288,48" },
+                [SET_ROUTED] = { "inet", "routed", "type ifname" },
+                [SET_NETS4] = { "inet", "routed4", "type ifname . ipv4_addr; flags interval" },
+                [SET_NETS6] = { "inet", "routed6", "type ifname . ipv6_addr; flags interval" },
         };
 
         G_STATIC_ASSERT(G_N_ELEMENTS(empty) == _SET_MAX);
@@ -111,6 +118,30 @@ static void add_link_local(Guard *guard, const char *interface, const uint8_t hw
         add_ipv6(guard, interface, &address);
 }
 
+static int add_nets(Guard *guard, GVariant *nic, const char *interface, int family,
+                    Error *ret_error) {
+        g_autoptr(GArray) nets = NULL;
+        int r = nic_read_routed(nic, family, &nets, ret_error);
+
+        for (guint i = 0; r >= 0 && i < nets->len; i++) {
+                g_autofree char *text =
+                        subnet_network_to_string(&g_array_index(nets, Subnet, i));
+
+                set_add(guard, family == AF_INET ? SET_NETS4 : SET_NETS6, interface, text);
+        }
+        return r;
+}
+
+static int add_routed(Guard *guard, GVariant *nic, const char *interface, Error *ret_error) {
+        int r = add_nets(guard, nic, interface, AF_INET, ret_error);
+
+        if (r >= 0)
+                r = add_nets(guard, nic, interface, AF_INET6, ret_error);
+        if (r >= 0)
+                set_add(guard, SET_ROUTED, interface, NULL);
+        return r;
+}
+
 static int add_nic(Guard *guard, GVariant *nic, GHashTable *seen, Error *ret_error) {
         const char *interface = config_get(nic, "host_name"), *hwaddr = config_get(nic, "hwaddr");
         bool mac = device_get_boolean(nic, "security.mac_filtering", true);
@@ -131,6 +162,8 @@ static int add_nic(Guard *guard, GVariant *nic, GHashTable *seen, Error *ret_err
         if (!g_hash_table_add(seen, g_strdup(interface)))
                 return error_set(ret_error, ERROR_IN_USE,
                                  "Two nics have the \"host_name\" %s", interface);
+        if (nic_is_routed(nic))
+                return add_routed(guard, nic, interface, ret_error);
         set_add(guard, SET_MACS, interface, hwaddr);
         client = g_strdup_printf("0x%02x%02x%02x%02x%02x%02x", bytes[0], bytes[1], bytes[2],
                                  bytes[3], bytes[4], bytes[5]);
@@ -156,7 +189,7 @@ static int add_nic(Guard *guard, GVariant *nic, GHashTable *seen, Error *ret_err
 
 /* --- rules --- */
 
-static const char chains[] =
+static const char bridge_chains[] =
         "  chain check-arp-mac {\n"
         "    iifname . arp saddr ether != @macs counter drop\n"
         "  }\n"
@@ -199,6 +232,20 @@ static const char chains[] =
         "    iifname @isolated oifname @isolated counter drop\n"
         "  }\n";
 
+static const char inet_chains[] =
+        "  chain check-routed {\n"
+        "    icmp type redirect counter drop\n"
+        "    icmpv6 type { nd-router-advert, nd-redirect } counter drop\n"
+        "    ip6 saddr fe80::/10 accept\n"
+        "    ip6 saddr :: ip6 daddr ff02::/16 accept\n"
+        "    meta nfproto ipv4 iifname . ip saddr != @routed4 counter drop\n"
+        "    meta nfproto ipv6 iifname . ip6 saddr != @routed6 counter drop\n"
+        "  }\n"
+        "  chain prerouting-routed {\n"
+        "    type filter hook prerouting priority -350; policy accept;\n"
+        "    iifname @routed jump check-routed\n"
+        "  }\n";
+
 /* Whether there is any to guard. */
 static int add_nics(Guard *guard, GVariant *nics, Error *ret_error) {
         g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -213,6 +260,23 @@ static int add_nics(Guard *guard, GVariant *nics, Error *ret_error) {
         return g_hash_table_size(seen) > 0;
 }
 
+static void append_table(GString *rules, const Guard *guard, const char *table,
+                         const char *chains) {
+        g_string_append_printf(rules, "table %s berth {\n", table);
+        for (size_t i = 0; i < _SET_MAX; i++) {
+                const GuardSet *set = &guard->sets[i];
+
+                if (!g_str_equal(set->table, table))
+                        continue;
+                g_string_append_printf(rules, "  set %s {\n    %s\n", set->name, set->type);
+                if (set->elements->len > 0)
+                        g_string_append_printf(rules, "    elements = { %s }\n",
+                                               set->elements->str);
+                g_string_append(rules, "  }\n");
+        }
+        g_string_append_printf(rules, "%s}\n", chains);
+}
+
 int guard_append_rules(GString *rules, GVariant *nics, Error *ret_error) {
         g_auto(Guard) guard;
         int r;
@@ -221,18 +285,8 @@ int guard_append_rules(GString *rules, GVariant *nics, Error *ret_error) {
         r = add_nics(&guard, nics, ret_error);
         if (r < 0)
                 return r;
-        g_string_append(rules, "table bridge berth {\n");
-        for (size_t i = 0; i < _SET_MAX; i++) {
-                const GuardSet *set = &guard.sets[i];
-
-                g_string_append_printf(rules, "  set %s {\n    %s\n", set->name, set->type);
-                if (set->elements->len > 0)
-                        g_string_append_printf(rules, "    elements = { %s }\n",
-                                               set->elements->str);
-                g_string_append(rules, "  }\n");
-        }
-        g_string_append(rules, chains);
-        g_string_append(rules, "}\n");
+        append_table(rules, &guard, "bridge", bridge_chains);
+        append_table(rules, &guard, "inet", inet_chains);
         return r;
 }
 
@@ -246,8 +300,8 @@ int guard_append_elements(GString *rules, const char *verb, GVariant *nics, Erro
                 const GuardSet *set = &guard.sets[i];
 
                 if (set->elements->len > 0)
-                        g_string_append_printf(rules, "%s element bridge berth %s { %s }\n", verb,
-                                               set->name, set->elements->str);
+                        g_string_append_printf(rules, "%s element %s berth %s { %s }\n", verb,
+                                               set->table, set->name, set->elements->str);
         }
         return r;
 }

@@ -2,11 +2,12 @@
 #pragma once
 
 /*
- * The rules of nftables' table "bridge berth": what nics of containers may send on a bridge that
- * they share. A nic is known by the name of the host's end of its veth pair, so rules can be there
- * before it is, and it is never up without them. They come before everything else that a bridge
- * does with a frame (prerouting, ahead of all usual priorities), so that neither another container
- * nor the host ever sees what they drop:
+ * The rules of nftables' tables about what nics of containers may send: "bridge berth" of those on
+ * a bridge that they share, and, at the end, "inet berth" of those that are routed to. A nic is
+ * known by the name of the host's end of its veth pair, so rules can be there before it is, and it
+ * is never up without them. They come before everything else that is done with a frame
+ * (prerouting, ahead of all usual priorities), so that neither another container nor the host ever
+ * sees what they drop:
  *
  *   mac    frames, and ARP, from another Ethernet address than the nic's own
  *   ipv4   ARP and IPv4 from another address than the nic's own; answers of DHCP, and requests for
@@ -19,6 +20,10 @@
  * An address that a nic is looking for, as DHCP and duplicate address detection do, is no claim to
  * it. What is isolated reaches nothing else that is.
  *
+ * A nic that is routed to is on a link with the host alone: what it sends as IP comes from an
+ * address or a net that is led to it, or from the link itself, and it is no router. The kernel's
+ * own filter (rp_filter) knows IPv4 alone, and is as weak as that of all interfaces.
+ *
  * All nics share a handful of rules; which nic may use what is in sets, so that it costs the same
  * for one as for thousands.
  */
@@ -27,9 +32,9 @@
 
 #include "service/util/error.h"
 
-/* Checks nics (aa{ss}, as container_nic_describe() has them) and appends the table to `rules`.
+/* Checks nics (aa{ss}, as container_nic_describe() has them) and appends the tables to `rules`.
  * Returns whether any of them is guarded. */
 int guard_append_rules(GString *rules, GVariant *nics, Error *ret_error);
-/* The same for a table that is there: appends what must be added to its sets for these nics, or
+/* The same for tables that are there: appends what must be added to its sets for these nics, or
  * deleted; `verb` "add" or "delete". */
 int guard_append_elements(GString *rules, const char *verb, GVariant *nics, Error *ret_error);

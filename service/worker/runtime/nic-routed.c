@@ -54,17 +54,13 @@ static const Family families[] = {
           "ipv6.host_table", "ipv6.routes" },
 };
 
-static bool is_routed(GVariant *nic) {
-        return g_strcmp0(config_get(nic, "nictype"), "routed") == 0;
-}
-
 /* Those of ipvlan are led to by the parent, in modes where they do not answer themselves. */
 static bool is_answered_for(GVariant *nic) {
         return g_strcmp0(config_get(nic, "nictype"), "ipvlan") == 0 && !nic_is_on_link(nic);
 }
 
 static char *record_name(GVariant *nic) {
-        if (is_routed(nic))
+        if (nic_is_routed(nic))
                 return g_strdup(config_get(nic, "host_name"));
         return g_strconcat("inside:", config_get(nic, "name"), NULL);
 }
@@ -132,7 +128,7 @@ int nic_routed_check(GVariant *nic, Error *ret_error) {
         /* Names with dots in them, such as those of VLANs, sysctl(8) takes with slashes. */
         g_autofree char *shown = parent ? g_strdelimit(g_strdup(parent), ".", '/') : NULL;
 
-        if (!parent || !(is_routed(nic) || is_answered_for(nic)))
+        if (!parent || !(nic_is_routed(nic) || is_answered_for(nic)))
                 return 0;
         for (size_t i = 0; i < ELEMENTSOF(needed); i++) {
                 const char *address = config_get(nic, needed[i].address);
@@ -255,7 +251,7 @@ static int apply_family(NicSocket *sock, int path_fd, GVariant *nic, int index, 
 
         r = read_list(nic, family->routes, family, true, &routes);
         if (r >= 0)
-                r = read_list(nic, is_routed(nic) ? family->address : "", family, false,
+                r = read_list(nic, nic_is_routed(nic) ? family->address : "", family, false,
                               &addresses);
         if (r < 0 || addresses->len + routes->len == 0)
                 return r;
@@ -311,7 +307,8 @@ static int routed_error(GVariant *nic, int r, Error *ret_error) {
 }
 
 static bool has_routes(GVariant *nic) {
-        return is_routed(nic) || config_get(nic, "ipv4.routes") || config_get(nic, "ipv6.routes");
+        return nic_is_routed(nic) || config_get(nic, "ipv4.routes") ||
+               config_get(nic, "ipv6.routes");
 }
 
 int nic_routed_apply(int path_fd, GVariant *nic, Error *ret_error) {
@@ -346,9 +343,9 @@ static int add_gateway(NicSocket *sock, GVariant *nic, int index, const Family *
                 return 0;
         if (is_answered_for(nic))
                 return add_route(sock, index, &all, NULL, RT_TABLE_MAIN);
-        r = subnet_parse_address(is_routed(nic) ? host_address_of(nic, family) : gateway,
+        r = subnet_parse_address(nic_is_routed(nic) ? host_address_of(nic, family) : gateway,
                                  family->family, &via, NULL);
-        if (r >= 0 && is_routed(nic))
+        if (r >= 0 && nic_is_routed(nic))
                 r = add_route(sock, index, &via, NULL, RT_TABLE_MAIN);
         return r < 0 ? r : add_route(sock, index, &all, &via, RT_TABLE_MAIN);
 }
@@ -376,7 +373,7 @@ int nic_routed_apply_inside(const Process *init, GVariant *nic, Error *ret_error
         g_autoptr(NicLink) link = NULL;
         int r;
 
-        if (!is_routed(nic) && g_strcmp0(config_get(nic, "nictype"), "ipvlan") != 0)
+        if (!nic_is_routed(nic) && g_strcmp0(config_get(nic, "nictype"), "ipvlan") != 0)
                 return 0;
         r = namespace_fd < 0 ? -errno : nic_socket_open_in(namespace_fd, &sock);
         if (r >= 0)
@@ -446,7 +443,7 @@ void nic_routed_remove(int path_fd, GVariant *nic) {
 
         g_autofree char *name = record_name(nic);
 
-        if (dir_fd >= 0 && (is_routed(nic) || is_answered_for(nic)))
+        if (dir_fd >= 0 && (nic_is_routed(nic) || is_answered_for(nic)))
                 remove_recorded(dir_fd, name);
 }
 
