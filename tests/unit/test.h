@@ -4,7 +4,8 @@
 /*
  * Unit tests: TEST(name) { ... } registers a function, TEST_MAIN() runs them all. Assertions are
  * GLib's g_assert_*(), which print both sides. A test that cannot run here calls test_skip() with
- * the reason; the program then exits with 77 if nothing else failed.
+ * the reason; the program then exits with 77 if nothing else failed. With BERTH_TESTS="name..." in
+ * the environment only those run whose names begin with one of these.
  */
 
 #include <glib.h>
