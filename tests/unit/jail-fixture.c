@@ -48,7 +48,18 @@ void room_free(Room *r) {
         room = NULL;
 }
 
-/* What the function answered, or NULL with the error. */
+GVariant *room_run_as(const JailSpec *spec, Error *error) {
+        Worker worker = { .channel_fd = -EBADF };
+        GVariant *answer = NULL;
+        int r = jail_run(spec, &worker, &answer, error);
+
+        g_assert_true((r < 0) == (error->message != NULL));
+        g_assert_true((r < 0) == !answer);
+        g_assert_cmpint(waitpid(-1, NULL, WNOHANG), <, 0);
+        g_assert_cmpint(errno, ==, ECHILD);
+        return answer;
+}
+
 GVariant *room_run(JailFunc func, int input_fd, int root_fd, bool idmapped, Error *error) {
         const JailSpec spec = {
                 .func = func,
@@ -57,15 +68,8 @@ GVariant *room_run(JailFunc func, int input_fd, int root_fd, bool idmapped, Erro
                 .idmapped = idmapped,
                 .stage = "testing",
         };
-        Worker worker = { .channel_fd = -EBADF };
-        GVariant *answer = NULL;
-        int r = jail_run(&spec, &worker, &answer, error);
 
-        g_assert_true((r < 0) == (error->message != NULL));
-        g_assert_true((r < 0) == !answer);
-        g_assert_cmpint(waitpid(-1, NULL, WNOHANG), <, 0);
-        g_assert_cmpint(errno, ==, ECHILD);
-        return answer;
+        return room_run_as(&spec, error);
 }
 
 GVariant *room_answer(JailFunc func) {

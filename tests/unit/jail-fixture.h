@@ -25,6 +25,8 @@ void room_free(Room *r);
 /* Runs the function in a jail, after which no process is left. What it answered, or NULL and the
  * error. */
 GVariant *room_run(JailFunc func, int input_fd, int root_fd, bool idmapped, Error *error);
+/* The same in a jail of that kind. */
+GVariant *room_run_as(const JailSpec *spec, Error *error);
 /* The same with the room's directory, idmapped, and the secret to read. It must answer. */
 GVariant *room_answer(JailFunc func);
 /* It must fail, with a message that has `text`. */

@@ -92,6 +92,7 @@ TEST(only_messages_in_due_form_are_believed) {
                 "('progress', {'fraction': <1.5>})",
                 "('progress', {'fraction': <-0.5>})",
                 "('progress', {'fraction': <'x'>})",
+                "('ask', {'for': <'more'>})", /* nobody would answer */
         };
         g_autoptr(Room) r G_GNUC_UNUSED = room_new();
         g_autoptr(GVariant) nan = NULL;

@@ -60,6 +60,24 @@ TEST(links_are_not_followed) {
         fixture_done(&f);
 }
 
+TEST(mounts_are_not_entered) {
+        _cleanup_close_ int root = path_open_dir("/");
+
+        g_assert_cmpint(path_open_beneath(root, "proc", O_RDONLY | O_DIRECTORY, 0), ==, -EXDEV);
+        g_assert_cmpint(path_open_beneath(root, "proc/version", O_RDONLY, 0), ==, -EXDEV);
+}
+
+TEST(programs_that_are_executed_get_no_fd) {
+        Fixture f = fixture_new();
+        _cleanup_close_ int dir = path_make_dir(f.fd, "a", 0700), again = -EBADF;
+
+        g_assert_cmpint(fcntl(f.fd, F_GETFD), ==, FD_CLOEXEC);
+        g_assert_cmpint(fcntl(dir, F_GETFD), ==, FD_CLOEXEC);
+        again = path_open_beneath(f.fd, "a", O_PATH, 0);
+        g_assert_cmpint(fcntl(again, F_GETFD), ==, FD_CLOEXEC);
+        fixture_done(&f);
+}
+
 TEST(a_path_fd_can_be_had_of_anything) {
         Fixture f = fixture_new();
         _cleanup_close_ int fd = -EBADF;
