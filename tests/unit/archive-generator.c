@@ -177,17 +177,6 @@ static guint pick_header(GRand *rand, const GByteArray *tar) {
         return g_array_index(headers, guint, g_rand_int_range(rand, 0, (gint32) headers->len));
 }
 
-static void fix_sum(guint8 *header) {
-        unsigned sum = 0;
-        char text[8];
-
-        memset(header + 148, ' ', 8);
-        for (size_t i = 0; i < TAR_BLOCK; i++)
-                sum += header[i];
-        (void) snprintf(text, sizeof(text), "%06o", sum);
-        memcpy(header + 148, text, 7);
-}
-
 static void splice(GByteArray *tar, guint at, const guint8 *data, guint size) {
         g_autofree guint8 *copy = g_memdup2(data, size);
         guint old = tar->len;
@@ -243,7 +232,7 @@ static void change_header(GRand *rand, GByteArray *tar) {
                 memcpy(field, text, MIN(strlen(text), fields[f].size));
         }
         if (!one_in(rand, 10))
-                fix_sum(header);
+                tar_fix_sum(header);
 }
 
 static void change_bytes(GRand *rand, GByteArray *tar) {

@@ -125,10 +125,18 @@ static void append_padded(GByteArray *tar, const void *data, size_t size) {
                 g_byte_array_append(tar, zeros, (guint) (TAR_BLOCK - size % TAR_BLOCK));
 }
 
+void tar_fix_sum(guint8 *header) {
+        unsigned sum = 0;
+
+        memset(header + 148, ' ', 8);
+        for (size_t i = 0; i < TAR_BLOCK; i++)
+                sum += header[i];
+        (void) snprintf((char *) header + 148, 8, "%06o", sum);
+}
+
 void tar_append(GByteArray *tar, const char *name, char type, const char *link,
                 const void *content, size_t size) {
         char header[TAR_BLOCK] = { 0 };
-        unsigned sum = 0;
 
         g_assert_cmpuint(strlen(name), <=, 100);
         memcpy(header, name, strlen(name));
@@ -137,16 +145,13 @@ void tar_append(GByteArray *tar, const char *name, char type, const char *link,
         (void) snprintf(header + 116, 8, "%07o", 0);
         (void) snprintf(header + 124, 12, "%011lo", (unsigned long) size);
         (void) snprintf(header + 136, 12, "%011lo", (unsigned long) YEAR_2020);
-        memset(header + 148, ' ', 8);
         header[156] = type;
         if (link)
                 memcpy(header + 157, link, MIN(strlen(link), 100));
         memcpy(header + 257, "ustar\00000", 8);
         (void) snprintf(header + 329, 8, "%07o", 1);
         (void) snprintf(header + 337, 8, "%07o", 3);
-        for (size_t i = 0; i < sizeof(header); i++)
-                sum += (guint8) header[i];
-        (void) snprintf(header + 148, 8, "%06o", sum);
+        tar_fix_sum((guint8 *) header);
         g_byte_array_append(tar, (const guint8 *) header, sizeof(header));
         append_padded(tar, content, size);
 }

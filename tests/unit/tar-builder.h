@@ -49,6 +49,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(TarBuilder, tar_builder_free)
  * '5' directory, 'x' pax header... */
 void tar_append(GByteArray *tar, const char *name, char type, const char *link,
                 const void *content, size_t size);
+/* Gives a header that has been changed its check sum. */
+void tar_fix_sum(guint8 *header);
 /* A pax header for the entry that follows. `value` may hold anything. */
 void tar_append_pax(GByteArray *tar, const char *key, const void *value, size_t size);
 /* The two blocks that end an archive. */

@@ -160,7 +160,8 @@ static void refuse_name(ImageFixture *fixture, const char *title, const char *na
         g_autoptr(GBytes) archive = NULL;
 
         tar_append_image(tar);
-        tar_append_pax(tar, "path", name, strlen(name));
+        if (name)
+                tar_append_pax(tar, "path", name, strlen(name));
         if (target)
                 tar_append_pax(tar, "linkpath", target, strlen(target));
         tar_append(tar, "rootfs/x", target ? '2' : '0', "x", NULL, 0);
@@ -184,7 +185,7 @@ TEST(names_that_are_too_long) {
         refuse_name(fixture, "path", long_name, NULL, "too long");
         refuse_name(fixture, "huge path", huge_name, NULL, "too long");
         refuse_name(fixture, "depth", deep->str, NULL, "too deeply");
-        refuse_name(fixture, "target", "rootfs/l", long_target, "too long");
+        refuse_name(fixture, "target", NULL, long_target, "too long");
 }
 
 /* --- Kinds ------------------------------------------------------------------------------- */
@@ -215,6 +216,87 @@ TEST(entries_that_do_not_fit_each_other) {
         };
 
         refuse_all(bad, ELEMENTSOF(bad), false);
+}
+
+/* What GNU tar and libarchive are known to read differently; see also test-image-malformed.c. */
+TEST(what_readers_take_differently) {
+        static const Bad bad[] = {
+                { "a directory with content", "no file", { { "rootfs/d/", '5', NULL, "content" } } },
+                { "a link with content", "no file", { { "rootfs/l", '2', "x", "content" } } },
+                { "a hard link with content", "no file",
+                  { { "rootfs/h", '1', "rootfs/bin/sh", "content" } } },
+                { "a fifo with content", "no file", { { "rootfs/f", '6', NULL, "content" } } },
+                { "a file that is a directory by its name", "no file",
+                  { { "rootfs/d/", '0', NULL, "content" } } },
+                { "a directory with content by a record", "no file",
+                  { { "size", 'x', NULL, "512" }, { "rootfs/d/", '5' }, { "rootfs/f", '0' } } },
+                { "a volume's label", "not known", { { "rootfs/f", 'V' } } },
+                { "the rest of another volume", "not known", { { "rootfs/f", 'M' } } },
+                { "a dumped directory", "not known", { { "rootfs/d/", 'D', NULL, "Yx" } } },
+                { "another system's access list", "not known",
+                  { { "rootfs/f", 'A', NULL, "1000001" }, { "rootfs/f", '0' } } },
+                { "a kind that there is not", "not known", { { "rootfs/f", 'Z' } } },
+                { "a name for all that follow", "global",
+                  { { "pax", 'g', NULL, "13 path=evil\n" }, { "rootfs/f", '0' } } },
+                { "two long names", "several",
+                  { { "././@LongLink", 'L', NULL, "rootfs/a" },
+                    { "././@LongLink", 'L', NULL, "rootfs/b" }, { "rootfs/f", '0' } } },
+                { "two names by records", "several",
+                  { { "path", 'x', NULL, "rootfs/a" }, { "path", 'x', NULL, "rootfs/b" },
+                    { "rootfs/f", '0' } } },
+                { "a long name and one by a record", "several",
+                  { { "././@LongLink", 'L', NULL, "rootfs/a" }, { "path", 'x', NULL, "rootfs/b" },
+                    { "rootfs/f", '0' } } },
+                { "a record too short", "than it says",
+                  { { "pax", 'g', NULL, "9 path=evil\n" }, { "rootfs/f", '0' } } },
+                { "a record too long", "than it says",
+                  { { "pax", 'g', NULL, "99 path=evil\n" }, { "rootfs/f", '0' } } },
+                { "a record without a length", "than it says",
+                  { { "pax", 'g', NULL, "path=evil\n" }, { "rootfs/f", '0' } } },
+                { "a record without a value", "without a name",
+                  { { "pax", 'g', NULL, "8 path\n\n" }, { "rootfs/f", '0' } } },
+                { "a size in another base", "no number",
+                  { { "size", 'x', NULL, "0x10" }, { "rootfs/f", '0' } } },
+                { "a user's name for his id", "no number",
+                  { { "uid", 'x', NULL, "root" }, { "rootfs/f", '0' } } },
+                { "a time beyond all", "a time",
+                  { { "mtime", 'x', NULL, "99999999999999999999" }, { "rootfs/f", '0' } } },
+                { "the name of a sparse file alone", "sparse",
+                  { { "GNU.sparse.name", 'x', NULL, "rootfs/a" }, { "rootfs/f", '0' } } },
+        };
+
+        refuse_all(bad, ELEMENTSOF(bad), false);
+}
+
+/* A mode, a size with junk behind the digits. */
+TEST(numbers_that_are_none) {
+        static const struct {
+                const char *title;
+                size_t at;
+                const char *text, *why;
+        } bad[] = {
+                { "mode", 100, "9", "a mode" },        { "uid", 108, "0x1", "a user id" },
+                { "gid", 116, "1,", "a group id" },    { "size", 124, "0x10", "a size" },
+                { "blank size", 124, "            ", "a size" },
+                { "time", 136, "1.5", "a time" },      { "binary", 108, "\xc0", "a user id" },
+        };
+        g_autoptr(ImageFixture) fixture = image_fixture_new_in_memory();
+
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+                g_autoptr(GByteArray) tar = g_byte_array_new();
+                g_autoptr(GBytes) archive = NULL;
+                guint at;
+
+                tar_append_image(tar);
+                at = tar->len;
+                tar_append(tar, "rootfs/f", '0', NULL, NULL, 0);
+                memcpy(tar->data + at + bad[i].at, bad[i].text, strlen(bad[i].text));
+                tar_fix_sum(tar->data + at);
+                tar_append_end(tar);
+                archive = g_byte_array_free_to_bytes(g_steal_pointer(&tar));
+                image_fixture_refuse(fixture, bad[i].title, archive, ERROR_INVALID_IMAGE,
+                                     bad[i].why);
+        }
 }
 
 TEST(root_filesystems_that_are_none) {
