@@ -170,6 +170,14 @@ static void create_args_read(BusCall *call, CreateArgs *ret) {
         g_variant_get(call->args, "(&s&sa{sv})", &ret->create.name, &ret->create.image, NULL);
 }
 
+/* What an administrator brought, and what a server gives to everybody, is for everybody; what a user
+ * imported or published is his, unless he made it public. To know its fingerprint is not to have
+ * it. */
+static bool image_is_for(const Image *image, uid_t uid) {
+        return image->object.owner == uid || image->object.owner == 0 || image->public ||
+               *image->server;
+}
+
 static int create_container_prepare(BusCall *call, Error *ret_error) {
         g_auto(PrivilegeChange) needed = { 0 };
         g_auto(CreateArgs) args = { 0 };
@@ -187,9 +195,13 @@ static int create_container_prepare(BusCall *call, Error *ret_error) {
         create_args_read(call, &args);
         r = container_create_privilege(call->manager, bus_call_caller(call), &args.create, &needed,
                                        ret_error);
-        if (r >= 0)
-                bus_call_require(call, &needed);
-        return r;
+        if (r < 0)
+                return r;
+        bus_call_require(call, &needed);
+        if (!image_is_for(image, call->sender->uid))
+                call->action = needed.privilege == PRIVILEGE_USE
+                                       ? "manage" : privilege_to_string(PRIVILEGE_HOST);
+        return 0;
 }
 
 static int create_container(BusCall *call, Error *ret_error) {

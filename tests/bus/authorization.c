@@ -393,6 +393,56 @@ TEST(public_image_that_is_public_no_more) {
         call_assert_error(call_wait(bob, held), ERROR_ACCESS_DENIED, "has changed");
 }
 
+static void launch(Client *client, const char *name, const char *image, const char *options_text,
+                   const char *action) {
+        MockPolkit *polkit = client->harness->polkit;
+        g_autofree char *id = g_strconcat("org.berth1.", action, NULL);
+        g_autoptr(Call) refused = NULL, done = NULL;
+
+        polkit->answer = POLKIT_NO;
+        polkit->only_yes_to = g_str_equal(action, "use") ? NULL : "org.berth1.use";
+        refused = client_run_job(client, PATH_ROOT, "Manager.CreateContainer",
+                                 g_variant_new("(ss@a{sv})", name, image, options(options_text)));
+        call_assert_error(refused, ERROR_ACCESS_DENIED, action);
+        g_assert_cmpstr(mock_polkit_last(polkit)->action, ==, id);
+        polkit->only_yes_to = id;
+        done = client_run_job(client, PATH_ROOT, "Manager.CreateContainer",
+                              g_variant_new("(ss@a{sv})", name, image, options(options_text)));
+        call_assert_ok(done);
+        polkit->answer = POLKIT_YES;
+        polkit->only_yes_to = NULL;
+}
+
+/* Fingerprints are no secret, so they are no key: to what is in an image that another user
+ * imported they do not lead. Nor does importing the same bytes make it one's own. */
+TEST(an_image_is_not_had_by_its_fingerprint) {
+        g_autoptr(Harness) h = harness_new();
+        g_autoptr(Client) alice = client_new(h, UID_ALICE), bob = client_new(h, UID_BOB);
+        g_autofree char *image = NULL, *fingerprint = NULL;
+        _cleanup_close_ int archive = world_new_archive("alice's");
+        g_autoptr(Call) import = NULL, end = NULL, public = NULL;
+
+        world_make_image(h);
+        image = world_import_image(alice, "alice's", "hers");
+        fingerprint = client_get_string(bob, image, "Fingerprint");
+        launch(bob, "b1", fingerprint, "{}", "manage");
+        launch(bob, "b2", "hers", "{}", "manage");
+        launch(bob, "b3", "hers", "{'config': <{'security.nesting': 'true'}>}", "host-access");
+        launch(alice, "a1", "hers", "{}", "use");
+        launch(bob, "b4", "fake", "{}", "use");
+        import = call_wait(bob, client_begin_fds(bob, PATH_ROOT, "Manager.ImportImage",
+                                                 g_variant_new("(h@a{sv})", 0, no_options()),
+                                                 &archive));
+        call_assert_ok(import);
+        end = client_wait_job(bob, call_get_path(import));
+        call_assert_error(end, ERROR_EXISTS, "there already");
+        launch(bob, "b5", "hers", "{}", "manage");
+        public = client_call(alice, image, "Image.Update",
+                             g_variant_new_parsed("(@a{ss} {}, @as [], {'public': <true>})"));
+        call_assert_ok(public);
+        launch(bob, "b6", "hers", "{}", "use");
+}
+
 /* --- callers --- */
 
 TEST(caller_that_leaves_takes_its_question_along) {
