@@ -15,8 +15,8 @@ static const char *const allowed[] = {
         "fstatfs64", "fcntl", "fcntl64", "poll", "ppoll", "ppoll_time64", "sendmsg",
         /* names below the root */
         "openat", "openat2", "fstat", "fstat64", "newfstatat", "fstatat64", "statx", "readlinkat",
-        "mknodat", "mkdirat", "symlinkat", "linkat", "unlinkat", "renameat2", "fchownat",
-        "fchmodat", "utimensat", "utimensat_time64",
+        "mknodat", "mkdirat", "symlinkat", "linkat", "unlinkat", "renameat", "renameat2",
+        "fchownat", "fchmodat", "utimensat", "utimensat_time64",
         /* memory */
         "brk", "munmap", "mremap", "madvise",
         /* the process itself */
