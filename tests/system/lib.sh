@@ -216,6 +216,21 @@ watch() {
 
 ### Things to work with
 
+# for_everybody DEVICE: as udev has it everywhere; /dev is the host's here and stays as it is. What was
+# put there is $replaced, to be unmounted at the end.
+for_everybody() {
+        [ "$(stat -c %a "$1")" != 666 ] || return 0
+        mkdir /tmp/devices
+        mount -t tmpfs -o mode=755,nosuid devices /tmp/devices
+        mknod /tmp/devices/node c "$(stat -c %Hr "$1")" "$(stat -c %Lr "$1")"
+        chmod 666 /tmp/devices/node
+        mount --bind /tmp/devices/node "$1"
+        # shellcheck disable=SC2034
+        replaced=$1
+        umount --lazy /tmp/devices
+        rmdir /tmp/devices
+}
+
 # image NAME: path of a test image, made by tests/images/NAME unless the cache has it.
 image() {
         "$BERTH_SOURCE/tests/images/cached" "$1"
