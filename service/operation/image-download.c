@@ -17,6 +17,7 @@
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
 #include "service/util/log.h"
+#include "service/util/path.h"
 #include "service/worker/operations.h"
 
 #define HOUR_USEC (3600 * (uint64_t) G_USEC_PER_SEC)
@@ -315,11 +316,11 @@ static char *next_url(const ImageJob *data, uint64_t *ret_size) {
         return g_strconcat(data->url, "/", path, NULL);
 }
 
-/* A file without a name: it goes with the job. */
 static int fetch_run(Job *job, Error *ret_error) {
         ImageJob *data = job->data;
         _cleanup_close_ int dir_fd = -EBADF;
-        g_autofree char *url = NULL;
+        g_autofree char *url = NULL, *name = image_fetched_name(job, data->n_fetched);
+        g_autofree char *spool = image_archive_path(job->manager, name, "");
         GVariantDict args;
         uint64_t size;
         int fd;
@@ -329,16 +330,32 @@ static int fetch_run(Job *job, Error *ret_error) {
         dir_fd = image_open_archives(job->manager, ret_error);
         if (dir_fd < 0)
                 return dir_fd;
-        fd = openat(dir_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        fd = path_open_beneath(dir_fd, name, O_RDWR | O_CREAT | O_EXCL, 0600);
         if (fd < 0)
-                return error_set_errno(ret_error, errno, "Cannot make a file for the archive");
+                return error_set_errno(ret_error, -fd, "Cannot make a file for the archive");
         *(data->n_fetched == 0 ? &data->fd : &data->rootfs_fd) = fd;
         url = next_url(data, &size);
         begin_args(&args, job->manager);
         g_variant_dict_insert(&args, "url", "s", url);
         g_variant_dict_insert(&args, "size", "t", size);
+        g_variant_dict_insert(&args, "spool", "s", spool);
+        image_put_fetched(&args, job);
         return job_run_worker(job, OPERATION_DOWNLOAD_FETCH, g_variant_dict_end(&args), &fd, 1,
                               fetch_done, ret_error);
+}
+
+/* The names of what was fetched, or partly; the fds stay as long as they are read from. */
+static int forget_fetched(Job *job, Error *ret_error) {
+        const ImageJob *data = job->data;
+
+        for (gsize i = 0; i <= data->n_fetched; i++) {
+                g_autofree char *name = image_fetched_name(job, i);
+                int r = image_remove_archives(job->manager, name, ret_error);
+
+                if (r < 0)
+                        return r;
+        }
+        return JOB_STEP_DONE;
 }
 
 static char *base_name(GVariant *files, gsize i) {
@@ -467,7 +484,8 @@ static int replace_run(Job *job, Error *ret_error) {
 static const JobStep download_steps[] = {
         { "Asking the image server", look_run, NULL },
         { "Waiting for another download", claim_run, NULL },
-        { "Downloading", fetch_run, NULL },
+        { "Downloading", fetch_run, forget_fetched },
+        { NULL, forget_fetched, NULL },
         { "Reading the archive", import_run, import_undo },
         { NULL, keep_run, NULL },
         { NULL, replace_run, NULL },
@@ -480,12 +498,12 @@ static const char *host_architecture(struct utsname *host) {
         return uname(host) < 0 ? "" : host->machine;
 }
 
-static ImageJob *data_new(Manager *m, const char *server, const char *image,
+static ImageJob *data_new(Manager *m, Caller caller, const char *server, const char *image,
                           const char *architecture) {
         struct utsname host;
         ImageJob *data = image_job_new();
 
-        data->spool = g_strdup_printf(".%u.new", m->last_job_id + 1);
+        data->spool = image_spool_name(m, caller.uid);
         data->pool = image_usual_pool(m);
         data->server = g_strdup(server);
         data->remote_name = g_strdup(image);
@@ -519,7 +537,7 @@ int image_download(Manager *m, Caller caller, const ImageDownload *args, Job **r
                 r = image_check_aliases(args->aliases, ret_error);
         if (r < 0)
                 return r;
-        data = data_new(m, server->name, args->image, args->architecture);
+        data = data_new(m, caller, server->name, args->image, args->architecture);
         data->aliases = args->aliases ? g_strdupv((char **) args->aliases) : g_new0(char *, 1);
         data->copy_aliases = args->copy_aliases;
         data->public = args->public;
@@ -539,7 +557,7 @@ int image_refresh(Manager *m, Caller caller, Image *image, Job **ret, Error *ret
                 return error_set(ret_error, ERROR_NOT_SUPPORTED,
                                  "Image %.12s came from no image server that could be asked for a "
                                  "later one", image->object.name);
-        data = data_new(m, image->server, image->remote_name, image->architecture);
+        data = data_new(m, caller, image->server, image->remote_name, image->architecture);
         data->replaces = g_strdup(image->object.name);
         data->aliases = g_strdupv(image->aliases);
         data->public = image->public;
@@ -585,7 +603,8 @@ static int locate_run(Job *job, Error *ret_error) {
 
 static const JobStep fetch_steps[] = {
         { "Asking the server", locate_run, NULL },
-        { "Downloading", fetch_run, NULL },
+        { "Downloading", fetch_run, forget_fetched },
+        { NULL, forget_fetched, NULL },
         { "Reading the archive", image_step_import, image_step_import_undo },
         { NULL, image_step_commit, NULL },
         { NULL },
@@ -602,7 +621,7 @@ int image_fetch(Manager *m, Caller caller, const ImageFetch *args, Job **ret, Er
                 r = image_check_properties(args->properties, ret_error);
         if (r < 0)
                 return r;
-        data = data_new(m, "", "", NULL);
+        data = data_new(m, caller, "", "", NULL);
         data->url = g_strdup(args->url);
         data->aliases = g_strdupv((char **) args->aliases);
         data->public = args->public;

@@ -50,6 +50,38 @@ void image_job_free(void *p) {
         container_job_free(p);
 }
 
+/* --- what is coming in --- */
+
+/* As much as the largest archive: whoever brings in more at the same time takes the disk from
+ * others. Of those that ask polkit, that is: root may. */
+#define SPOOL_PER_UID_MAX (G_GUINT64_CONSTANT(64) << 30)
+
+char *image_spool_name(const Manager *m, uid_t owner) {
+        return g_strdup_printf(".%u.%u.new", owner, m->last_job_id + 1);
+}
+
+char *image_fetched_name(const Job *job, gsize n) {
+        return g_strdup_printf(".%u+%s-%" G_GSIZE_FORMAT ".new", job->object.owner,
+                               job->object.name, n);
+}
+
+static void put_bound(GVariantDict *args, const Job *job, char mark) {
+        g_autofree char *prefix = g_strdup_printf(".%u%c", job->object.owner, mark);
+
+        if (job->object.owner == 0)
+                return;
+        g_variant_dict_insert(args, "spool-prefix", "s", prefix);
+        g_variant_dict_insert(args, "spool-max", "t", SPOOL_PER_UID_MAX);
+}
+
+void image_put_spool(GVariantDict *args, const Job *job) {
+        put_bound(args, job, '.');
+}
+
+void image_put_fetched(GVariantDict *args, const Job *job) {
+        put_bound(args, job, '+');
+}
+
 /* --- importing --- */
 
 /* What the worker has made, as an image that is in no table yet. */
@@ -138,6 +170,7 @@ int image_step_import(Job *job, Error *ret_error) {
         g_variant_dict_insert(&args, "spool", "s", spool);
         if (data->split)
                 g_variant_dict_insert(&args, "rootfs-spool", "s", rootfs);
+        image_put_spool(&args, job);
         if (data->expected)
                 g_variant_dict_insert(&args, "expected", "s", data->expected);
         if (pool)
@@ -320,7 +353,7 @@ int image_import(Manager *m, Caller caller, const ImageImport *args, Job **ret, 
         if (r < 0)
                 return r;
         data = image_job_new();
-        data->spool = g_strdup_printf(".%u.new", m->last_job_id + 1);
+        data->spool = image_spool_name(m, caller.uid);
         data->pool = image_usual_pool(m);
         data->fd = fcntl(args->archive, F_DUPFD_CLOEXEC, 3);
         data->split = args->rootfs >= 0;

@@ -54,6 +54,15 @@ typedef struct ImageJob {
 ImageJob *image_job_new(void);
 void image_job_free(void *p);
 
+/* The next job's file in archives/, and what tells its worker how much may be there of its owner
+ * (for spool_read() of service/worker/image/spool.h). */
+char *image_spool_name(const Manager *m, uid_t owner);
+void image_put_spool(GVariantDict *args, const Job *job);
+/* The same for what is being downloaded, which is counted apart: from there it is brought in like
+ * anything else. The `n`th file of the job. */
+char *image_fetched_name(const Job *job, gsize n);
+void image_put_fetched(GVariantDict *args, const Job *job);
+
 int image_open_archives(Manager *m, Error *ret_error);
 /* STATE/archives/NAME, with `suffix` "" or IMAGE_ROOTFS_SUFFIX. */
 char *image_archive_path(Manager *m, const char *name, const char *suffix);

@@ -122,7 +122,7 @@ int image_publish(Manager *m, Caller caller, const ImagePublish *args, Job **ret
         data->source.container = args->source;
         data->source.force = true;
         data->snapshot = args->snapshot ? snapshot_get_name(args->snapshot) : "";
-        data->spool = g_strdup_printf(".%u.new", m->last_job_id + 1);
+        data->spool = image_spool_name(m, caller.uid);
         data->aliases = g_strdupv((char **) args->aliases);
         data->properties = published_properties(args->snapshot ? args->snapshot->config : c->config,
                                                 args->properties);

@@ -205,6 +205,40 @@ TEST(copied) {
 }
 
 /* A launch takes what was compared with the server lately, and what there is when it is away. */
+/* What the worker of the operation was told last. */
+static char *last_run(Harness *h, const char *operation) {
+        g_autofree char *log = harness_read_log(h);
+        g_auto(GStrv) lines = g_strsplit(log, "\n", -1);
+
+        for (guint i = g_strv_length(lines); i > 0; i--)
+                if (g_str_has_prefix(lines[i - 1], operation))
+                        return g_strdup(lines[i - 1]);
+        g_error("%s never ran", operation);
+}
+
+static void assert_bound(Harness *h, const char *operation, const char *prefix) {
+        g_autofree char *told = last_run(h, operation);
+
+        g_assert_true(!prefix == !strstr(told, "'spool-max': <uint64 68719476736>"));
+        g_assert_true(!prefix || strstr(told, prefix));
+}
+
+/* How much a user may have coming in is for the workers to see to, who see it coming. */
+TEST(what_comes_in_is_bounded) {
+        g_autoptr(Client) alice = NULL, bob = NULL;
+        g_autoptr(Harness) h = new_with_pool(&alice, &bob);
+
+        run_ok(h->root, PATH_ROOT, "Manager.DownloadImage", download_args("debian/12", "{}"));
+        assert_bound(h, "download.fetch", NULL);
+        assert_bound(h, "image.import", NULL);
+        run_ok(alice, PATH_ROOT, "Manager.FetchImage",
+               g_variant_new_parsed("('https://a/pool/x.tar', @a{sv} {})"));
+        assert_bound(h, "download.fetch", "'spool-prefix': <'.4242+'>");
+        assert_bound(h, "image.import", "'spool-prefix': <'.4242.'>");
+        /* Nothing is left of what was downloaded but what was brought in. */
+        g_assert_cmpuint(harness_count_entries(h, "state/archives"), ==, 2);
+}
+
 TEST(cached) {
         g_autoptr(Client) alice = NULL, bob = NULL;
         g_autoptr(Harness) h = new_with_pool(&alice, &bob);

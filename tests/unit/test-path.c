@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -121,6 +123,43 @@ TEST(removing_a_tree_stays_inside) {
         g_assert_cmpint(faccessat(f.fd, "a", F_OK, 0), ==, -1);
         g_assert_cmpint(faccessat(other.fd, "keep", F_OK, 0), ==, 0);
         g_assert_cmpint(path_remove_tree(f.fd, "a"), ==, 0);
+        fixture_done(&f);
+        fixture_done(&other);
+}
+
+TEST(components_are_single) {
+        static const char *const bad[] = { "", ".", "..", "a/b", "/a", "a/" };
+        Fixture f = fixture_new();
+        _cleanup_close_ int a = path_make_dir(f.fd, "a", 0700);
+
+        g_assert_cmpint(path_replace_file(a, "b", "k", 1, 0600), ==, 0);
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+                g_assert_cmpint(path_make_dir(f.fd, bad[i], 0700), ==, -EINVAL);
+                g_assert_cmpint(path_replace_file(f.fd, bad[i], "k", 1, 0600), ==, -EINVAL);
+                g_assert_cmpint(path_remove_file(f.fd, bad[i]), ==, -EINVAL);
+                g_assert_cmpint(path_remove_tree(f.fd, bad[i]), ==, -EINVAL);
+        }
+        g_assert_cmpint(faccessat(a, "b", F_OK, 0), ==, 0);
+        fixture_done(&f);
+}
+
+TEST(a_mount_in_a_tree_is_not_emptied) {
+        Fixture f = fixture_new(), other = fixture_new();
+        _cleanup_close_ int a = path_make_dir(f.fd, "a", 0700);
+        _cleanup_close_ int b = path_make_dir(a, "b", 0700);
+        g_autofree char *place = g_build_filename(f.path, "a/b", NULL);
+
+        if (geteuid() != 0)
+                test_skip("needs root to mount");
+        else {
+                g_assert_cmpint(path_replace_file(other.fd, "keep", "k", 1, 0600), ==, 0);
+                g_assert_cmpint(unshare(CLONE_NEWNS), ==, 0);
+                g_assert_cmpint(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), ==, 0);
+                g_assert_cmpint(mount(other.path, place, NULL, MS_BIND, NULL), ==, 0);
+                g_assert_cmpint(path_remove_tree(f.fd, "a"), ==, -EBUSY);
+                g_assert_cmpint(faccessat(other.fd, "keep", F_OK, 0), ==, 0);
+                g_assert_cmpint(umount2(place, MNT_DETACH), ==, 0);
+        }
         fixture_done(&f);
         fixture_done(&other);
 }

@@ -17,8 +17,10 @@
 #include "service/worker/download/http.h"
 #include "service/worker/download/list.h"
 #include "service/worker/download/simplestreams.h"
+#include "service/worker/image/archive-file.h"
 #include "service/worker/image/bounds.h"
 #include "service/worker/image/jail.h"
+#include "service/worker/image/spool.h"
 #include "service/worker/image/text.h"
 
 #define CERTIFICATES_MAX (4U << 20)
@@ -34,6 +36,7 @@ typedef struct Download {
         const char *architecture;
         const char *proxy, *direct; /* as in http.h */
         GBytes *certificates;
+        struct Claiming *claiming; /* of an archive; the parent's */
 } Download;
 
 /* --- inside the jail --- */
@@ -129,19 +132,51 @@ static int locate_in_jail(Jail *jail, GVariantDict *result, Error *ret_error) {
         return 0;
 }
 
+/* An archive that comes, and how long its file may be so far. */
+typedef struct Coming {
+        Jail *jail;
+        uint64_t room;
+} Coming;
+
+static void on_archive_progress(void *userdata, uint64_t size, uint64_t total) {
+        const Coming *coming = userdata;
+
+        on_progress(coming->jail, size, total);
+}
+
+/* Whoever is told no is ended: it does not return then. */
+static void make_room(void *userdata, uint64_t size) {
+        g_auto(GVariantDict) question = G_VARIANT_DICT_INIT(NULL);
+        Coming *coming = userdata;
+        int fd;
+
+        if (size <= coming->room)
+                return;
+        coming->room = spool_next(size);
+        g_variant_dict_insert(&question, "room", "t", coming->room);
+        (void) jail_ask(coming->jail, g_variant_dict_end(&question), &fd);
+}
+
 static int fetch_in_jail(Jail *jail, GVariantDict *result, Error *ret_error) {
         const Download *download = jail->userdata;
+        Coming coming = { .jail = jail };
         const HttpFetch fetch = {
                 .url = download->url,
                 .certificates = download->certificates,
                 .proxy = download->proxy,
                 .direct = download->direct,
                 .size_max = download->size_max,
-                .progress = on_progress,
-                .userdata = jail,
+                .progress = on_archive_progress,
+                .make_room = make_room,
+                .userdata = &coming,
         };
+        int r = http_fetch_to_fd(&fetch, jail->input_fd, ret_error);
+        off_t size;
 
-        return http_fetch_to_fd(&fetch, jail->input_fd, ret_error);
+        if (r < 0)
+                return r;
+        size = lseek(jail->input_fd, 0, SEEK_CUR);
+        return size < 0 || ftruncate(jail->input_fd, size) < 0 ? -errno : 0;
 }
 
 /* --- outside --- */
@@ -186,6 +221,23 @@ static int read_certificates(GBytes **ret, Error *ret_error) {
                          "ca-certificates");
 }
 
+/* The file that an archive comes to, as the parent knows it. */
+typedef struct Claiming {
+        Spool spool;
+        int fd;
+} Claiming;
+
+static int answer_room(Worker *worker, GVariant *question, void *userdata, const char **stage,
+                       int *ret_fd, Error *ret_error) {
+        const Claiming *claiming = userdata;
+        guint64 size;
+
+        if (!g_variant_lookup(question, "room", "t", &size) || size > spool_next(IMAGE_ARCHIVE_MAX))
+                return error_set(ret_error, ERROR_INVALID_IMAGE,
+                                 "Downloading asked for what is not to be had");
+        return spool_claim(&claiming->spool, claiming->fd, size, ret_error);
+}
+
 static int download_run(Worker *worker, Download *download, JailFunc func, int fd,
                         const char *stage, GVariant **ret_answer, Error *ret_error) {
         JailFile files[] = {
@@ -201,6 +253,8 @@ static int download_run(Worker *worker, Download *download, JailFunc func, int f
                 .network = true,
                 .files = files,
                 .stage = stage,
+                .answer = download->claiming ? answer_room : NULL,
+                .answer_userdata = download->claiming,
         };
         g_autoptr(GVariant) answer = NULL;
         int r;
@@ -363,7 +417,9 @@ int download_locate(Worker *worker, GVariantDict *result, Error *ret_error) {
 
 int download_fetch(Worker *worker, GVariantDict *result, Error *ret_error) {
         _cleanup_close_ int fd = worker_take_fd(worker, 0);
-        Download download = { 0 };
+        g_autoptr(ArchiveFile) file = NULL;
+        Claiming claiming = { .fd = fd };
+        Download download = { .claiming = &claiming };
         uint64_t size;
         int r;
 
@@ -372,6 +428,10 @@ int download_fetch(Worker *worker, GVariantDict *result, Error *ret_error) {
                 r = worker_get_uint64(worker, "size", &size, ret_error);
         if (r >= 0)
                 r = image_server_check_url(download.url, ret_error);
+        if (r >= 0)
+                r = archive_file_find(worker, "spool", &file, ret_error);
+        if (r >= 0)
+                r = spool_read(worker, archive_file_get_dir(file), &claiming.spool, ret_error);
         if (r < 0)
                 return r;
         download.size_max = size > 0 ? MIN(size, IMAGE_ARCHIVE_MAX) : IMAGE_ARCHIVE_MAX;

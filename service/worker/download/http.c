@@ -37,8 +37,11 @@ static size_t on_data(char *data, size_t one, size_t size, void *userdata) {
                               " bytes that this may have", sink->fetch->size_max);
         else if (sink->bytes)
                 (void) g_byte_array_append(sink->bytes, (const guint8 *) data, (guint) size);
-        else
+        else {
+                if (sink->fetch->make_room)
+                        sink->fetch->make_room(sink->fetch->userdata, sink->size);
                 r = fd_write_all(sink->fd, data, size);
+        }
         if (r == -ENOSPC || r == -EDQUOT || r == -EFBIG)
                 (void) error_set(sink->error, ERROR_NO_SPACE,
                                  "There is no space left for what is downloaded");

@@ -69,6 +69,10 @@ int archive_file_open(const ArchiveFile *file, int *ret_fd, Error *ret_error) {
         return 0;
 }
 
+int archive_file_get_dir(const ArchiveFile *file) {
+        return file->dir_fd;
+}
+
 int archive_file_sync_name(const ArchiveFile *file, Error *ret_error) {
         if (fsync(file->dir_fd) < 0)
                 return error_set_errno(ret_error, errno, "Cannot write \"%s\" to disk", file->path);

@@ -20,6 +20,8 @@ ArchiveFile *archive_file_free(ArchiveFile *file);
 int archive_file_create(const ArchiveFile *file, int *ret_fd, Error *ret_error);
 /* Opens it for reading. */
 int archive_file_open(const ArchiveFile *file, int *ret_fd, Error *ret_error);
+/* The directory that it is in; the file's. */
+int archive_file_get_dir(const ArchiveFile *file);
 /* Brings its name to disk; its content is for who wrote it. */
 int archive_file_sync_name(const ArchiveFile *file, Error *ret_error);
 void archive_file_remove(const ArchiveFile *file);

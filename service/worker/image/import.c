@@ -147,10 +147,14 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Import, import_done)
 static int take_part(Import *import, Incoming *part, size_t i, Error *ret_error) {
         _cleanup_close_ int from = -EBADF, to = -EBADF;
         uint64_t size = 0;
+        Spool spool;
         int r;
 
         if (!part->spool)
                 return 0;
+        r = spool_read(import->worker, archive_file_get_dir(part->spool), &spool, ret_error);
+        if (r < 0)
+                return r;
         from = transfer_open(worker_take_fd(import->worker, i), TRANSFER_READ, ret_error);
         if (from < 0)
                 return from;
@@ -158,7 +162,7 @@ static int take_part(Import *import, Incoming *part, size_t i, Error *ret_error)
         if (r < 0)
                 return r;
         part->made = true;
-        r = transfer_in(import->worker, from, to, import->digest, &size, ret_error);
+        r = transfer_in(import->worker, from, to, &spool, import->digest, &size, ret_error);
         if (r >= 0)
                 r = archive_file_sync_name(part->spool, ret_error);
         if (r >= 0)

@@ -121,14 +121,14 @@ static int write_failed(int r, Error *ret_error) {
         return error_set_errno(ret_error, -r, "Cannot store the archive in %s", BERTH_STATE_DIR);
 }
 
-static int copy_in(Worker *worker, int from, int to, Digest *digest, uint64_t *ret_size,
-                   Error *ret_error) {
+static int copy_in(Worker *worker, int from, int to, const Spool *spool, Digest *digest,
+                   uint64_t *ret_size, Error *ret_error) {
         g_autofree void *buffer = g_malloc(BUFFER_SIZE);
-        uint64_t size = 0, total = transfer_bytes_left(from);
+        uint64_t size = 0, total = transfer_bytes_left(from), claimed = 0;
+        int r;
 
         for (;;) {
                 ssize_t n;
-                int r;
 
                 if (worker_is_cancelled())
                         return worker_cancelled(ret_error);
@@ -144,6 +144,12 @@ static int copy_in(Worker *worker, int from, int to, Digest *digest, uint64_t *r
                         return error_set(ret_error, ERROR_INVALID_IMAGE,
                                          "The archive is larger than %u GiB",
                                          (unsigned) (IMAGE_ARCHIVE_MAX >> 30));
+                if (size > claimed) {
+                        claimed = size <= total ? total : spool_next(size);
+                        r = spool_claim(spool, to, claimed, ret_error);
+                        if (r < 0)
+                                return r;
+                }
                 gcry_md_write(digest, buffer, (size_t) n);
                 r = fd_write_all(to, buffer, (size_t) n);
                 if (r < 0)
@@ -155,15 +161,15 @@ static int copy_in(Worker *worker, int from, int to, Digest *digest, uint64_t *r
         return 0;
 }
 
-int transfer_in(Worker *worker, int from, int to, Digest *digest, uint64_t *ret_size,
-                Error *ret_error) {
+int transfer_in(Worker *worker, int from, int to, const Spool *spool, Digest *digest,
+                uint64_t *ret_size, Error *ret_error) {
         uint64_t size = 0;
         int r;
 
-        r = copy_in(worker, from, to, digest, &size, ret_error);
+        r = copy_in(worker, from, to, spool, digest, &size, ret_error);
         if (r < 0)
                 return r;
-        if (fsync(to) < 0)
+        if (ftruncate(to, (off_t) size) < 0 || fsync(to) < 0)
                 return write_failed(-errno, ret_error);
         *ret_size = size;
         return 0;

@@ -12,6 +12,7 @@
 #include <glib.h>
 
 #include "service/util/error.h"
+#include "service/worker/image/spool.h"
 #include "service/worker/worker.h"
 
 /* SHA-256 in hexadecimal digits. */
@@ -35,9 +36,9 @@ void digest_print(Digest *digest, char ret_fingerprint[FINGERPRINT_SIZE + 1]);
 
 /* How many bytes are left in a regular file, 0 where that is not known. */
 uint64_t transfer_bytes_left(int fd);
-/* Copies all of `from` to the new file `to`, which is then on disk. */
-int transfer_in(Worker *worker, int from, int to, Digest *digest, uint64_t *ret_size,
-                Error *ret_error);
+/* Copies all of `from` to the new file `to` in the spool, which is then on disk. */
+int transfer_in(Worker *worker, int from, int to, const Spool *spool, Digest *digest,
+                uint64_t *ret_size, Error *ret_error);
 /* Hashes a file of our own, from its beginning. */
 int transfer_hash(Worker *worker, int fd, Digest *digest, uint64_t *ret_size, Error *ret_error);
 /* Copies the file `from` to the client's `to`. */
