@@ -173,6 +173,17 @@ static int rename_mark_undo(Job *job, Error *ret_error) {
         return manager_save(job->manager, &data->network->object, ret_error);
 }
 
+static int rename_begin(Job *job, Error *ret_error) {
+        return JOB_STEP_DONE;
+}
+
+/* Once it has its old name again; a worker that failed may have done what it was to do. */
+static int rename_firewall_again(Job *job, Error *ret_error) {
+        NetworkJob *data = job->data;
+
+        return data->is_renamed ? step_firewall(job, ret_error) : JOB_STEP_DONE;
+}
+
 static int rename_down(Job *job, Error *ret_error) {
         NetworkJob *data = job->data;
 
@@ -233,6 +244,7 @@ static int rename_end(Job *job, Error *ret_error) {
 
 static const JobStep rename_steps[] = {
         { NULL, rename_mark, rename_mark_undo },
+        { NULL, rename_begin, rename_firewall_again },
         { "Removing the bridge", rename_down, rename_up_again },
         { NULL, rename_commit, rename_commit_undo },
         { "Making the bridge", step_network_up, step_network_down },
