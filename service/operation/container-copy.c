@@ -307,7 +307,7 @@ static const JobStep refresh_steps[] = {
         { "Thawing the container", step_release, NULL },
         { NULL, step_released, NULL },
         { NULL, refresh_commit, NULL },
-        { "Deleting the old files", refresh_tidy, NULL },
+        { "Deleting the old files", refresh_tidy, NULL, true },
         { NULL },
 };
 

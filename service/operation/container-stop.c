@@ -175,7 +175,7 @@ static const JobStep stop_steps[] = {
         { "Stopping the container", step_stop, NULL },
         { NULL, stop_done, NULL },
         { NULL, ephemeral_mark, NULL },
-        { "Deleting the container", ephemeral_volume, NULL },
+        { "Deleting the container", ephemeral_volume, NULL, true },
         { NULL, ephemeral_forget, NULL },
         { NULL },
 };
@@ -227,7 +227,7 @@ static const JobStep delete_steps[] = {
         { NULL, step_stop_thaw, NULL },
         { "Stopping the container", step_kill, NULL },
         { NULL, step_delete_mark, NULL },
-        { "Deleting the container", step_delete_volume, NULL },
+        { "Deleting the container", step_delete_volume, NULL, true },
         { NULL, step_delete_forget, NULL },
         { NULL },
 };

@@ -26,6 +26,7 @@ typedef struct Change {
 struct Firewall {
         Manager *manager;
         bool is_stale;             /* the whole has to be made: nothing is known, or all is new */
+        bool tried_again;          /* the whole, after its worker had died */
         GHashTable *guards;        /* interface -> Guard: what is in the tables */
         GHashTable *translations;  /* container -> a(ssqqsq), of those that have any */
 
@@ -342,6 +343,7 @@ static void tell(Firewall *f, int r, const Error *error) {
 
         f->served = g_ptr_array_new();
         forget_plan(f);
+        f->tried_again = false;
         f->is_stale = f->is_stale || r < 0;
         for (guint i = 0; i < served->len; i++) {
                 Job *job = g_ptr_array_index(served, i);
@@ -396,11 +398,16 @@ static void commit_whole(Firewall *f) {
         f->translations = TAKE_PTR(f->next_translations);
 }
 
+/* It is as good as another that has just begun. */
+static bool worth_another_try(const Firewall *f, const WorkerProcess *worker) {
+        return !f->tried_again && worker_process_has_died(worker);
+}
+
 static void on_ended(GVariant *result, int *fds, size_t n_fds, Error *error, void *userdata) {
         Firewall *f = userdata;
         WorkerProcess *worker = TAKE_PTR(f->worker); /* what it said is its own */
 
-        if (f->next_guards) {
+        if (f->next_guards && (result || !worth_another_try(f, worker))) {
                 if (result)
                         commit_whole(f);
                 tell(f, result ? 0 : -error_code_to_errno(error->code), error);
@@ -410,6 +417,7 @@ static void on_ended(GVariant *result, int *fds, size_t n_fds, Error *error, voi
         } else {
                 /* The tables are not what they were thought to be. */
                 log_debug("%s; making the firewall anew", error->message);
+                f->tried_again = f->next_guards != NULL;
                 f->is_stale = true;
                 run(f);
         }

@@ -50,6 +50,15 @@ static void leave_place(Job *job) {
         }
 }
 
+/* What cannot be undone is not left half done if trying once more can help. */
+static bool worth_another_try(Job *job) {
+        if (!worker_process_has_died(job->worker) || !job->steps[job->step].again ||
+            job->undoing || job->state == JOB_CANCELLING || job->tried_again)
+                return false;
+        job->tried_again = true;
+        return true;
+}
+
 static void on_worker_ended(GVariant *result, int *fds, size_t n_fds, Error *error,
                             void *userdata) {
         Job *job = userdata;
@@ -57,7 +66,11 @@ static void on_worker_ended(GVariant *result, int *fds, size_t n_fds, Error *err
         Error *e = job->undoing ? &undo_error : &job->error;
         int r = 0;
 
-        if (!result) {
+        if (!result && worth_another_try(job)) {
+                log_notice("Job %s (%s) tries once more: %s.", job->object.name, job->operation,
+                           error->message);
+                job_repeat_step(job);
+        } else if (!result) {
                 r = -error_code_to_errno(error->code);
                 /* A worker that was told to end may not have got as far as saying so. */
                 if (job->state == JOB_CANCELLING)

@@ -61,6 +61,7 @@ struct JobStep {
         const char *stage; /* for people, NULL for one that is over at once */
         int (*run)(Job *job, Error *ret_error);
         int (*undo)(Job *job, Error *ret_error);
+        bool again; /* one that is not undone: if its worker died, it is run once more */
 };
 
 typedef struct JobSubject {
@@ -99,6 +100,7 @@ struct Job {
         GVariant *awaited_args;        /* NULL for none */
         bool worker_died;    /* the last one said nothing, and so has undone nothing */
         bool one_died;       /* any of them */
+        bool tried_again;    /* a step, after its worker had died */
         int (*on_worker_result)(Job *job, GVariant *result, int *fds, size_t n_fds,
                                 Error *ret_error);
         void (*on_worker_event)(Job *job, GVariant *content, int *fds, size_t n_fds);

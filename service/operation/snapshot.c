@@ -113,7 +113,7 @@ static int delete_wait(Job *job, Error *ret_error) {
 static const JobStep delete_steps[] = {
         { NULL, delete_wait, NULL },
         { NULL, delete_mark, NULL },
-        { "Deleting the snapshot", delete_volume, NULL },
+        { "Deleting the snapshot", delete_volume, NULL, true },
         { NULL, delete_forget, NULL },
         { NULL },
 };
@@ -257,7 +257,7 @@ static int create_commit(Job *job, Error *ret_error) {
 
 static const JobStep create_steps[] = {
         { NULL, reuse_mark, NULL },
-        { "Deleting the old snapshot", reuse_volume, NULL },
+        { "Deleting the old snapshot", reuse_volume, NULL, true },
         { NULL, reuse_forget, NULL },
         { NULL, create_record, create_record_undo },
         { "Freezing the container", create_freeze, create_thaw },
@@ -584,7 +584,7 @@ static const JobStep release_steps[] = {
 static const JobStep clear_steps[] = {
         { NULL, create_thaw, NULL },
         { NULL, delete_mark, NULL },
-        { "Deleting the snapshot", delete_volume, NULL },
+        { "Deleting the snapshot", delete_volume, NULL, true },
         { NULL, delete_forget, NULL },
         { NULL, recover_next, NULL },
         { NULL },

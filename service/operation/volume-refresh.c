@@ -103,11 +103,11 @@ static int tidy(Job *job, Error *ret_error) {
 
 static const JobStep steps[] = {
         { NULL, mark_gone, NULL },
-        { "Deleting old snapshots", volume_step_delete_halves, NULL },
+        { "Deleting old snapshots", volume_step_delete_halves, NULL, true },
         { NULL, mark_new, volume_step_delete_halves },
         { "Copying the volume", volume_step_copy, copy_undo },
         { NULL, commit, NULL },
-        { "Deleting the old files", tidy, NULL },
+        { "Deleting the old files", tidy, NULL, true },
         { NULL },
 };
 

@@ -119,7 +119,7 @@ int volume_step_forget(Job *job, Error *ret_error) {
 static const JobStep delete_steps[] = {
         { NULL, volume_step_wait_to_delete, NULL },
         { NULL, delete_mark, NULL },
-        { "Deleting the volume", delete_files, NULL },
+        { "Deleting the volume", delete_files, NULL, true },
         { NULL, volume_step_forget, NULL },
         { NULL },
 };
