@@ -101,6 +101,7 @@ GVariant *container_to_record(const Container *c) {
         g_variant_dict_insert(&dict, "rename-to", "s", c->rename_to ?: "");
         g_variant_dict_insert(&dict, "move-pool", "s", c->move_pool ?: "");
         g_variant_dict_insert(&dict, "held", "b", c->held);
+        g_variant_dict_insert(&dict, "refreshing", "b", c->refreshing);
         g_variant_dict_insert(&dict, "restore-from", "s", c->restore_from ?: "");
         g_variant_dict_insert(&dict, "interrupted", "b", c->interrupted);
         g_variant_dict_insert(&dict, "stateful", "b", c->stateful);
@@ -163,14 +164,6 @@ static int ids_read(Container *c, const Record *record) {
         return idmapped ? 0 : get_idmap(record, "shifted", &c->shifted);
 }
 
-/* What earlier services wrote nothing of is not so. */
-static int get_later(Record *record, const char *key, bool *ret) {
-        if (record_has(record, key))
-                return record_get_boolean(record, key, ret);
-        *ret = false;
-        return 0;
-}
-
 int container_from_record(const char *name, GVariant *value, Container **ret) {
         g_autoptr(Record) record = record_open(value);
         g_autoptr(Container) c = container_new(name, 0);
@@ -197,8 +190,9 @@ int container_from_record(const char *name, GVariant *value, Container **ret) {
             record_get_templates(record, &c->templates) < 0 ||
             snapshots_read(c, record) < 0)
                 return -EBADMSG;
-        if (get_later(record, "stateful", &c->stateful) < 0 ||
-            get_later(record, "interrupted", &c->interrupted) < 0)
+        if (record_get_later(record, "stateful", &c->stateful) < 0 ||
+            record_get_later(record, "interrupted", &c->interrupted) < 0 ||
+            record_get_later(record, "refreshing", &c->refreshing) < 0)
                 return -EBADMSG;
         c->state = (ContainerState) state;
         c->incomplete = c->state == CONTAINER_CREATING;

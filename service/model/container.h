@@ -51,6 +51,7 @@ typedef struct Container {
         char *rename_to;      /* a rename is under way, or NULL */
         char *move_pool;      /* a pool that may hold files of it beside `pool`, or NULL */
         bool held;            /* a job holds a running one still (see frozen) */
+        bool refreshing;      /* its files may be those of what it is refreshed from already */
         char *restore_from;   /* a restore from that snapshot is under way, or NULL */
         bool interrupted;     /* a job has stopped it for a while; see container-interruption.h */
         bool stateful;        /* it was stopped with its state, which is beside its volume */

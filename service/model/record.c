@@ -168,6 +168,13 @@ int record_get_boolean(const Record *record, const char *key, bool *value) {
         return 0;
 }
 
+int record_get_later(const Record *record, const char *key, bool *value) {
+        if (record_has(record, key))
+                return record_get_boolean(record, key, value);
+        *value = false;
+        return 0;
+}
+
 int record_get_enum(const Record *record, const char *key, const char *const *names, int n,
                     int *value) {
         GVariant *v = record_find_typed(record, key, G_VARIANT_TYPE_STRING);

@@ -29,6 +29,8 @@ int record_get_strv(const Record *record, const char *key, char ***value);
 int record_get_uint64(const Record *record, const char *key, uint64_t *value);
 int record_get_uint32(const Record *record, const char *key, uint32_t *value);
 int record_get_boolean(const Record *record, const char *key, bool *value);
+/* The same for what earlier services wrote nothing of: then it is false. */
+int record_get_later(const Record *record, const char *key, bool *value);
 /* "templates" of an image or a container. */
 int record_get_templates(const Record *record, GVariant **value);
 int record_get_enum(const Record *record, const char *key, const char *const *names, int n,

@@ -26,6 +26,7 @@ typedef struct StorageVolume {
         GVariant *config;     /* a{ss} */
         uint64_t created;     /* µs since 1970 */
         char *rename_to;      /* last part of the name that it is to get, or NULL */
+        bool refreshing;      /* its files may be those of what it is refreshed from already */
         char *restore_from;   /* a restore from that snapshot is under way, or NULL */
         GPtrArray *snapshots; /* of Snapshot, oldest first */
 } StorageVolume;

@@ -21,8 +21,10 @@
  * copied; then it is recorded as whole. Interrupted, it is deleted at the next start. The source is
  * locked meanwhile, and held still where its pool cannot take a picture of it at once.
  *
- * A refresh leaves the record as it is but for the snapshots: those to come and to go are marked,
- * and the files are exchanged last.
+ * A refresh leaves the record as it is but for the snapshots. It is marked with those to come; their
+ * files are copied, and then the container's own exchanged by new ones. Then it is recorded as done,
+ * and what is no more wanted goes: old files, old snapshots. Interrupted before that, the old files
+ * take their place again and the new snapshots go, at the next start too.
  */
 
 typedef struct CopyJob {
@@ -31,7 +33,7 @@ typedef struct CopyJob {
         char *snapshot;       /* "" for the source itself */
         GPtrArray *new, *gone; /* refresh: Snapshot of the target */
         bool refresh, without_snapshots;
-        bool committed;
+        bool committed; /* nothing is undone any more */
 } CopyJob;
 
 static void copy_job_free(void *p) {
@@ -138,20 +140,25 @@ static int copy_volume(Job *job, Error *ret_error) {
         g_variant_dict_insert(&args, "refresh", "b", data->refresh);
         g_variant_dict_insert_value(&args, "snapshots",
                                     names_of(data->refresh ? data->new : target->snapshots));
-        g_variant_dict_insert_value(&args, "delete", names_of(data->gone));
         return job_run_worker(job, OPERATION_CONTAINER_COPY, g_variant_dict_end(&args), NULL, 0,
                               copy_volume_done, ret_error);
 }
 
+static int run_on(Job *job, const Container *c, const char *snapshot, const char *operation,
+                  int (*done)(Job *, GVariant *, int *, size_t, Error *), Error *ret_error) {
+        GVariantDict args;
+        int r = step_begin_volume(job, c, &args, ret_error);
+
+        if (r != JOB_STEP_DONE)
+                return r;
+        g_variant_dict_insert(&args, "snapshot", "s", snapshot);
+        return job_run_worker(job, operation, g_variant_dict_end(&args), NULL, 0, done, ret_error);
+}
+
 static int run_on_target(Job *job, const char *operation, Error *ret_error) {
         CopyJob *data = job->data;
-        GVariantDict args;
 
-        g_variant_dict_init(&args, NULL);
-        step_put_pool(&args, job->manager, manager_find_pool(job->manager, data->target->pool));
-        g_variant_dict_insert(&args, "container", "s", data->target->object.name);
-        g_variant_dict_insert(&args, "snapshot", "s", "");
-        return job_run_worker(job, operation, g_variant_dict_end(&args), NULL, 0, NULL, ret_error);
+        return run_on(job, data->target, "", operation, NULL, ret_error);
 }
 
 static int copy_volume_undo(Job *job, Error *ret_error) {
@@ -228,8 +235,6 @@ static int refresh_mark(Job *job, Error *ret_error) {
         job->cancelable = false;
         if (!data->without_snapshots)
                 refresh_collect(data);
-        for (guint i = 0; i < data->gone->len; i++)
-                ((Snapshot *) data->gone->pdata[i])->state = SNAPSHOT_DELETING;
         for (guint i = 0; i < data->new->len; i++) {
                 Snapshot *s = data->new->pdata[i];
 
@@ -237,12 +242,12 @@ static int refresh_mark(Job *job, Error *ret_error) {
                 g_ptr_array_add(c->snapshots, s);
                 manager_add(m, &s->object);
         }
+        c->refreshing = true;
         manager_changed(m, &c->object);
         return manager_save(m, &c->object, ret_error);
 }
 
-/* Files of those to come may be there, and those to go may have gone in part: what is done about
- * them after a crash is done now. */
+/* What is done about snapshots that are half there after a crash is done now. */
 static int refresh_clear(Job *job, Error *ret_error) {
         CopyJob *data = job->data;
         Job *next = NULL;
@@ -256,46 +261,82 @@ static int refresh_clear(Job *job, Error *ret_error) {
         return JOB_STEP_DONE;
 }
 
-/* What is to go may be gone already, and is not brought back. */
 static int refresh_mark_undo(Job *job, Error *ret_error) {
         CopyJob *data = job->data;
+        Container *c = data->target;
+        int r;
 
+        c->refreshing = false;
         /* What is there may not be ours. */
-        if (job->error.code != ERROR_EXISTS && snapshots_are_half(data->target))
-                return refresh_clear(job, ret_error);
-        for (guint i = 0; i < data->new->len; i++)
+        for (guint i = 0; job->error.code == ERROR_EXISTS && i < data->new->len; i++)
                 manager_remove(job->manager, &((Snapshot *) data->new->pdata[i])->object);
-        for (guint i = 0; i < data->gone->len; i++)
-                manager_remove(job->manager, &((Snapshot *) data->gone->pdata[i])->object);
-        manager_changed(job->manager, &data->target->object);
-        return manager_save(job->manager, &data->target->object, ret_error);
+        manager_changed(job->manager, &c->object);
+        r = manager_save(job->manager, &c->object, ret_error);
+        return r >= 0 && snapshots_are_half(c) ? refresh_clear(job, ret_error) : r;
 }
 
 static int refresh_volume_undo(Job *job, Error *ret_error) {
-        return run_on_target(job, OPERATION_SNAPSHOT_RESTORE_UNDO, ret_error);
+        CopyJob *data = job->data;
+
+        return data->committed ? JOB_STEP_DONE
+                               : run_on_target(job, OPERATION_SNAPSHOT_RESTORE_UNDO, ret_error);
+}
+
+static void refresh_set_states(CopyJob *data, SnapshotState new, SnapshotState gone) {
+        for (guint i = 0; i < data->new->len; i++)
+                ((Snapshot *) data->new->pdata[i])->state = new;
+        for (guint i = 0; i < data->gone->len; i++)
+                ((Snapshot *) data->gone->pdata[i])->state = gone;
 }
 
 static int refresh_commit(Job *job, Error *ret_error) {
         CopyJob *data = job->data;
         Container *c = data->target;
+        int r;
 
-        for (guint i = 0; i < data->new->len; i++) {
-                Snapshot *s = data->new->pdata[i];
-
-                s->state = SNAPSHOT_READY;
-                manager_changed(job->manager, &s->object);
+        refresh_set_states(data, SNAPSHOT_READY, SNAPSHOT_DELETING);
+        c->refreshing = false;
+        r = manager_save(job->manager, &c->object, ret_error);
+        if (r < 0) {
+                refresh_set_states(data, SNAPSHOT_CREATING, SNAPSHOT_READY);
+                c->refreshing = true;
+                return r;
         }
-        while (data->gone->len > 0) {
-                Snapshot *s = g_ptr_array_steal_index(data->gone, 0);
-
-                manager_remove(job->manager, &s->object);
-        }
-        manager_changed(job->manager, &c->object);
-        return manager_save(job->manager, &c->object, ret_error);
+        data->committed = true;
+        for (guint i = 0; i < data->new->len; i++)
+                manager_changed(job->manager, &((Snapshot *) data->new->pdata[i])->object);
+        for (guint i = 0; i < data->gone->len; i++)
+                manager_changed(job->manager, &((Snapshot *) data->gone->pdata[i])->object);
+        return JOB_STEP_DONE;
 }
 
 static int refresh_tidy(Job *job, Error *ret_error) {
         return run_on_target(job, OPERATION_SNAPSHOT_RESTORE_END, ret_error);
+}
+
+static int gone_deleted(Job *job, GVariant *result, int *fds, size_t n_fds, Error *ret_error) {
+        CopyJob *data = job->data;
+        Snapshot *s = g_ptr_array_steal_index(data->gone, 0);
+
+        manager_remove(job->manager, &s->object);
+        job_repeat_step(job);
+        return manager_save(job->manager, &data->target->object, ret_error);
+}
+
+static int refresh_delete(Job *job, Error *ret_error) {
+        CopyJob *data = job->data;
+
+        if (data->gone->len == 0)
+                return JOB_STEP_DONE;
+        return run_on(job, data->target, snapshot_get_name(data->gone->pdata[0]),
+                      OPERATION_SNAPSHOT_DELETE, gone_deleted, ret_error);
+}
+
+static int refresh_end(Job *job, Error *ret_error) {
+        CopyJob *data = job->data;
+
+        manager_changed(job->manager, &data->target->object);
+        return JOB_STEP_DONE;
 }
 
 static const JobStep refresh_steps[] = {
@@ -308,8 +349,37 @@ static const JobStep refresh_steps[] = {
         { NULL, step_released, NULL },
         { NULL, refresh_commit, NULL },
         { "Deleting the old files", refresh_tidy, NULL, true },
+        { "Deleting old snapshots", refresh_delete, NULL, true },
+        { NULL, refresh_end, NULL },
         { NULL },
 };
+
+/* --- of one that was interrupted --- */
+
+static int put_back(Job *job, Error *ret_error) {
+        ContainerJob *data = job->data;
+
+        return run_on(job, data->container, "", OPERATION_SNAPSHOT_RESTORE_UNDO, NULL, ret_error);
+}
+
+static int put_back_done(Job *job, Error *ret_error) {
+        ContainerJob *data = job->data;
+
+        data->container->refreshing = false;
+        return manager_save(job->manager, &data->container->object, ret_error);
+}
+
+static const JobStep put_back_steps[] = {
+        { "Putting the old files back", put_back, NULL, true },
+        { NULL, put_back_done, NULL },
+        { NULL, snapshots_step_recover, NULL },
+        { NULL },
+};
+
+int container_refresh_recover(Manager *m, Container *c, Job **ret, Error *ret_error) {
+        return step_new_job(m, "container-recover", CALLER_SERVICE, put_back_steps, c, ret,
+                            ret_error);
+}
 
 /* --- the call --- */
 

@@ -24,7 +24,8 @@ int container_copy_privilege(Manager *m, Caller caller, const ContainerCopy *arg
                              PrivilegeChange *ret, Error *ret_error);
 int container_move(Manager *m, Caller caller, Container *c, const char *pool, Job **ret,
                    Error *ret_error);
-/* Finishes or undoes a move that was interrupted. */
+/* Undoes a refresh that was interrupted; finishes or undoes a move. */
+int container_refresh_recover(Manager *m, Container *c, Job **ret, Error *ret_error);
 int container_move_recover(Manager *m, Container *c, Job **ret, Error *ret_error);
 
 /* Arguments of OPERATION_CONTAINER_COPY that are always there. */

@@ -78,7 +78,6 @@ static int move_copy(Job *job, Error *ret_error) {
                       "", c);
         g_variant_dict_insert(&args, "refresh", "b", FALSE);
         g_variant_dict_insert_value(&args, "snapshots", g_variant_builder_end(&names));
-        g_variant_dict_insert_value(&args, "delete", g_variant_new_strv(NULL, 0));
         return job_run_worker(job, OPERATION_CONTAINER_COPY, g_variant_dict_end(&args), NULL, 0,
                               move_copy_done, ret_error);
 }

@@ -378,6 +378,11 @@ static int start_new(Manager *m, Caller caller, Container *c, Job **ret, Error *
         if (container_is_up(c))
                 return error_set(ret_error, ERROR_ALREADY_RUNNING,
                                  "Container \"%s\" is running already", c->object.name);
+        if (c->refreshing)
+                return error_set(ret_error, ERROR_BUSY,
+                                 "The files of container \"%s\" are being exchanged; if that was "
+                                 "interrupted they are put back when the service starts and their "
+                                 "pool is there", c->object.name);
         r = container_check_start(m, caller, c, ret_error);
         if (r < 0)
                 return r;

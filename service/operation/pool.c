@@ -39,6 +39,34 @@ static void pool_job_free(void *p) {
         g_free(data);
 }
 
+static void keep(GVariantBuilder *kept, const char *directory, const char *name) {
+        g_autofree char *path = g_build_filename(directory, name, NULL);
+
+        g_variant_builder_add(kept, "s", path);
+}
+
+/* Volumes whose old files are wanted still: a refresh that was interrupted is undone with them. */
+static GVariant *kept_volumes(Manager *m, const StoragePool *pool) {
+        GVariantBuilder kept;
+        GHashTableIter iter;
+        StorageVolume *v;
+        Container *c;
+
+        g_variant_builder_init(&kept, G_VARIANT_TYPE_STRING_ARRAY);
+        g_hash_table_iter_init(&iter, m->objects[OBJECT_CONTAINER]);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &c))
+                if (c->refreshing && g_str_equal(c->pool, pool->object.name))
+                        keep(&kept, "containers", c->object.name);
+        g_hash_table_iter_init(&iter, m->objects[OBJECT_VOLUME]);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &v)) {
+                g_autofree char *its_pool = storage_volume_get_pool(v);
+
+                if (v->refreshing && g_str_equal(its_pool, pool->object.name))
+                        keep(&kept, "custom", storage_volume_get_name(v));
+        }
+        return g_variant_builder_end(&kept);
+}
+
 void pool_put_source(GVariantDict *args, Manager *m, StoragePool *pool, uint64_t size) {
         step_put_pool(args, m, pool);
         g_variant_dict_insert(args, "source", "s", pool->source);
@@ -46,6 +74,7 @@ void pool_put_source(GVariantDict *args, Manager *m, StoragePool *pool, uint64_t
         g_variant_dict_insert(args, "size", "t", size);
         g_variant_dict_insert(args, "state-dir", "s", m->state_dir);
         g_variant_dict_insert_value(args, "config", pool->config);
+        g_variant_dict_insert_value(args, "kept", kept_volumes(m, pool));
 }
 
 static int run_pool_worker(Job *job, const char *operation,

@@ -288,6 +288,7 @@ static int rebuild_volume(const Scan *scan, const char *name, GVariant *record,
                 return error_set(ret_error, ERROR_NO_SUCH_VOLUME, "its files are not there");
         g_clear_pointer(&v->rename_to, g_free);
         g_clear_pointer(&v->restore_from, g_free);
+        v->refreshing = false;
         drop_snapshots(scan, v->snapshots, "custom-snapshots", storage_volume_get_name(v));
         *ret = TAKE_PTR(v);
         return 0;

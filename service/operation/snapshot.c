@@ -538,7 +538,7 @@ static Snapshot *find_half(const Container *c) {
 }
 
 bool snapshots_are_half(const Container *c) {
-        return c->held || c->move_pool || c->restore_from || find_half(c);
+        return c->held || c->move_pool || c->refreshing || c->restore_from || find_half(c);
 }
 
 /* A copy was made of one that ran. */
@@ -556,10 +556,9 @@ static int recover_released(Job *job, Error *ret_error) {
         return manager_save(job->manager, &data->container.container->object, ret_error);
 }
 
-/* A refresh leaves more than one thing to do. */
-static int recover_next(Job *job, Error *ret_error) {
-        SnapshotJob *data = job->data;
-        Container *c = data->container.container;
+int snapshots_step_recover(Job *job, Error *ret_error) {
+        ContainerJob *data = job->data;
+        Container *c = data->container;
         g_auto(Error) error = ERROR_INIT;
         Job *next = NULL;
 
@@ -577,7 +576,7 @@ static int recover_next(Job *job, Error *ret_error) {
 static const JobStep release_steps[] = {
         { "Thawing the container", recover_thaw, NULL },
         { NULL, recover_released, NULL },
-        { NULL, recover_next, NULL },
+        { NULL, snapshots_step_recover, NULL },
         { NULL },
 };
 
@@ -586,7 +585,7 @@ static const JobStep clear_steps[] = {
         { NULL, delete_mark, NULL },
         { "Deleting the snapshot", delete_volume, NULL, true },
         { NULL, delete_forget, NULL },
-        { NULL, recover_next, NULL },
+        { NULL, snapshots_step_recover, NULL },
         { NULL },
 };
 
@@ -599,6 +598,8 @@ int snapshots_recover(Manager *m, Container *c, Job **ret, Error *ret_error) {
                                ret_error);
         if (c->move_pool)
                 return container_move_recover(m, c, ret, ret_error);
+        if (c->refreshing)
+                return container_refresh_recover(m, c, ret, ret_error);
         if (c->restore_from)
                 return snapshot_restore(m, CALLER_SERVICE, c, c->restore_from, false, ret,
                                         ret_error);

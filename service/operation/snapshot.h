@@ -40,3 +40,5 @@ int snapshot_get(Manager *m, const Container *c, const char *name, Snapshot **re
  * the job that does it; for a container that is whole otherwise. */
 bool snapshots_are_half(const Container *c);
 int snapshots_recover(Manager *m, Container *c, Job **ret, Error *ret_error);
+/* Last step of such a job, whose data begins with a ContainerJob: there may be more to do. */
+int snapshots_step_recover(Job *job, Error *ret_error);

@@ -130,7 +130,7 @@ static int wait_for_volume(Manager *m, GVariant *options, void *userdata, Error 
 
         /* Its files are just being exchanged. */
         if (holder && holder != job &&
-            (v->restore_from || g_str_equal(holder->operation, VOLUME_REFRESH)))
+            (v->restore_from || v->refreshing || g_str_equal(holder->operation, VOLUME_REFRESH)))
                 return job_wait_for(job, holder);
         return step_wait_for_pool(job, config_get(options, "pool"), &unused, ret_error);
 }

@@ -5,10 +5,10 @@
 #include "service/worker/operations.h"
 
 /*
- * Bringing a copy up to date: its record stays as it is but for the snapshots. Those to come and to
- * go are marked in it, then their files are seen to, and the volume's own are exchanged last.
- * Interrupted, what is marked goes at the next start, and the volume holds what it did before or
- * what it was to hold.
+ * Bringing a copy up to date: its record stays as it is but for the snapshots. Those that are to go
+ * make room first. Then those to come are marked in the record; their files are copied, and after
+ * them the volume's own exchanged. Interrupted before that is recorded as done, the old files take
+ * their place again and the new snapshots go, at the next start too.
  */
 
 static int save(Job *job, Error *ret_error) {
@@ -59,8 +59,6 @@ static int mark_gone(Job *job, Error *ret_error) {
 static int mark_new(Job *job, Error *ret_error) {
         VolumeJob *data = job->data;
 
-        if (data->new->len == 0)
-                return JOB_STEP_DONE;
         for (guint i = 0; i < data->new->len; i++) {
                 Snapshot *s = data->new->pdata[i];
 
@@ -68,7 +66,23 @@ static int mark_new(Job *job, Error *ret_error) {
                 g_ptr_array_add(data->volume->snapshots, s);
         }
         data->marked = true;
+        data->volume->refreshing = true;
         return save(job, ret_error);
+}
+
+static int put_back_done(Job *job, Error *ret_error) {
+        VolumeJob *data = job->data;
+
+        if (!data->volume->refreshing)
+                return JOB_STEP_DONE;
+        data->volume->refreshing = false;
+        return save(job, ret_error);
+}
+
+static int mark_new_undo(Job *job, Error *ret_error) {
+        int r = put_back_done(job, ret_error);
+
+        return r < 0 ? r : volume_step_delete_halves(job, ret_error);
 }
 
 static int run(Job *job, const char *operation, Error *ret_error) {
@@ -81,8 +95,14 @@ static int run(Job *job, const char *operation, Error *ret_error) {
         return volume_run_worker(job, operation, g_variant_dict_end(&args), ret_error);
 }
 
-static int copy_undo(Job *job, Error *ret_error) {
+static int put_back(Job *job, Error *ret_error) {
         return run(job, OPERATION_VOLUME_SNAPSHOT_RESTORE_UNDO, ret_error);
+}
+
+static int copy_undo(Job *job, Error *ret_error) {
+        VolumeJob *data = job->data;
+
+        return data->committed ? JOB_STEP_DONE : put_back(job, ret_error);
 }
 
 static int commit(Job *job, Error *ret_error) {
@@ -91,9 +111,15 @@ static int commit(Job *job, Error *ret_error) {
 
         for (guint i = 0; i < data->new->len; i++)
                 ((Snapshot *) data->new->pdata[i])->state = SNAPSHOT_READY;
+        data->volume->refreshing = false;
         r = save(job, ret_error);
-        for (guint i = 0; r < 0 && i < data->new->len; i++)
+        if (r >= 0) {
+                data->committed = true;
+                return JOB_STEP_DONE;
+        }
+        for (guint i = 0; i < data->new->len; i++)
                 ((Snapshot *) data->new->pdata[i])->state = SNAPSHOT_CREATING;
+        data->volume->refreshing = true;
         return r;
 }
 
@@ -104,12 +130,24 @@ static int tidy(Job *job, Error *ret_error) {
 static const JobStep steps[] = {
         { NULL, mark_gone, NULL },
         { "Deleting old snapshots", volume_step_delete_halves, NULL, true },
-        { NULL, mark_new, volume_step_delete_halves },
+        { NULL, mark_new, mark_new_undo },
         { "Copying the volume", volume_step_copy, copy_undo },
         { NULL, commit, NULL },
         { "Deleting the old files", tidy, NULL, true },
         { NULL },
 };
+
+static const JobStep put_back_steps[] = {
+        { "Putting the old files back", put_back, NULL, true },
+        { NULL, put_back_done, NULL },
+        { "Deleting snapshots", volume_step_delete_halves, NULL, true },
+        { NULL },
+};
+
+int volume_refresh_recover(Manager *m, StorageVolume *v, Job **ret, Error *ret_error) {
+        return volume_job_new(m, VOLUME_REFRESH, CALLER_SERVICE, put_back_steps, v, ret,
+                              ret_error);
+}
 
 static int check(Manager *m, Caller caller, const VolumeCopy *args, StorageVolume **ret,
                  Error *ret_error) {

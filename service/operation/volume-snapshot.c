@@ -501,7 +501,8 @@ static const JobStep recover_steps[] = {
 };
 
 bool volume_is_half(const StorageVolume *v) {
-        return v->state != STORAGE_VOLUME_READY || v->rename_to || v->restore_from || find_half(v);
+        return v->state != STORAGE_VOLUME_READY || v->rename_to || v->refreshing ||
+               v->restore_from || find_half(v);
 }
 
 /* The container that is being started may have it when it is found that it must not: so what
@@ -514,6 +515,8 @@ int volume_recover(Manager *m, StorageVolume *v, Job **ret, Error *ret_error) {
                 return volume_delete(m, CALLER_SERVICE, v, ret, ret_error);
         if (v->rename_to)
                 return volume_rename(m, CALLER_SERVICE, v, v->rename_to, ret, ret_error);
+        if (v->refreshing)
+                return volume_refresh_recover(m, v, ret, ret_error);
         if (v->restore_from)
                 return volume_snapshot_restore(m, CALLER_SERVICE, v, v->restore_from, ret,
                                                ret_error);

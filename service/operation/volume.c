@@ -272,7 +272,6 @@ int volume_step_copy(Job *job, Error *ret_error) {
         g_variant_dict_insert(&args, "name", "s", storage_volume_get_name(data->volume));
         g_variant_dict_insert_value(&args, "snapshots",
                                     names_of(data->refresh ? data->new : data->volume->snapshots));
-        g_variant_dict_insert(&args, "delete", "as", NULL);
         g_variant_dict_insert(&args, "refresh", "b", data->refresh);
         g_variant_dict_insert_value(&args, "idmap", g_variant_new("a(suuu)", NULL));
         g_variant_dict_insert(&args, "size", "t", storage_volume_get_size(data->volume));

@@ -37,6 +37,8 @@ typedef struct VolumeCopy {
 /* The copy is the caller's, what is refreshed stays its owner's, who must be the caller. */
 int volume_copy(Manager *m, Caller caller, const VolumeCopy *args, Job **ret, Error *ret_error);
 int volume_refresh(Manager *m, Caller caller, const VolumeCopy *args, Job **ret, Error *ret_error);
+/* Undoes one that was interrupted. */
+int volume_refresh_recover(Manager *m, StorageVolume *v, Job **ret, Error *ret_error);
 
 typedef struct VolumeUpdate {
         GVariant *set, *unset;   /* a{ss}, as */

@@ -35,7 +35,8 @@
 #define OPERATION_POOL_CREATE "storage.pool-create"
 /* Mounts a pool that exists, and lets it follow its configuration; fine where it is mounted. Same
  * arguments as POOL_CREATE, "source" and "uuid" as its result gave them ("": what is on the device,
- * whatever it is). Result: "uuid" s, likewise. */
+ * whatever it is), and "kept" as: volumes ("containers/NAME", "custom/NAME") of which what was put
+ * aside is not swept. Result: "uuid" s, likewise. */
 #define OPERATION_POOL_MOUNT "storage.pool-mount"
 /* Ends the mount of a pool, which stays what it is. Same arguments. */
 #define OPERATION_POOL_UNMOUNT "storage.pool-unmount"
@@ -60,9 +61,8 @@
  * "snapshot" s ("" for itself), and copies its snapshots "snapshots" as too. The source is in the
  * pool "from-pool", "from-driver", "from-path"; the pool of the other three arguments may be the
  * same, where copies share their data if it can. With "refresh" b the volume is there already and
- * replaced, as OPERATION_SNAPSHOT_RESTORE does, and its snapshots "delete" as go. "idmap" a(suuu),
- * "may-shift" b, "size" t and result: as CONTAINER_CREATE. On failure the caller deletes what was
- * made. */
+ * replaced, as OPERATION_SNAPSHOT_RESTORE does. "idmap" a(suuu), "may-shift" b, "size" t and result:
+ * as CONTAINER_CREATE. On failure the caller deletes what was made. */
 #define OPERATION_CONTAINER_COPY "storage.container-copy"
 /* Deletes volume containers/"container" s, its state and all its snapshots with theirs. */
 #define OPERATION_CONTAINER_DELETE "storage.container-delete"

@@ -343,9 +343,10 @@ TEST(killed_while_refreshing) {
         g_assert_cmpstr(state, ==, "stopped");
         g_assert_true(world_has_object(h, C2 "/snapshot/s1"));
         g_assert_false(world_has_object(h, C2 "/snapshot/s2"));
-        g_assert_false(world_has_object(h, C2 "/snapshot/own"));
+        g_assert_true(world_has_object(h, C2 "/snapshot/own"));
         run_job(h->root, C1, "Container.Copy", named("c2", "{'refresh': <true>}"));
         g_assert_true(world_has_object(h, C2 "/snapshot/s2"));
+        g_assert_false(world_has_object(h, C2 "/snapshot/own"));
 }
 
 HARNESS_MAIN()

@@ -112,6 +112,7 @@ GVariant *storage_fixture_pool_args(StorageFixture *fixture, const char *pool, c
         g_variant_dict_insert(&dict, "size", "t", size);
         g_variant_dict_insert(&dict, "state-dir", "s", fixture->state_dir);
         g_variant_dict_insert_value(&dict, "config", g_variant_new_parsed("@a{ss} {}"));
+        g_variant_dict_insert(&dict, "kept", "as", NULL);
         return g_variant_dict_end(&dict);
 }
 

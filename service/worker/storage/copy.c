@@ -6,7 +6,6 @@
 
 #include "service/util/cleanup.h"
 #include "service/worker/storage/driver.h"
-#include "service/worker/storage/snapshot.h"
 #include "service/worker/storage/still.h"
 #include "service/worker/storage/storage.h"
 #include "service/worker/storage/tree.h"
@@ -20,7 +19,7 @@ typedef struct Copy {
         bool refresh;
         uint64_t size;     /* of what is not a snapshot; 0: no limit */
         const char *source, *snapshot, *name;
-        GVariant *snapshots, *delete;
+        GVariant *snapshots;
 } Copy;
 
 static void copy_done(Copy *copy) {
@@ -28,7 +27,6 @@ static void copy_done(Copy *copy) {
         copy->to = pool_free(copy->to);
         copy->map = idmap_free(copy->map);
         g_clear_pointer(&copy->snapshots, g_variant_unref);
-        g_clear_pointer(&copy->delete, g_variant_unref);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Copy, copy_done)
@@ -49,8 +47,6 @@ static int copy_read(Worker *worker, Copy *copy, Error *ret_error) {
                 r = worker_get_idmap(worker, "idmap", &copy->map, ret_error);
         if (r >= 0)
                 r = worker_get_variant(worker, "snapshots", "as", &copy->snapshots, ret_error);
-        if (r >= 0)
-                r = worker_get_variant(worker, "delete", "as", &copy->delete, ret_error);
         if (r >= 0)
                 r = pool_open_source(worker, &copy->from, ret_error);
         if (r >= 0)
@@ -148,21 +144,6 @@ static int copy_snapshots(const Copy *copy, Error *ret_error) {
         return 0;
 }
 
-static int delete_snapshots(const Copy *copy, Error *ret_error) {
-        const char *name;
-        GVariantIter iter;
-
-        g_variant_iter_init(&iter, copy->delete);
-        while (g_variant_iter_next(&iter, "&s", &name)) {
-                g_autofree char *full = g_strconcat(copy->name, "/", name, NULL);
-                int r = snapshot_delete_one(copy->to, copy->family, full, ret_error);
-
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
 int volume_copy(Worker *worker, const VolumeFamily *family, GVariantDict *result,
                 Error *ret_error) {
         g_auto(Copy) copy = { .family = family };
@@ -173,9 +154,7 @@ int volume_copy(Worker *worker, const VolumeFamily *family, GVariantDict *result
         if (r < 0)
                 return r;
         worker_progress(worker, "Copying the files", -1);
-        r = delete_snapshots(&copy, ret_error);
-        if (r >= 0)
-                r = copy_snapshots(&copy, ret_error);
+        r = copy_snapshots(&copy, ret_error);
         if (r < 0)
                 return r;
         if (*copy.snapshot) {

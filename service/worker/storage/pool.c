@@ -261,10 +261,14 @@ static int mount_pool(PoolSource *source, int *ret_fd, Error *ret_error) {
 
 int pool_mount(Worker *worker, GVariantDict *result, Error *ret_error) {
         g_auto(PoolSource) source = POOL_SOURCE_INIT;
+        g_autoptr(GVariant) kept = NULL;
+        g_autofree const char **names = NULL;
         _cleanup_close_ int fd = -EBADF;
         int r;
 
         r = pool_source_read(worker, &source, ret_error);
+        if (r >= 0)
+                r = worker_get_variant(worker, "kept", "as", &kept, ret_error);
         if (r < 0)
                 return r;
         source.adopts = true;
@@ -276,7 +280,8 @@ int pool_mount(Worker *worker, GVariantDict *result, Error *ret_error) {
         }
         g_variant_dict_insert(result, "uuid", "s", source.uuid);
         /* What cannot be swept takes room, but the pool is of use. */
-        r = sweep_unfinished(source.driver, fd);
+        names = g_variant_get_strv(kept, NULL);
+        r = sweep_unfinished(source.driver, fd, names);
         if (r < 0)
                 log_warning("Cannot sweep storage pool \"%s\": %s", source.pool, g_strerror(-r));
         return 0;

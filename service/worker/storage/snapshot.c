@@ -32,8 +32,9 @@ static int request_read(Worker *worker, const VolumeFamily *family, Request *req
         return pool_open(worker, &request->pool, ret_error);
 }
 
-int snapshot_delete_one(Pool *pool, const VolumeFamily *family, const char *snapshot,
-                        Error *ret_error) {
+/* The snapshot PARENT/NAME, and the state that goes with it. */
+static int delete_one(Pool *pool, const VolumeFamily *family, const char *snapshot,
+                      Error *ret_error) {
         int r = 0;
 
         if (family->snapshot_states != _VOLUME_KIND_MAX)
@@ -57,7 +58,7 @@ int snapshot_delete(Worker *worker, const VolumeFamily *family, GVariantDict *re
         int r = request_read(worker, family, &request, ret_error);
 
         return r < 0 ? r
-                     : snapshot_delete_one(request.pool, family, request.snapshot, ret_error);
+                     : delete_one(request.pool, family, request.snapshot, ret_error);
 }
 
 /* Done again after it was interrupted, it finds the state under its new name. */

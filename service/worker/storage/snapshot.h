@@ -18,6 +18,3 @@ int snapshot_restore_undo(Worker *worker, const VolumeFamily *family, GVariantDi
 int snapshot_restore_end(Worker *worker, const VolumeFamily *family, GVariantDict *result,
                          Error *ret_error);
 
-/* Deletes the snapshot PARENT/NAME, and the state that goes with it. */
-int snapshot_delete_one(Pool *pool, const VolumeFamily *family, const char *snapshot,
-                        Error *ret_error);

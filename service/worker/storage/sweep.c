@@ -14,8 +14,20 @@
 /* Workers that were killed die as soon as the kernel is done with what they were at. */
 #define LOCK_WAIT_SEC 5
 
+static bool is_kept(const char *directory, const char *name, const char *const *kept) {
+        for (; kept && *kept; kept++) {
+                g_auto(GStrv) parts = g_strsplit(*kept, "/", 2);
+                g_autofree char *aside = g_strdup_printf(".%s.old", parts[1] ?: "");
+
+                if (g_str_equal(parts[0], directory) && g_str_equal(name, aside))
+                        return true;
+        }
+        return false;
+}
+
 /* `levels` above 0: the volumes are that much further down, in directories of their own. */
-static int sweep_directory(const PoolDriver *driver, int fd, int levels, bool all) {
+static int sweep_directory(const PoolDriver *driver, int fd, int levels, bool all,
+                           const char *directory, const char *const *kept) {
         g_autoptr(GPtrArray) names = NULL;
         int r;
 
@@ -31,10 +43,11 @@ static int sweep_directory(const PoolDriver *driver, int fd, int levels, bool al
                         if (child_fd < 0 && child_fd != -ENOTDIR && child_fd != -ELOOP)
                                 return child_fd;
                         if (child_fd >= 0)
-                                r = sweep_directory(driver, child_fd, levels - 1, all);
+                                r = sweep_directory(driver, child_fd, levels - 1, all, directory,
+                                                    NULL);
                         if (r >= 0 && all)
                                 r = path_remove_tree(fd, name);
-                } else if (all || name[0] == '.')
+                } else if (all || (name[0] == '.' && !is_kept(directory, name, kept)))
                         r = driver->remove(fd, name);
                 if (r < 0)
                         return r;
@@ -43,10 +56,10 @@ static int sweep_directory(const PoolDriver *driver, int fd, int levels, bool al
 }
 
 int sweep_volumes(const PoolDriver *driver, int fd) {
-        return sweep_directory(driver, fd, 0, true);
+        return sweep_directory(driver, fd, 0, true, "", NULL);
 }
 
-static int sweep(const PoolDriver *driver, int root_fd, bool all) {
+static int sweep(const PoolDriver *driver, int root_fd, bool all, const char *const *kept) {
         for (VolumeKind kind = 0; kind < _VOLUME_KIND_MAX; kind++) {
                 const char *directory = volume_kind_directory(kind);
                 _cleanup_close_ int fd = -EBADF;
@@ -55,7 +68,9 @@ static int sweep(const PoolDriver *driver, int root_fd, bool all) {
                 fd = path_open_beneath(root_fd, directory, O_RDONLY | O_DIRECTORY, 0);
                 if (fd == -ENOENT)
                         continue;
-                r = fd < 0 ? fd : sweep_directory(driver, fd, volume_kind_is_snapshot(kind), all);
+                r = fd < 0 ? fd
+                           : sweep_directory(driver, fd, volume_kind_is_snapshot(kind), all,
+                                             directory, kept);
                 if (r < 0)
                         return r;
                 if (all && unlinkat(root_fd, directory, AT_REMOVEDIR) < 0)
@@ -82,7 +97,7 @@ static int lock_in_time(int fd) {
         return r;
 }
 
-int sweep_unfinished(const PoolDriver *driver, int root_fd) {
+int sweep_unfinished(const PoolDriver *driver, int root_fd, const char *const *kept) {
         /* A lock of its own description, gone with it. */
         _cleanup_close_ int lock_fd = openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         int r;
@@ -92,11 +107,11 @@ int sweep_unfinished(const PoolDriver *driver, int root_fd) {
         r = lock_in_time(lock_fd);
         if (r < 0)
                 return r == -EINTR ? 0 : r;
-        return sweep(driver, root_fd, false);
+        return sweep(driver, root_fd, false, kept);
 }
 
 int sweep_all(const PoolDriver *driver, int root_fd) {
         int r = path_remove_tree(root_fd, "records"); /* of berthd's, about what goes */
 
-        return r < 0 ? r : sweep(driver, root_fd, true);
+        return r < 0 ? r : sweep(driver, root_fd, true, NULL);
 }
