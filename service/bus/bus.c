@@ -175,18 +175,72 @@ static const BusClass *class_of(const Object *o) {
         g_assert_not_reached();
 }
 
+/* All that can change, a{sv}. A full reference. */
+static GVariant *changing_properties(Bus *bus, Object *o) {
+        GVariantBuilder builder;
+
+        g_variant_builder_init(&builder, G_VARIANT_TYPE_VARDICT);
+        for (const BusProperty *p = class_of(o)->properties; p->name; p++) {
+                g_autoptr(GVariant) value = NULL;
+
+                if (!(p->flags & SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE))
+                        continue;
+                value = g_variant_take_ref(p->get(bus, o));
+                g_variant_builder_add(&builder, "{sv}", p->name, value);
+        }
+        return g_variant_ref_sink(g_variant_builder_end(&builder));
+}
+
+/* Remembers what is told of an object; whether it is something else than the last time. What has
+ * changed may have changed back before anybody was told, and whoever changes an object need not
+ * know whether that shows. A digest, since there may be thousands of objects; of 64 bits (where
+ * pointers have these), so that none is ever like the one before by chance. */
+static bool remember_told(Bus *bus, Object *o, GVariant *properties) {
+        g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
+        const void *data = g_variant_get_data(properties);
+        uint8_t bytes[32];
+        gsize size = sizeof(bytes);
+        void *digest, *before;
+        bool known;
+
+        g_checksum_update(sum, data, (gssize) g_variant_get_size(properties));
+        g_checksum_get_digest(sum, bytes, &size);
+        memcpy(&digest, bytes, sizeof(digest));
+        known = g_hash_table_lookup_extended(bus->told, o, NULL, &before);
+        g_hash_table_insert(bus->told, o, digest);
+        return !known || before != digest;
+}
+
+static int tell_changed(Bus *bus, const char *path, const Object *o, GVariant *properties) {
+        g_autoptr(sd_bus_message) m = NULL;
+        int r;
+
+        r = sd_bus_message_new_signal(bus->bus, &m, path, "org.freedesktop.DBus.Properties",
+                                      "PropertiesChanged");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", class_of(o)->interface);
+        if (r >= 0)
+                r = message_append_value(m, properties, NULL);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "as", 0);
+        return r < 0 ? r : sd_bus_send(bus->bus, m, NULL);
+}
+
 static void announce(Bus *bus, Object *o) {
         g_autofree char *path = bus_path_of(o->kind, o->name);
         bool is_new = g_hash_table_add(bus->announced, o);
-        int r;
+        g_autoptr(GVariant) properties = NULL;
+        int r = 0;
 
         if (!bus->is_named)
+                return;
+        properties = changing_properties(bus, o);
+        if (!remember_told(bus, o, properties) && !is_new)
                 return;
         if (is_new)
                 r = sd_bus_emit_object_added(bus->bus, path);
         else
-                r = sd_bus_emit_properties_changed_strv(bus->bus, path, class_of(o)->interface,
-                                                        NULL);
+                r = tell_changed(bus, path, o, properties);
         if (r < 0)
                 log_debug("Cannot announce %s: %s", path, g_strerror(-r));
 }
@@ -232,6 +286,7 @@ static void on_object_removed(Object *o, void *userdata) {
         if (o->kind == OBJECT_NETWORK)
                 host_network_removed(bus->host_network, (Network *) o);
         g_hash_table_remove(bus->changed, o);
+        g_hash_table_remove(bus->told, o);
         if (g_hash_table_remove(bus->announced, o) && bus->is_named)
                 (void) sd_bus_emit_object_removed(bus->bus, path);
         bus_check_idle(bus);
@@ -355,6 +410,7 @@ int bus_new(sd_event *event, Manager *manager, Bus **ret, Error *ret_error) {
         bus->event = sd_event_ref(event);
         bus->manager = manager;
         bus->announced = g_hash_table_new(NULL, NULL);
+        bus->told = g_hash_table_new(NULL, NULL);
         bus->changed = g_hash_table_new(NULL, NULL);
         bus->senders = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
                                              bus_sender_free);
@@ -435,6 +491,7 @@ Bus *bus_free(Bus *bus) {
         sd_event_source_disable_unref(bus->idle_source);
         g_clear_pointer(&bus->announced, g_hash_table_unref);
         g_clear_pointer(&bus->changed, g_hash_table_unref);
+        g_clear_pointer(&bus->told, g_hash_table_unref);
         g_clear_pointer(&bus->waiting, g_ptr_array_unref);
         bus->host_network = host_network_free(bus->host_network);
         sd_bus_flush_close_unref(bus->bus);

@@ -86,6 +86,7 @@ struct Bus {
         sd_event *event;
         Manager *manager;
         GHashTable *announced;        /* Object: InterfacesAdded was sent */
+        GHashTable *told;             /* Object -> digest of what was told of it last */
         GHashTable *changed;          /* Object: something is to be announced */
         gint64 changed_since;         /* the first of them; on the monotonic clock */
         sd_event_source *changed_source, *idle_source;

@@ -8,6 +8,7 @@
 #include "service/operation/image-download.h"
 #include "service/operation/image.h"
 #include "service/operation/step.h"
+#include "service/operation/usage.h"
 #include "service/util/cleanup.h"
 
 /* org.berth1.Image; see introspection/org.berth1.Image.xml. */

@@ -3,6 +3,7 @@
 #include "service/bus/path.h"
 #include "service/operation/network.h"
 #include "service/operation/step.h"
+#include "service/operation/usage.h"
 #include "service/util/cleanup.h"
 
 /* org.berth1.Network; see introspection/org.berth1.Network.xml. */

@@ -4,6 +4,7 @@
 #include "service/operation/pool-space.h"
 #include "service/operation/pool.h"
 #include "service/operation/step.h"
+#include "service/operation/usage.h"
 #include "service/operation/volume-archive.h"
 #include "service/util/cleanup.h"
 

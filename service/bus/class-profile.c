@@ -4,6 +4,7 @@
 #include "service/model/config-key.h"
 #include "service/operation/profile.h"
 #include "service/operation/step.h"
+#include "service/operation/usage.h"
 #include "service/util/cleanup.h"
 
 /* org.berth1.Profile; see introspection/org.berth1.Profile.xml. */

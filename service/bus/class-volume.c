@@ -3,6 +3,7 @@
 #include "service/bus/disk-usage.h"
 #include "service/bus/path.h"
 #include "service/operation/step.h"
+#include "service/operation/usage.h"
 #include "service/operation/volume-archive.h"
 #include "service/util/cleanup.h"
 

@@ -12,6 +12,7 @@
 #include "service/operation/container-templates.h"
 #include "service/operation/pool.h"
 #include "service/operation/snapshot.h"
+#include "service/operation/usage.h"
 #include "service/operation/volume-size.h"
 #include "service/util/cleanup.h"
 #include "service/worker/operations.h"
@@ -93,7 +94,7 @@ static int copy_record_undo(Job *job, Error *ret_error) {
         r = manager_forget(job->manager, OBJECT_CONTAINER, c->object.name, ret_error);
         if (r < 0)
                 return r;
-        usage_changed(job->manager, c);
+        usage_changed(job->manager, &c->object);
         manager_remove(job->manager, &c->object);
         return 0;
 }
@@ -639,6 +640,6 @@ int container_copy(Manager *m, Caller caller, const ContainerCopy *args, Job **r
                 manager_add(m, &((Snapshot *) target->snapshots->pdata[i])->object);
         r = job_lock(*ret, &target->object, ret_error);
         g_assert(r >= 0); /* nobody else has seen it yet */
-        usage_changed(m, target);
+        usage_changed(m, &target->object);
         return 0;
 }

@@ -9,6 +9,7 @@
 #include "service/operation/image.h"
 #include "service/operation/pool.h"
 #include "service/operation/step.h"
+#include "service/operation/usage.h"
 #include "service/operation/volume-size.h"
 #include "service/util/cleanup.h"
 #include "service/worker/operations.h"
@@ -34,7 +35,7 @@ static int create_record_undo(Job *job, Error *ret_error) {
         r = manager_forget(job->manager, OBJECT_CONTAINER, c->object.name, ret_error);
         if (r < 0)
                 return r;
-        usage_changed(job->manager, c);
+        usage_changed(job->manager, &c->object);
         container_forget_files(job->manager, c); /* a launch that failed had told its addresses */
         manager_remove(job->manager, &c->object);
         return 0;
@@ -358,7 +359,7 @@ int container_create(Manager *m, Caller caller, const ContainerCreate *args, Job
         manager_add(m, &c->object);
         r = job_lock(job, &TAKE_PTR(c)->object, ret_error);
         g_assert(r >= 0); /* nobody else has seen it yet */
-        usage_changed(m, data->container);
+        usage_changed(m, &data->container->object);
         *ret = TAKE_PTR(job);
         return 0;
 }

@@ -14,6 +14,7 @@
 #include "service/operation/container-templates.h"
 #include "service/operation/pool.h"
 #include "service/operation/step.h"
+#include "service/operation/usage.h"
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
 #include "service/worker/operations.h"
@@ -102,7 +103,7 @@ static int import_accept(Job *job, ImportPlan *plan, Error *ret_error) {
         job_add_subject(job, OBJECT_CONTAINER, c->object.name);
         for (guint i = 0; i < plan->warnings->len; i++)
                 job_warn(job, plan->warnings->pdata[i]);
-        usage_changed(m, c);
+        usage_changed(m, &c->object);
         r = manager_save(m, &c->object, ret_error);
         if (r >= 0)
                 r = worker_process_send(job->worker, "accept", accept_args(job));
@@ -171,7 +172,7 @@ static int import_forget(Job *job, Error *ret_error) {
         r = manager_forget(job->manager, OBJECT_CONTAINER, c->object.name, ret_error);
         if (r < 0)
                 return r;
-        usage_changed(job->manager, c);
+        usage_changed(job->manager, &c->object);
         manager_remove(job->manager, &c->object);
         return JOB_STEP_DONE;
 }

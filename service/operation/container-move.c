@@ -5,6 +5,7 @@
 #include "service/operation/container-stateful.h"
 #include "service/operation/pool-records.h"
 #include "service/operation/pool.h"
+#include "service/operation/usage.h"
 #include "service/util/cleanup.h"
 #include "service/worker/operations.h"
 
@@ -118,6 +119,7 @@ static int move_commit(Job *job, Error *ret_error) {
         MoveJob *data = job->data;
         Manager *m = job->manager;
         Container *c = data->container.container;
+        g_autoptr(UsageNote) used = usage_note(m, &c->object);
         char *old = c->pool;
         int r;
 
@@ -144,7 +146,7 @@ static int move_commit(Job *job, Error *ret_error) {
         g_free(old);
         data->committed = true;
         manager_changed(m, &c->object);
-        usage_changed(m, c);
+        usage_note_tell(used);
         manager_lifecycle(m, c, "moved", NULL);
         return JOB_STEP_DONE;
 }

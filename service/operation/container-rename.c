@@ -7,6 +7,7 @@
 #include "service/operation/container-templates.h"
 #include "service/operation/pool.h"
 #include "service/operation/step.h"
+#include "service/operation/usage.h"
 #include "service/util/cleanup.h"
 #include "service/worker/operations.h"
 
@@ -85,7 +86,7 @@ static int rename_commit(Job *job, Error *ret_error) {
         manager_save_copy(m, &c->object);
         job_clear_subjects(job);
         job_add_subject(job, OBJECT_CONTAINER, c->object.name);
-        usage_changed(m, c);
+        usage_changed(m, &c->object);
 
         g_variant_dict_init(&details, NULL);
         g_variant_dict_insert(&details, "name", "s", old);

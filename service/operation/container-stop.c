@@ -8,6 +8,7 @@
 #include "service/operation/container-run.h"
 #include "service/operation/lease-release.h"
 #include "service/operation/step.h"
+#include "service/operation/usage.h"
 #include "service/util/cleanup.h"
 #include "service/util/process.h"
 #include "service/worker/operations.h"
@@ -322,7 +323,7 @@ int step_delete_forget(Job *job, Error *ret_error) {
         container_release_leases(m, c);
         container_forget_files(m, c);
         manager_lifecycle(m, c, "deleted", NULL);
-        usage_changed(m, c);
+        usage_changed(m, &c->object);
         data->container = NULL;
         manager_remove(m, &c->object);
         return JOB_STEP_DONE;

@@ -6,6 +6,7 @@
 #include "service/operation/network.h"
 #include "service/operation/step.h"
 #include "service/operation/update-plan.h"
+#include "service/operation/usage.h"
 #include "service/operation/volume-device.h"
 #include "service/util/cleanup.h"
 
@@ -134,6 +135,7 @@ static void update_swap(UpdateJob *data) {
 
 static int update_commit(Manager *m, UpdateJob *data, Error *ret_error) {
         Container *c = data->container;
+        g_autoptr(UsageNote) used = usage_note(m, &c->object);
         Privilege old_granted = c->granted;
         int r;
 
@@ -148,7 +150,7 @@ static int update_commit(Manager *m, UpdateJob *data, Error *ret_error) {
                 return r;
         }
         manager_changed(m, &c->object);
-        usage_changed(m, c);
+        usage_note_tell(used);
         if (!g_variant_equal(c->devices, data->new.devices) ||
             !g_strv_equal((const char *const *) c->profiles,
                           (const char *const *) data->new.profiles))

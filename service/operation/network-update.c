@@ -7,6 +7,7 @@
 #include "service/operation/network-job.h"
 #include "service/operation/network.h"
 #include "service/operation/step.h"
+#include "service/operation/usage.h"
 #include "service/util/cleanup.h"
 
 /* --- changing --- */

@@ -11,6 +11,7 @@
 #include "service/operation/firewall.h"
 #include "service/operation/network-job.h"
 #include "service/operation/step.h"
+#include "service/operation/usage.h"
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
 #include "service/util/log.h"

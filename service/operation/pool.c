@@ -15,6 +15,7 @@
 #include "service/operation/pool-records.h"
 #include "service/operation/pool-sweep.h"
 #include "service/operation/step.h"
+#include "service/operation/usage.h"
 #include "service/util/cleanup.h"
 #include "service/util/log.h"
 #include "service/util/path.h"

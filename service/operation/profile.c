@@ -8,6 +8,7 @@
 #include "service/operation/network.h"
 #include "service/operation/step.h"
 #include "service/operation/update-plan.h"
+#include "service/operation/usage.h"
 #include "service/operation/volume-device.h"
 #include "service/util/cleanup.h"
 
@@ -174,20 +175,8 @@ int profile_create(Manager *m, Caller caller, const char *name, const ProfileCha
                 return r;
         *ret = profile;
         manager_add(m, &TAKE_PTR(profile)->object);
-        usage_changed_all(m);
+        usage_changed(m, &(*ret)->object);
         return 0;
-}
-
-static void users_changed(Manager *m, Profile *profile) {
-        GHashTableIter iter;
-        Container *c;
-
-        manager_changed(m, &profile->object);
-        usage_changed_all(m);
-        g_hash_table_iter_init(&iter, m->objects[OBJECT_CONTAINER]);
-        while (g_hash_table_iter_next(&iter, NULL, (void **) &c))
-                if (g_strv_contains((const char *const *) c->profiles, profile->object.name))
-                        manager_changed(m, &c->object);
 }
 
 /* All that an update exchanges, with what is needed to exchange it back. */
@@ -228,6 +217,7 @@ static void update_swap(UpdateJob *data) {
 
 static int update_commit(Manager *m, UpdateJob *data, Error *ret_error) {
         Profile *profile = data->profile;
+        g_autoptr(UsageNote) used = usage_note(m, &profile->object);
         Privilege granted = profile->granted;
         int r;
 
@@ -241,7 +231,8 @@ static int update_commit(Manager *m, UpdateJob *data, Error *ret_error) {
                 profile->object.revision--;
                 return r;
         }
-        users_changed(m, profile);
+        manager_changed(m, &profile->object);
+        usage_note_tell(used);
         if (!g_variant_equal(profile->devices, data->devices))
                 network_settle_hosts(m);
         return 0;
@@ -400,7 +391,7 @@ int profile_rename(Manager *m, Profile *profile, const char *name, Error *ret_er
                 return r;
         }
         manager_rename(m, &profile->object, name);
-        usage_changed_all(m);
+        usage_changed(m, &profile->object);
         return manager_forget(m, OBJECT_PROFILE, old, ret_error);
 }
 
@@ -416,7 +407,7 @@ int profile_delete(Manager *m, Profile *profile, Error *ret_error) {
                 r = manager_forget(m, OBJECT_PROFILE, profile->object.name, ret_error);
         if (r < 0)
                 return r;
+        usage_changed(m, &profile->object);
         manager_remove(m, &profile->object);
-        usage_changed_all(m);
         return 0;
 }

@@ -18,6 +18,7 @@
 #include "service/operation/rebuild-image.h"
 #include "service/operation/rebuild-shared.h"
 #include "service/operation/step.h"
+#include "service/operation/usage.h"
 #include "service/util/cleanup.h"
 #include "service/util/path.h"
 #include "service/worker/operations.h"
@@ -28,7 +29,8 @@ typedef struct RebuildJob {
         GPtrArray *pools; /* StoragePool: those that were named; in the table once mounted */
         guint next;       /* how many of them are */
         GPtrArray *found; /* Object, in the table */
-        Profile *blank;   /* what the default profile was before it got its own back, or NULL */
+        Profile *blank;   /* what the default profile was before it got its own back, or NULL, */
+        UsageNote *used;  /* and what it used then */
 } RebuildJob;
 
 static void rebuild_job_free(void *p) {
@@ -40,6 +42,7 @@ static void rebuild_job_free(void *p) {
         g_ptr_array_unref(data->pools);
         g_ptr_array_unref(data->found);
         (void) profile_free(data->blank);
+        (void) usage_note_free(data->used);
         g_free(data);
 }
 
@@ -244,6 +247,7 @@ static void on_profile(const char *name, GVariant *record, void *userdata) {
         else if (!known)
                 add_found(scan, &TAKE_PTR(profile)->object);
         else if (!profile_is_blank(profile)) {
+                data->used = usage_note(m, &known->object);
                 rebuild_exchange_profiles(known, profile);
                 data->blank = TAKE_PTR(profile);
                 job_add_subject(scan->job, OBJECT_PROFILE, name);
@@ -549,6 +553,18 @@ static int commit(Job *job, Error *ret_error) {
         return r;
 }
 
+static void tell_users(Job *job) {
+        const RebuildJob *data = job->data;
+
+        for (guint i = 0; i < data->found->len; i++)
+                usage_changed(job->manager, data->found->pdata[i]);
+        if (!data->blank)
+                return;
+        manager_changed(job->manager,
+                        manager_find(job->manager, OBJECT_PROFILE, PROFILE_DEFAULT));
+        usage_note_tell(data->used);
+}
+
 static int scan_and_commit(Job *job, Error *ret_error) {
         RebuildJob *data = job->data;
         g_autoptr(GList) pools = g_hash_table_get_values(job->manager->objects[OBJECT_POOL]);
@@ -563,14 +579,15 @@ static int scan_and_commit(Job *job, Error *ret_error) {
         if (r >= 0 && !data->dry_run)
                 r = commit(job, ret_error);
         data->committed = r >= 0 && !data->dry_run;
-        if (data->committed)
+        if (data->committed) {
+                tell_users(job);
                 bring_up_networks(job);
+        }
         if (!data->committed) {
                 forget_found(job);
                 for (guint i = 0; !data->dry_run && i < data->pools->len; i++)
                         forget_record(job->manager, data->pools->pdata[i]);
         }
-        usage_changed_all(job->manager);
         return r;
 }
 

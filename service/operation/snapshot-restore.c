@@ -4,6 +4,7 @@
 #include "service/operation/container-stateful.h"
 #include "service/operation/network.h"
 #include "service/operation/snapshot.h"
+#include "service/operation/usage.h"
 #include "service/operation/volume-size.h"
 #include "service/util/cleanup.h"
 #include "service/util/log.h"
@@ -154,6 +155,7 @@ static int restore_commit(Job *job, Error *ret_error) {
         RestoreJob *data = job->data;
         Container *c = data->container.container;
         const Snapshot *s = snapshots_find(c->snapshots, data->snapshot);
+        g_autoptr(UsageNote) used = usage_note(job->manager, &c->object);
         g_auto(OldValues) values = {
                 .config = restored_config(c, s),
                 .devices = g_variant_ref(s->devices),
@@ -180,7 +182,7 @@ static int restore_commit(Job *job, Error *ret_error) {
         }
         data->committed = true;
         manager_changed(job->manager, &c->object);
-        usage_changed(job->manager, c);
+        usage_note_tell(used);
         network_settle_hosts(job->manager);
         g_variant_dict_init(&details, NULL);
         g_variant_dict_insert(&details, "snapshot", "s", data->snapshot);

@@ -92,12 +92,3 @@ GVariant *devices_with_pool(Manager *m, const char *const *profiles, GVariant *d
 
 /* Removes what lies about for a container beside its volume: its log, its names in the networks. */
 void container_forget_files(Manager *m, const Container *c);
-
-/* UsedBy of what this container uses has changed. */
-void usage_changed(Manager *m, const Container *c);
-/* The same for every profile, network and pool. */
-void usage_changed_all(Manager *m);
-/* Objects that use `o`, as JobSubject. */
-GArray *usage_of(Manager *m, Object *o);
-/* ERROR_IN_USE that names a user, or 0. */
-int usage_check_none(Manager *m, Object *o, Error *ret_error);

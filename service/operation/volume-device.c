@@ -162,7 +162,7 @@ int volume_devices_lock(Job *job, GVariant *before, GVariant *after, Error *ret_
         return for_each_volume(job->manager, after, lock_volume, &wanted, ret_error);
 }
 
-bool device_is_of_volume(GVariant *options, const StorageVolume *v) {
+static bool device_is_of_volume(GVariant *options, const StorageVolume *v) {
         g_autofree char *name = device_is_volume(options) ? full_name(options) : NULL;
 
         return g_strcmp0(name, v->object.name) == 0;

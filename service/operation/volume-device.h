@@ -27,8 +27,7 @@ int volume_devices_wait(Job *job, GVariant *devices, Error *ret_error);
 /* Keeps other jobs from the volumes that are in `after` and not in `before` (NULL: none). */
 int volume_devices_lock(Job *job, GVariant *before, GVariant *after, Error *ret_error);
 
-/* Whether the device is the volume; one of the devices is. */
-bool device_is_of_volume(GVariant *options, const StorageVolume *v);
+/* Whether one of the devices is the volume. */
 bool volume_devices_have(GVariant *devices, const StorageVolume *v);
 /* A container that runs and has it, or NULL. */
 Container *volume_find_running_user(Manager *m, const StorageVolume *v);

@@ -7,6 +7,7 @@
 #include "service/model/config.h"
 #include "service/model/name.h"
 #include "service/operation/pool.h"
+#include "service/operation/usage.h"
 #include "service/operation/volume-device.h"
 #include "service/operation/volume-job.h"
 #include "service/util/cleanup.h"
@@ -71,14 +72,6 @@ int volume_run_worker(Job *job, const char *operation, GVariant *more, Error *re
         return job_run_worker(job, operation, g_variant_dict_end(&args), NULL, 0, NULL, ret_error);
 }
 
-static void pool_changed(Manager *m, const StorageVolume *v) {
-        g_autofree char *name = storage_volume_get_pool(v);
-        StoragePool *pool = manager_find_pool(m, name);
-
-        if (pool)
-                manager_changed(m, &pool->object);
-}
-
 /* --- deleting --- */
 
 int volume_step_wait_to_delete(Job *job, Error *ret_error) {
@@ -111,7 +104,7 @@ int volume_step_forget(Job *job, Error *ret_error) {
         r = manager_forget(m, OBJECT_VOLUME, data->volume->object.name, ret_error);
         if (r < 0)
                 return r;
-        pool_changed(m, data->volume);
+        usage_changed(m, &data->volume->object);
         manager_remove(m, &TAKE_PTR(data->volume)->object);
         return JOB_STEP_DONE;
 }
@@ -204,7 +197,7 @@ static int start_new(Manager *m, const char *operation, Caller caller, const Job
         if (r < 0)
                 return r;
         manager_add(m, &v->object);
-        pool_changed(m, v);
+        usage_changed(m, &v->object);
         (void) TAKE_PTR(v);
         return 0;
 }
@@ -337,7 +330,7 @@ int volume_copy(Manager *m, Caller caller, const VolumeCopy *args, Job **ret, Er
         data->source = source;
         data->from_snapshot = g_strdup(args->snapshot);
         manager_add(m, &v->object);
-        pool_changed(m, v);
+        usage_changed(m, &v->object);
         (void) TAKE_PTR(v);
         return 0;
 }
@@ -416,7 +409,7 @@ static int rename_commit(Job *job, Error *ret_error) {
                 log_warning("The old record of volume \"%s\" cannot be removed.", name);
         job_clear_subjects(job);
         job_add_subject(job, OBJECT_VOLUME, name);
-        pool_changed(job->manager, v);
+        usage_changed(job->manager, &v->object);
         return JOB_STEP_DONE;
 }
 

@@ -157,7 +157,6 @@ TEST(they_go_down_by_priority) {
         set(h, "b", "boot.stop.priority", "9");
         run(h, "/org/berth1/container/a", "Container.Start", "(@a{sv} {},)");
         run(h, "/org/berth1/container/b", "Container.Start", "(@a{sv} {},)");
-        client_listen(h->root);
         run(h, PATH_ROOT, "Manager.Shutdown", "(@a{sv} {},)");
         HARNESS_WAIT(h, client_heard_value(h->root, 0, "/org/berth1/container/a", "State",
                                            "stopped"));

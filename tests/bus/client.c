@@ -22,6 +22,8 @@ Client *client_new(Harness *h, uid_t uid) {
         client->harness = h;
         client->uid = uid;
         client->signals = g_ptr_array_new();
+        client->told = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+                                             (GDestroyNotify) g_hash_table_unref);
         g_assert_cmpint(sd_bus_new(&client->bus), >=, 0);
         g_assert_cmpint(sd_bus_set_address(client->bus, h->address), >=, 0);
         g_assert_cmpint(sd_bus_set_bus_client(client->bus, true), >=, 0);
@@ -52,8 +54,61 @@ Client *client_free(Client *client) {
         sd_bus_close_unref(client->bus);
         g_ptr_array_set_free_func(client->signals, signal_free);
         g_ptr_array_unref(client->signals);
+        g_hash_table_unref(client->told);
         g_free(client);
         return NULL;
+}
+
+/* Remembers what is told of an object; whether any of it is new. */
+static bool remember(Client *client, const char *path, GVariant *properties) {
+        GHashTable *known = g_hash_table_lookup(client->told, path);
+        GVariantIter iter;
+        const char *name;
+        GVariant *value;
+        bool is_new = false;
+
+        if (!known) {
+                known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+                                              (GDestroyNotify) g_variant_unref);
+                g_hash_table_replace(client->told, g_strdup(path), known);
+        }
+        g_variant_iter_init(&iter, properties);
+        while (g_variant_iter_next(&iter, "{&sv}", &name, &value)) {
+                GVariant *before = g_hash_table_lookup(known, name);
+
+                is_new = is_new || !before || !g_variant_equal(before, value);
+                g_hash_table_replace(known, g_strdup(name), value);
+        }
+        return is_new;
+}
+
+/* No signal says only what was said before: whoever listens would have to find that out. */
+static void check_is_news(Client *client, const Signal *s) {
+        g_autoptr(GVariant) properties = NULL, interfaces = NULL;
+        GVariantIter iter;
+        const char *path;
+
+        if (g_str_equal(s->member, "PropertiesChanged")) {
+                properties = g_variant_get_child_value(s->body, 1);
+                if (!remember(client, s->path, properties)) {
+                        g_autofree char *text = g_variant_print(properties, FALSE);
+
+                        g_error("Nothing of %s has changed: %s", s->path, text);
+                }
+        } else if (g_str_equal(s->member, "InterfacesAdded")) {
+                g_variant_get(s->body, "(&o@a{sa{sv}})", &path, &interfaces);
+                g_hash_table_remove(client->told, path);
+                g_variant_iter_init(&iter, interfaces);
+                while (g_variant_iter_next(&iter, "{&s@a{sv}}", NULL, &properties)) {
+                        remember(client, path, properties);
+                        g_clear_pointer(&properties, g_variant_unref);
+                }
+        } else if (g_str_equal(s->member, "InterfacesRemoved")) {
+                g_variant_get(s->body, "(&oas)", &path, NULL);
+                g_hash_table_remove(client->told, path);
+        } else if (g_str_equal(s->member, "NameOwnerChanged")) {
+                g_hash_table_remove_all(client->told);
+        }
 }
 
 static int on_signal(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -67,6 +122,7 @@ static int on_signal(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         s->member = g_strdup(sd_bus_message_get_member(m));
         g_assert_cmpint(message_read_body(m, fds, &s->body), >=, 0);
         g_ptr_array_add(client->signals, s);
+        check_is_news(client, s);
         return 0;
 }
 

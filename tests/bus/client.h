@@ -37,12 +37,14 @@ struct Client {
         bool interactive;   /* calls allow interactive authorization */
         const char *name;   /* unique */
         GPtrArray *signals; /* Signal, in their order; empty unless client_listen() was called */
+        GHashTable *told;   /* path -> (property -> the value that was told last) */
 };
 
 Client *client_new(Harness *h, uid_t uid);
 /* Closes the connection; calls that are under way stay unanswered. */
 Client *client_free(Client *client);
-/* From now on all signals of the service are recorded. */
+/* From now on all signals of the service are recorded; one that says nothing new fails the test. Once
+ * a client; root's does so from the beginning. */
 void client_listen(Client *client);
 
 /* Sends a call; `args` floating or NULL, handles in it index `fds`. */

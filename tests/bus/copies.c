@@ -250,7 +250,6 @@ TEST(publishing_a_running_one) {
         call_assert_error(refused, ERROR_ALREADY_RUNNING, "stop it first");
         snapshot = publish(alice, C1 "/snapshot/s1", "{}");
         call_assert_ok(snapshot);
-        client_listen(h->root);
         before = h->root->signals->len;
         harness_plan(h, "image.publish", "fail NoSpace Full");
         forced = publish(alice, C1, "{'force': <true>}");

@@ -274,7 +274,6 @@ TEST(fetched_once) {
         g_autofree char *first = NULL, *second = NULL, *image = first_image();
         g_autoptr(Call) cancel = NULL, end = NULL;
 
-        client_listen(h->root);
         harness_plan(h, "download.fetch", "gate");
         first = client_start_job(alice, PATH_ROOT, "Manager.DownloadImage",
                                  download_args("debian/12", "{'cached': <true>}"));

@@ -259,7 +259,6 @@ TEST(warnings_are_told) {
         g_autoptr(Harness) h = stage();
         bool told = false;
 
-        client_listen(h->root);
         harness_plan(h, "runtime.limits", "set warning It has no effect here");
         must_set(h, PATH_C1, "limits.disk.priority", "3");
         for (guint i = 0; i < h->root->signals->len; i++) {

@@ -69,7 +69,6 @@ TEST(created_listed_deleted) {
         g_autofree char *name = NULL, *state = NULL, *description = NULL;
         g_autoptr(GVariant) container = NULL, expires = NULL;
 
-        client_listen(h->root);
         run_job(h->root, C1, "Container.CreateSnapshot",
                 named("s1", "{'description': <'mine'>, 'expires': <uint64 99>}"));
         name = client_get_string(h->root, S1, "Name");

@@ -80,7 +80,6 @@ TEST(created_listed_deleted) {
         run_badly(h->root, PATH_POOL, "StoragePool.Delete", "(@a{sv} {},)", ERROR_IN_USE,
                   "and others");
         g_assert_cmpuint(count(h->root, PATH_POOL, "UsedBy"), ==, 2); /* the profile, too */
-        client_listen(h->root);
         run_well(h->root, V1, "Volume.Delete", "(@a{sv} {},)");
         g_assert_false(world_has_object(h, V1));
         g_assert_false(harness_has_file(h, FILES "v1"));
@@ -108,7 +107,6 @@ TEST(a_volume_in_use_stays) {
         g_autoptr(Harness) h = new_with_volume();
 
         g_free(world_make_container(h->root, "c1"));
-        client_listen(h->root);
         call_well(h->root, C1, "Container.Update", ATTACH("v1"));
         g_assert_cmpuint(count(h->root, V1, "UsedBy"), ==, 1);
         {
