@@ -339,11 +339,9 @@ int manager_check_free(Manager *m, ObjectKind kind, const char *name, Error *ret
 /* --- changing --- */
 
 /* What is due may have to do with these. */
-static void touch_timer(Manager *m, const Object *o) {
-        if (o->kind == OBJECT_CONTAINER || o->kind == OBJECT_SNAPSHOT ||
-            o->kind == OBJECT_PROFILE || o->kind == OBJECT_VOLUME)
-                snapshot_timer_touch(m->snapshot_timer);
-        else if (o->kind == OBJECT_IMAGE)
+static void touch_timers(Manager *m, Object *o) {
+        snapshot_timer_touch(m->snapshot_timer, o);
+        if (o->kind == OBJECT_IMAGE)
                 image_upkeep_touch(m->image_upkeep);
 }
 
@@ -352,7 +350,7 @@ void manager_add(Manager *m, Object *o) {
         g_hash_table_replace(m->objects[o->kind], o->name, o);
         if (m->observer)
                 m->observer->added(o, m->observer_userdata);
-        touch_timer(m, o);
+        touch_timers(m, o);
 }
 
 int manager_save(Manager *m, Object *o, Error *ret_error) {
@@ -376,10 +374,15 @@ void manager_save_copy(Manager *m, Object *o) {
         pool_records_save(m, o, record);
 }
 
-void manager_changed(Manager *m, Object *o) {
-        touch_timer(m, o);
+void manager_announce(Manager *m, Object *o) {
         if (m->observer && manager_find(m, o->kind, o->name) == o)
                 m->observer->changed(o, m->observer_userdata);
+}
+
+void manager_changed(Manager *m, Object *o) {
+        if (manager_find(m, o->kind, o->name) == o)
+                touch_timers(m, o);
+        manager_announce(m, o);
         if (o->kind == OBJECT_CONTAINER)
                 container_wait_changed(m, (Container *) o);
 }
@@ -398,9 +401,10 @@ static void remove_snapshots(Manager *m, Container *c) {
 }
 
 void manager_remove(Manager *m, Object *o) {
-        touch_timer(m, o);
+        touch_timers(m, o);
         if (o->kind == OBJECT_CONTAINER)
                 remove_snapshots(m, (Container *) o);
+        snapshot_timer_forget(m->snapshot_timer, o);
         if (m->observer)
                 m->observer->removed(o, m->observer_userdata);
         if (o->kind == OBJECT_CONTAINER) {

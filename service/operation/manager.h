@@ -108,6 +108,8 @@ int manager_save(Manager *m, Object *o, Error *ret_error);
 /* Makes the copy beside its files what its record is (see pool-records.h). */
 void manager_save_copy(Manager *m, Object *o);
 void manager_changed(Manager *m, Object *o);
+/* The same where nothing has changed but what is computed from others, such as who uses it. */
+void manager_announce(Manager *m, Object *o);
 /* With a container go its snapshots. */
 void manager_remove(Manager *m, Object *o);
 /* Gives an object another name in the table; on the bus one goes and one comes. The snapshots of a

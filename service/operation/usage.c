@@ -200,7 +200,7 @@ static void changed_without(Manager *m, GHashTable *set, GHashTable *other) {
         g_hash_table_iter_init(&iter, set);
         while (g_hash_table_iter_next(&iter, (void **) &o, NULL))
                 if (!other || !g_hash_table_contains(other, o))
-                        manager_changed(m, o);
+                        manager_announce(m, o);
 }
 
 void usage_changed(Manager *m, const Object *user) {

@@ -313,6 +313,24 @@ TEST(expired_ones_go) {
         HARNESS_WAIT(h, !world_has_object(h, C1 "/snapshot/s3"));
 }
 
+/* One of them goes before it is due, the other has another name by then. */
+TEST(what_has_gone_is_not_due) {
+        g_autoptr(Harness) h = new_with_container();
+        g_autofree char *c2 = world_make_container(h->root, "c2");
+        g_autofree char *soon = g_strdup_printf(
+                "{'expires': <uint64 %" G_GINT64_FORMAT ">}",
+                g_get_real_time() + 3 * G_USEC_PER_SEC);
+
+        run_job(h->root, c2, "Container.CreateSnapshot", named("s1", soon));
+        run_job(h->root, C1, "Container.CreateSnapshot", named("s1", soon));
+        run_job(h->root, c2, "Container.Delete", nothing());
+        run_job(h->root, C1, "Container.Rename",
+                g_variant_new("(s@a{sv})", "c3", no_options()));
+        g_assert_true(world_has_object(h, "/org/berth1/container/c3/snapshot/s1"));
+        HARNESS_WAIT(h, !world_has_object(h, "/org/berth1/container/c3/snapshot/s1"));
+        g_assert_true(world_has_object(h, "/org/berth1/container/c3"));
+}
+
 TEST(expiry_is_set_by_its_key) {
         g_autoptr(Harness) h = new_with_container();
         g_autoptr(GVariant) created = NULL, expires = NULL;
