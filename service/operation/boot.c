@@ -111,9 +111,15 @@ static int compare_entries(const void *a, const void *b) {
         return strcmp(x->name, y->name);
 }
 
-static bool wants_start(GVariant *config, const Container *c) {
-        if (config_get(config, "boot.autostart"))
-                return config_get_boolean(config, "boot.autostart");
+/* Asked of all containers before anybody is served: so without all of their configuration. */
+static bool wants_start(Manager *m, const Container *c) {
+        const char *value = container_get_expanded(m, c, "boot.autostart");
+        bool on = false;
+
+        if (value) {
+                (void) config_parse_boolean(value, &on);
+                return on;
+        }
         return g_strcmp0(container_get_volatile(c, "last_state", "power"), "RUNNING") == 0;
 }
 
@@ -124,15 +130,15 @@ static GPtrArray *collect(Manager *m) {
 
         g_hash_table_iter_init(&iter, m->objects[OBJECT_CONTAINER]);
         while (g_hash_table_iter_next(&iter, NULL, (void **) &c)) {
-                g_autoptr(GVariant) config = config_of(m, c);
-                const char *after = config_get(config, "boot.after");
+                g_autoptr(GVariant) config = NULL;
                 BootEntry *entry;
 
-                if (c->incomplete || c->ephemeral || container_is_up(c) || !wants_start(config, c))
+                if (c->incomplete || c->ephemeral || container_is_up(c) || !wants_start(m, c))
                         continue;
+                config = config_of(m, c);
                 entry = g_new0(BootEntry, 1);
                 entry->name = g_strdup(c->object.name);
-                entry->after = g_strsplit(after ?: "", ",", -1);
+                entry->after = g_strsplit(config_get(config, "boot.after") ?: "", ",", -1);
                 entry->priority = config_get_integer(config, "boot.autostart.priority");
                 entry->delay_usec = config_get_integer(config, "boot.autostart.delay") *
                                     G_USEC_PER_SEC;
@@ -332,11 +338,13 @@ static bool highest_priority(Manager *m, uint64_t *ret) {
         *ret = 0;
         g_hash_table_iter_init(&iter, m->objects[OBJECT_CONTAINER]);
         while (g_hash_table_iter_next(&iter, NULL, (void **) &c)) {
-                g_autoptr(GVariant) config = config_of(m, c);
-                uint64_t priority = config_get_integer(config, "boot.stop.priority");
+                g_autoptr(GVariant) config = NULL;
+                uint64_t priority;
 
                 if (!container_is_up(c))
                         continue;
+                config = config_of(m, c);
+                priority = config_get_integer(config, "boot.stop.priority");
                 *ret = found ? MAX(*ret, priority) : priority;
                 found = true;
         }
@@ -381,11 +389,13 @@ static int shutdown_next(Job *job, Error *ret_error) {
                 return JOB_STEP_DONE;
         for (GList *l = containers; l; l = l->next) {
                 Container *c = l->data;
-                g_autoptr(GVariant) config = config_of(m, c);
                 Job *other = manager_get_lock(m, &c->object);
+                g_autoptr(GVariant) config = NULL;
 
-                if (!container_is_up(c) ||
-                    config_get_integer(config, "boot.stop.priority") != highest)
+                if (!container_is_up(c))
+                        continue;
+                config = config_of(m, c);
+                if (config_get_integer(config, "boot.stop.priority") != highest)
                         continue;
                 if (!other)
                         other = stop_one(m, c, job->data);

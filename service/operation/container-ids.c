@@ -211,9 +211,37 @@ static const Container *find_earlier(GList *containers, const Container *c) {
         return NULL;
 }
 
+static gint compare_base(gconstpointer a, gconstpointer b) {
+        const Container *x = a, *y = b;
+
+        return x->ids.base < y->ids.base ? -1 : x->ids.base > y->ids.base;
+}
+
+/* Whether any two have the same ids: comparing each with each would be what a service with
+ * thousands of containers spends most of its start on. */
+static bool any_overlap(GList **containers) {
+        uint64_t end_of_own = 0, end_of_shared = 0; /* of those before */
+
+        *containers = g_list_sort(*containers, compare_base);
+        for (GList *l = *containers; l; l = l->next) {
+                const Container *c = l->data;
+                uint64_t end = (uint64_t) c->ids.base + c->ids.size;
+
+                if (c->ids.base < end_of_own || (!c->ids_shared && c->ids.base < end_of_shared))
+                        return true;
+                if (c->ids_shared)
+                        end_of_shared = MAX(end_of_shared, end);
+                else
+                        end_of_own = MAX(end_of_own, end);
+        }
+        return false;
+}
+
 void container_ids_settle(Manager *m) {
         g_autoptr(GList) containers = g_hash_table_get_values(m->objects[OBJECT_CONTAINER]);
 
+        if (!any_overlap(&containers))
+                return;
         containers = g_list_sort(containers, compare_age);
         for (GList *l = containers; l; l = l->next) {
                 Container *c = l->data;
