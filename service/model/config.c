@@ -93,14 +93,20 @@ GVariant *devices_merge(GVariant *base, GVariant *over) {
         return finish(g_variant_builder_end(&builder));
 }
 
+/* What the service does most, so by hand: an iterator would make a value of each value, and read a
+ * format string for each entry. */
 const char *config_get(GVariant *config, const char *key) {
-        GVariantIter iter;
-        const char *k, *v;
+        gsize n = g_variant_n_children(config);
 
-        g_variant_iter_init(&iter, config);
-        while (g_variant_iter_next(&iter, "{&s&s}", &k, &v))
-                if (g_str_equal(k, key))
-                        return v;
+        for (gsize i = 0; i < n; i++) {
+                g_autoptr(GVariant) entry = g_variant_get_child_value(config, i);
+                g_autoptr(GVariant) k = g_variant_get_child_value(entry, 0), v = NULL;
+
+                if (!g_str_equal(g_variant_get_string(k, NULL), key))
+                        continue;
+                v = g_variant_get_child_value(entry, 1);
+                return g_variant_get_string(v, NULL);
+        }
         return NULL;
 }
 
