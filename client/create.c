@@ -11,6 +11,7 @@
 #include "client/instance-type.h"
 #include "client/job.h"
 #include "client/variant.h"
+#include "client/wait.h"
 #include "client/yaml.h"
 #include "service/util/cleanup.h"
 
@@ -31,8 +32,7 @@ const Option create_options[] = {
         { "target", 0, "MEMBER", NULL, "berth works on this machine only" },
         { "type", 't', "cCPUS-mGIB", "Bounds for processors and memory, such as c0.5-m2", NULL },
         { "vm", 0, NULL, NULL, NO_VM },
-        { "wait", 0, "WHAT", "launch: wait until it is there: running, or ip for an address",
-          NULL },
+        WAIT_OPTION("launch: "),
         { NULL },
 };
 
@@ -320,13 +320,14 @@ static int create(Client *c, bool start, Error *ret_error) {
         g_auto(Recipe) recipe = { 0 };
         g_autoptr(Job) job = NULL;
         const char *container;
-        int r = 0;
+        int r;
 
         recipe_init(&recipe);
         image_source_parse(client_argument(c, 0), &server, &image);
         if (!*image)
                 return client_usage_error(ret_error, "'%s' names no image", client_argument(c, 0));
-        if (client_argument(c, 1))
+        r = wait_check_option(c, ret_error);
+        if (r >= 0 && client_argument(c, 1))
                 r = client_object_name(client_argument(c, 1), &name, ret_error);
         if (r >= 0)
                 r = recipe_read(&recipe, c, ret_error);
@@ -354,10 +355,8 @@ static int create(Client *c, bool start, Error *ret_error) {
                 client_say(c, "Starting %s", made);
         if (start && client_flag(c, "console"))
                 return console_attach(c, container, true, ret_error);
-        if (start && client_option(c, "wait"))
-                return job_run(c, OBJECT_CONTAINER, container, "WaitFor",
-                               g_variant_new("(sa{sv})", client_option(c, "wait"), NULL),
-                               ret_error);
+        if (start)
+                return wait_as_asked(c, container, ret_error);
         return 0;
 }
 

@@ -7,16 +7,14 @@
 #include "client/format.h"
 #include "client/job.h"
 #include "client/snapshot.h"
+#include "client/wait.h"
 #include "service/util/cleanup.h"
-
-#define WAIT_OPTION \
-        { "wait", 0, "WHAT", "Wait until it is there: running, or ip for an address", NULL }
 
 const Option start_options[] = {
         { "all", 0, NULL, "Every container that does not run", NULL },
         { "console", 0, NULL, "Attach to its console, from its first line on", NULL },
         { "stateless", 0, NULL, "Forget the saved state of its processes", NULL },
-        WAIT_OPTION,
+        WAIT_OPTION(""),
         { NULL },
 };
 
@@ -41,7 +39,7 @@ const Option restart_options[] = {
         { "timeout", 0, "SECONDS", "How long to wait for a clean end; -1 for ever (default)",
           NULL },
         { "console", 0, NULL, "Attach to its console, from its first line on", NULL },
-        WAIT_OPTION,
+        WAIT_OPTION(""),
         { NULL },
 };
 
@@ -206,12 +204,9 @@ static int stop_options_to_variant(Client *c, GVariant **ret, Error *ret_error) 
 
 /* --wait: each was started, now until it is as far as that. */
 static int tasks_wait(Client *c, const GPtrArray *tasks, Error *ret_error) {
-        const char *what = client_option(c, "wait");
-
-        for (size_t i = 0; what && i < tasks->len; i++) {
+        for (size_t i = 0; i < tasks->len; i++) {
                 const Task *t = g_ptr_array_index(tasks, i);
-                int r = job_run(c, OBJECT_CONTAINER, t->path, "WaitFor",
-                                g_variant_new("(sa{sv})", what, NULL), ret_error);
+                int r = wait_as_asked(c, t->path, ret_error);
 
                 if (r < 0)
                         return r;
@@ -240,6 +235,9 @@ static int run_verb(Client *c, const char *member, bool on_running, GVariant *op
         g_autoptr(GVariant) own = g_variant_ref_sink(options);
         int r;
 
+        r = wait_check_option(c, ret_error);
+        if (r < 0)
+                return r;
         if (client_flag(c, "all"))
                 r = tasks_from_all(c, on_running, tasks, ret_error);
         else

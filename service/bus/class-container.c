@@ -147,6 +147,15 @@ static int wait_for(BusCall *call, Error *ret_error) {
         return r < 0 ? r : bus_call_start_job(call, job);
 }
 
+static int wait_until_ready(BusCall *call, Error *ret_error) {
+        Job *job;
+        int r = container_wait_ready(call->manager, bus_call_caller(call), container_of(call),
+                                     option_get_uint64(call->options, "timeout", 0), &job,
+                                     ret_error);
+
+        return r < 0 ? r : bus_call_start_job(call, job);
+}
+
 static int rename_prepare(BusCall *call, Error *ret_error) {
         const char *name;
 
@@ -624,6 +633,9 @@ static const BusMethod methods[] = {
           update_options, update_prepare, update },
         { "WaitFor", "sa{sv}", "o", SD_BUS_PARAM(what) SD_BUS_PARAM(options) SD_BUS_PARAM(job),
           BUS_PUBLIC, .options = wait_options, .act = wait_for },
+        { "WaitUntilReady", "a{sv}", "o", SD_BUS_PARAM(options) SD_BUS_PARAM(job),
+          BUS_OWNER, "use", "enter", "wait for what the container $(container) starts",
+          wait_options, NULL, wait_until_ready },
         { NULL },
 };
 

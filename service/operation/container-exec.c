@@ -147,7 +147,7 @@ static GVariant *exec_syscalls(Manager *m, const Container *c) {
         return g_variant_builder_end(&builder);
 }
 
-static GVariant *exec_args(Manager *m, const Container *c, const ContainerExec *call) {
+GVariant *container_exec_args(Manager *m, const Container *c, const ContainerExec *call) {
         GVariantDict args;
 
         g_variant_dict_init(&args, NULL);
@@ -218,7 +218,7 @@ int container_exec(Manager *m, Caller caller, Container *c, const ContainerExec 
                 exec_job_free(data);
                 return r;
         }
-        data->args = exec_args(m, c, args);
+        data->args = container_exec_args(m, c, args);
         r = job_new(m, "container-exec", caller.uid, exec_steps, data, exec_job_free, &job,
                     ret_error);
         if (r < 0)

@@ -101,6 +101,8 @@ typedef struct ContainerExec {
 
 int container_exec(Manager *m, Caller caller, Container *c, const ContainerExec *args, Job **ret,
                    Error *ret_error);
+/* What a worker is asked for that; a full reference. */
+GVariant *container_exec_args(Manager *m, const Container *c, const ContainerExec *args);
 int container_exec_signal(Job *job, int signal, Error *ret_error);
 int container_exec_resize(Job *job, uint32_t width, uint32_t height, Error *ret_error);
 

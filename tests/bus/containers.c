@@ -581,4 +581,54 @@ TEST(waits_end_when_it_is_so) {
         call_assert_error(gone, ERROR_NOT_RUNNING, "has stopped");
 }
 
+/* What the program that asks init says by its exit status. */
+TEST(waits_until_all_is_started) {
+        static const struct {
+                const char *status;
+                const char *warning; /* NULL: it fails */
+        } ends[] = {
+                { "0", "" }, { "21", "not all" }, { "22", NULL }, { "23", "cloud-init" },
+                { "20", "" }, { "127", "" }, { "1", NULL }, { "137", NULL },
+        };
+        g_autoptr(Harness) h = harness_new();
+        g_autoptr(Client) alice = client_new(h, UID_ALICE);
+        g_autoptr(Call) early = NULL, late = NULL, gone = NULL, cancel = NULL;
+        g_autofree char *wait = NULL;
+
+        world_make_image(h);
+        g_free(world_make_container(alice, "c1"));
+        early = client_run_job(alice, C1, "Container.WaitUntilReady", nothing());
+        call_assert_error(early, ERROR_NOT_RUNNING, "has stopped");
+        run_job(alice, C1, "Container.Start", nothing());
+        for (size_t i = 0; i < ELEMENTSOF(ends); i++) {
+                g_autofree char *plan = g_strconcat("set status ", ends[i].status, NULL);
+                g_autofree char *path = NULL, *text = NULL;
+                g_autoptr(GVariant) warnings = NULL;
+                g_autoptr(Call) end = NULL;
+
+                harness_plan(h, "runtime.exec", plan);
+                path = client_start_job(alice, C1, "Container.WaitUntilReady", nothing());
+                end = client_wait_job(alice, path);
+                if (!ends[i].warning)
+                        call_assert_error(end, ERROR_FAILED, "c1");
+                else {
+                        call_assert_ok(end);
+                        warnings = client_get(alice, path, "Warnings");
+                        g_assert_cmpuint(g_variant_n_children(warnings), ==,
+                                         *ends[i].warning ? 1 : 0);
+                        text = g_variant_print(warnings, FALSE);
+                        g_assert_nonnull(strstr(text, ends[i].warning));
+                }
+        }
+        harness_plan(h, "runtime.exec", "set serve yes");
+        late = client_run_job(alice, C1, "Container.WaitUntilReady",
+                              g_variant_new_parsed("({'timeout': <uint64 1000>},)"));
+        call_assert_error(late, ERROR_TIMED_OUT, "\"ready\" in time");
+        wait = client_start_job(alice, C1, "Container.WaitUntilReady", nothing());
+        cancel = client_call(alice, wait, "Job.Cancel", nothing());
+        call_assert_ok(cancel);
+        gone = client_wait_job(alice, wait);
+        call_assert_error(gone, ERROR_CANCELLED, "");
+}
+
 HARNESS_MAIN()

@@ -88,6 +88,7 @@ static const struct {
         { "Snapshot.Rename", "/org/berth1/container/c1/snapshot/s0", "('s3', @a{sv} {})" },
         { "Snapshot.Delete", "/org/berth1/container/c1/snapshot/s1", "(@a{sv} {},)" },
         { "Container.WaitFor", "/org/berth1/container/c1", "('running', @a{sv} {})" },
+        { "Container.WaitUntilReady", "/org/berth1/container/c1", "(@a{sv} {},)" },
         { "Container.Freeze", "/org/berth1/container/c1", "(@a{sv} {},)" },
         { "Container.Unfreeze", "/org/berth1/container/c1", "(@a{sv} {},)" },
         { "Container.Start", "/org/berth1/container/c1", "(@a{sv} {},)" },
