@@ -19,6 +19,8 @@
  * for more than 128 answers, and what is over that would be refused, whoever it comes from. */
 #define QUESTIONS_MAX 96
 #define QUESTIONS_PER_UID_MAX 16
+/* Of one user, that wait for one of those places. */
+#define QUESTIONS_WAITING_PER_UID_MAX 256U
 
 struct BusCall {
         Bus *bus;

@@ -18,8 +18,6 @@
 #define POLKIT_PATH "/org/freedesktop/PolicyKit1/Authority"
 #define POLKIT_INTERFACE "org.freedesktop.PolicyKit1.Authority"
 #define POLKIT_ALLOW_INTERACTION 1U
-/* Of one user, beside those that are open. */
-#define QUESTIONS_WAITING_PER_UID_MAX 256U
 
 /* Says that there will be no answer, or a "no": `error` is set then. */
 static void conclude(BusCall *call, bool authorized, bool challenge, Error *error) {

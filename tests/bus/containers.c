@@ -77,6 +77,34 @@ static void assert_dead(pid_t pid) {
 
 /* --- the ordinary life --- */
 
+/* What liblxc's socket is named after. */
+TEST(a_start_has_a_place_that_nobody_guesses) {
+        g_autoptr(Harness) h = harness_new();
+        g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        g_autofree char *log = NULL;
+        unsigned n = 0;
+
+        world_make_image(h);
+        for (unsigned i = 0; i < 3; i++) {
+                g_autofree char *name = g_strdup_printf("c%u", i + 1);
+
+                g_free(world_start_container(h->root, name));
+        }
+        log = harness_read_log(h);
+        for (const char *at = log; (at = strstr(at, "runtime.start {")); n++) {
+                const char *path = strstr(at, "/run/lxc/");
+
+                g_assert_nonnull(path);
+                path += strlen("/run/lxc/");
+                g_assert_cmpuint(strspn(path, "0123456789abcdef"), ==, 32);
+                /* Neither half of it comes twice. */
+                g_assert_true(g_hash_table_add(seen, g_strndup(path, 16)));
+                g_assert_true(g_hash_table_add(seen, g_strndup(path + 16, 16)));
+                at = path;
+        }
+        g_assert_cmpuint(n, ==, 3);
+}
+
 /* Its init was there when the worker looked, and has gone when berthd does. */
 TEST(last_words_of_one_that_ends_at_once) {
         g_autoptr(Harness) h = harness_new();

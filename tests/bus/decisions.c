@@ -131,6 +131,18 @@ static void check_grants(Harness *h, Client *alice, Client *bob, int journal) {
         expect_nothing(journal);
 }
 
+/* What nobody could grant is refused before polkit is asked. */
+static void check_refusal_of_our_own(Client *alice, Client *bob, int journal) {
+        g_autoptr(Call) call = NULL;
+
+        g_free(world_make_container(alice, "target"));
+        g_ptr_array_unref(read_records(journal));
+        call = client_call(bob, CONTAINER, "Container.Copy",
+                           g_variant_new_parsed("('target', {'refresh': <true>})"));
+        call_assert_error(call, ERROR_ACCESS_DENIED, "only its owner");
+        expect(journal, "4243", "Container.Copy", NULL, "denied");
+}
+
 static void check_refusals(Harness *h, Client *bob, int journal) {
         static const struct {
                 PolkitAnswer answer;
@@ -199,6 +211,7 @@ TEST(every_decision_is_recorded_once) {
         (void) unsetenv("JOURNAL_STREAM");
         world_make_image(h);
         check_grants(h, alice, bob, journal);
+        check_refusal_of_our_own(alice, bob, journal);
         check_jobs(h, alice, journal);
         check_refusals(h, bob, journal);
         check_vanished(h, journal);

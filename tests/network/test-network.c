@@ -367,8 +367,10 @@ TEST(guards_come_and_go_with_nics) {
         assert_guards(none);
         assert_output(list_handles, handles);
 
-        /* All of it or nothing. */
+        /* All of it or nothing, and no name twice. */
         g_assert_false(network_guard("[" NIC_V1 "]", "[" NIC_V0 "]", 0));
+        assert_guards(none);
+        g_assert_false(network_guard("[]", "[" NIC_V0 ", " NIC_V0 "]", 0));
         assert_guards(none);
         /* A worker that comes late, after one that has made all, does nothing. */
         g_assert_true(network_guard("[]", "[" NIC_V0 "]", 1));

@@ -567,6 +567,22 @@ TEST(attributes_that_are_refused) {
         refuse_all(bad, ELEMENTSOF(bad), false);
 }
 
+TEST(an_access_control_list_that_is_too_long) {
+        g_autoptr(ImageFixture) fixture = image_fixture_new_in_memory();
+        g_autoptr(GString) list = g_string_new("user::rwx,group::r-x,mask::rwx,other::r-x");
+        g_autoptr(GByteArray) tar = g_byte_array_new();
+        g_autoptr(GBytes) archive = NULL;
+
+        for (unsigned i = 0; i < IMAGE_ACL_ENTRIES_MAX; i++)
+                g_string_append_printf(list, ",user:x:r--:%u", i + 1);
+        tar_append_image(tar);
+        tar_append_pax(tar, "SCHILY.acl.access", list->str, list->len);
+        tar_append(tar, "rootfs/f", '0', NULL, NULL, 0);
+        tar_append_end(tar);
+        archive = g_byte_array_free_to_bytes(g_steal_pointer(&tar));
+        image_fixture_refuse(fixture, "an ACL", archive, ERROR_INVALID_IMAGE, "list is too long");
+}
+
 static void append_xattr(GByteArray *tar, const char *name, const void *value, size_t size) {
         g_autofree char *key = g_strdup_printf("SCHILY.xattr.%s", name);
 

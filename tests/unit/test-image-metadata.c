@@ -314,6 +314,17 @@ TEST(a_description_passes_its_own_check) {
         g_assert_cmpstr(properties_text, ==, "{'a': 'y', 'b': 'x'}");
 }
 
+static GVariant *many_templates(unsigned n) {
+        GVariantBuilder builder;
+
+        g_variant_builder_init(&builder, G_VARIANT_TYPE("a(sssasa{ss}b)"));
+        for (unsigned i = 0; i < n; i++)
+                g_variant_builder_add(&builder, "(sss@as@a{ss}b)", "/e", "f", "",
+                                      g_variant_new("as", NULL), g_variant_new("a{ss}", NULL),
+                                      FALSE);
+        return g_variant_builder_end(&builder);
+}
+
 TEST(hostile_descriptions_are_refused) {
         /* Each replaces one key of a good description. */
         static const struct {
@@ -355,6 +366,16 @@ TEST(hostile_descriptions_are_refused) {
                 if (image_description_check(description, &result, &error) >= 0)
                         g_error("accepted: %s", bad[i].value);
                 g_assert_nonnull(strstr(error.message, bad[i].key));
+        }
+        for (unsigned n = IMAGE_TEMPLATES_MAX; n <= IMAGE_TEMPLATES_MAX + 1; n++) {
+                g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(good);
+                g_auto(GVariantDict) result = G_VARIANT_DICT_INIT(NULL);
+                g_autoptr(GVariant) description = NULL;
+
+                g_variant_dict_insert_value(&dict, "templates", many_templates(n));
+                description = g_variant_ref_sink(g_variant_dict_end(&dict));
+                g_assert_cmpint(image_description_check(description, &result, NULL) < 0, ==,
+                                n > IMAGE_TEMPLATES_MAX);
         }
         for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
                 g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(good);

@@ -101,28 +101,47 @@ TEST(what_is_refused) {
         }
 }
 
-TEST(bombs_are_bounded) {
-        g_autoptr(GString) deep = g_string_new(NULL), nested = g_string_new(NULL);
-        g_autoptr(GString) nots = g_string_new("{{ "), wide = g_string_new(NULL);
-        GString *texts[] = { deep, nested, nots, wide };
-
-        g_string_append(deep, "{{ ");
-        for (int i = 0; i < 100000; i++) {
-                g_string_append_c(deep, '(');
-                g_string_append(nested, "{% if yes %}");
-                g_string_append(nots, "not ");
-        }
-        g_string_append(deep, " }}");
-        g_string_append(nots, "x }}");
-        for (int i = 0; i < (2 << 20); i++)
-                g_string_append_c(wide, 'x');
-        for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
+/* What is a little too much, and what is far too much. */
+static void refuse_bomb(const char *before, const char *piece, size_t n, const char *after,
+                        const char *why) {
+        for (int i = 0; i < 2; i++, n *= 100) {
+                g_autoptr(GString) text = g_string_new(before);
                 g_auto(Error) error = ERROR_INIT;
-                g_autofree char *out = render(texts[i]->str, &error);
+                g_autofree char *out = NULL;
 
+                for (size_t k = 0; k < n; k++)
+                        g_string_append(text, piece);
+                g_string_append(text, after);
+                out = render(text->str, &error);
                 g_assert_null(out);
-                g_assert_nonnull(error.message);
+                if (!strstr(error.message, text->len > TEMPLATE_TEXT_MAX ? "larger than" : why))
+                        g_error("%zu times %s: %s", n, piece, error.message);
         }
+}
+
+TEST(bombs_are_bounded) {
+        refuse_bomb("{{ ", "(", 33, " }}", "too deep");
+        refuse_bomb("{{ ", "not ", 33, "x }}", "too deep");
+        refuse_bomb("", "{% if yes %}", 33, "", "nested more than");
+        refuse_bomb("", "xxxxxxxxxxxxxxxx", TEMPLATE_TEXT_MAX / 16 + 1, "", "larger than");
+}
+
+/* A short text that becomes a long one. */
+TEST(what_comes_of_it_is_bounded) {
+        g_autofree char *value = g_strnfill(TEMPLATE_OUTPUT_MAX / 4, 'x');
+        g_autoptr(GVariant) context = g_variant_ref_sink(g_variant_new_parsed(
+                "{'properties': <{'os': %s}>}", value));
+        g_autofree char *whole = NULL, *none = NULL;
+        g_auto(Error) error = ERROR_INIT;
+
+        g_assert_cmpint(template_render("t", "{{ properties.os }}{{ properties.os }}"
+                                        "{{ properties.os }}{{ properties.os }}", context, &whole,
+                                        NULL), ==, 0);
+        g_assert_cmpuint(strlen(whole), ==, TEMPLATE_OUTPUT_MAX);
+        g_assert_cmpint(template_render("t", "{{ properties.os }}{{ properties.os }}"
+                                        "{{ properties.os }}{{ properties.os }}x", context, &none,
+                                        &error), <, 0);
+        g_assert_nonnull(strstr(error.message, "would be larger than"));
 }
 
 TEST_MAIN()

@@ -15,6 +15,7 @@
 #include "service/util/fd.h"
 #include "service/util/path.h"
 #include "service/worker/operations.h"
+#include "service/worker/storage/mount.h"
 #include "service/worker/storage/subvolume.h"
 #include "tests/unit/storage-fixture.h"
 #include "tests/unit/test.h"
@@ -297,6 +298,27 @@ TEST(a_link_in_the_place_of_a_volume_leads_nowhere) {
                           &error);
                 assert_file(victim_fd, "file", "keep");
                 g_assert_cmpint(faccessat(victim_fd, "d", F_OK, 0), ==, -1);
+        }
+}
+
+TEST(a_link_in_the_place_of_a_mount_leads_nowhere) {
+        FOR_EACH_DRIVER(f) {
+                g_autofree char *place = storage_fixture_path(f.base, "mounted");
+                g_autofree char *trap = storage_fixture_path(f.base, "trap");
+                _cleanup_close_ int base_fd = -EBADF, place_fd = -EBADF, mounted_fd = -EBADF;
+
+                g_assert_cmpint(mkdir(place, 0700), ==, 0);
+                g_assert_cmpint(symlink(place, trap), ==, 0);
+                base_fd = path_open_dir(f.base->directory);
+                place_fd = path_open_dir(place);
+                g_assert_cmpint(mount_bind(base_fd, place_fd), ==, 0);
+                g_assert_cmpint(mount_end(base_fd, "trap"), ==, 0);
+                mounted_fd = path_open_dir(place);
+                g_assert_cmpint(mount_is_root(mounted_fd), ==, 1);
+                mounted_fd = fd_close(mounted_fd);
+                g_assert_cmpint(mount_end(base_fd, "mounted"), ==, 0);
+                mounted_fd = path_open_dir(place);
+                g_assert_cmpint(mount_is_root(mounted_fd), ==, 0);
         }
 }
 
