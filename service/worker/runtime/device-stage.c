@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "service/model/config.h"
@@ -132,6 +133,21 @@ static GPtrArray *list_files(GVariant *devices) {
         return names;
 }
 
+/* The container's root passes on its way to what is mounted in it, and nobody else: each of these
+ * mounts begins below directories that others may not enter. */
+static int make_stage(int path_fd, const DeviceContext *context) {
+        _cleanup_close_ int fd = path_make_dir(path_fd, STAGE_DIR, 0700);
+        uint32_t gid;
+
+        if (fd < 0)
+                return fd;
+        if (!idmap_to_host(context->idmap, ID_GROUP, 0, &gid))
+                return -EINVAL;
+        if (fchown(fd, 0, gid) < 0 || fchmod(fd, 0710) < 0)
+                return -errno;
+        return TAKE_FD(fd);
+}
+
 int device_stage(int path_fd, const char *lxc_path, const DeviceContext *context,
                  GVariant *devices, GPtrArray *entries, Error *ret_error) {
         g_autoptr(GPtrArray) names = list_files(devices);
@@ -141,8 +157,7 @@ int device_stage(int path_fd, const char *lxc_path, const DeviceContext *context
 
         if (names->len == 0)
                 return 0;
-        /* The container's root passes on its way to what is mounted in it. */
-        stage_fd = path_make_dir(path_fd, STAGE_DIR, 0711);
+        stage_fd = make_stage(path_fd, context);
         if (stage_fd < 0)
                 return error_set_errno(ret_error, -stage_fd,
                                        "Cannot make the devices of container \"%s\" ready",
