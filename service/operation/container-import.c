@@ -15,6 +15,7 @@
 #include "service/operation/pool.h"
 #include "service/operation/step.h"
 #include "service/operation/usage.h"
+#include "service/operation/volume-size.h"
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
 #include "service/worker/operations.h"
@@ -77,6 +78,7 @@ static GVariant *accept_args(Job *job) {
         g_variant_dict_init(&args, NULL);
         step_put_pool(&args, job->manager, manager_find_pool(job->manager, c->pool));
         g_variant_dict_insert(&args, "container", "s", c->object.name);
+        g_variant_dict_insert(&args, "size", "t", container_get_size(job->manager, c));
         g_variant_dict_insert(&args, "id-count", "t", (guint64) idmap_end(map));
         g_variant_dict_insert_value(&args, "snapshots", g_variant_builder_end(&snapshots));
         return g_variant_dict_end(&args);
