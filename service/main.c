@@ -26,6 +26,7 @@
 #include "service/operation/recovery.h"
 #include "service/operation/snapshot-timer.h"
 #include "service/util/cleanup.h"
+#include "service/util/fd.h"
 #include "service/util/log.h"
 #include "service/util/path.h"
 #include "service/watch/address-watch.h"
@@ -246,6 +247,7 @@ int main(int argc, char *argv[]) {
         if (r <= 0)
                 return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
         umask(0077);
+        fd_limit_raise();
         r = run(&args, &error);
         if (r < 0) {
                 log_error("%s.", error.message);

@@ -39,11 +39,16 @@ typedef struct FilesJob {
         void *userdata;
 } FilesJob;
 
+/* The worker has its own copies; ours would keep pipes from ending. */
+static void files_close(FilesJob *data) {
+        for (size_t i = 0; i < data->n_fds; i++)
+                data->fds[i] = fd_close(data->fds[i]);
+}
+
 static void files_job_free(void *p) {
         FilesJob *data = p;
 
-        for (size_t i = 0; i < data->n_fds; i++)
-                fd_close(data->fds[i]);
+        files_close(data);
         g_clear_pointer(&data->args, g_variant_unref);
         g_free(data->container);
         g_free(data);
@@ -150,14 +155,13 @@ static int files_run(Job *job, Error *ret_error) {
         if (r < 0)
                 return r;
         job->on_worker_event = on_event;
-        /* The worker has its own copies; ours would keep pipes from ending. */
-        for (size_t i = 0; i < data->n_fds; i++)
-                data->fds[i] = fd_close(data->fds[i]);
+        files_close(data);
         return r;
 }
 
 static int files_undo(Job *job, Error *ret_error) {
         files_begun(job, NULL, &job->error);
+        files_close(job->data);
         return JOB_STEP_DONE;
 }
 

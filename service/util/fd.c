@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -255,6 +256,26 @@ ssize_t fd_receive(int socket, void *data, size_t size, int *fds, size_t *n_fds)
         if (n_fds)
                 *n_fds = n_received;
         return n;
+}
+
+/* FD_SETSIZE, and what systemd gives whom it was told nothing else about. */
+#define LIMIT_USUAL 1024U
+
+static void set_limit(rlim_t wanted) {
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return;
+        limit.rlim_cur = MIN(wanted, limit.rlim_max);
+        (void) setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void fd_limit_raise(void) {
+        set_limit(RLIM_INFINITY);
+}
+
+void fd_limit_usual(void) {
+        set_limit(LIMIT_USUAL);
 }
 
 int fd_pidfd_open(pid_t pid) {

@@ -37,6 +37,11 @@ int fd_send(int socket, const void *data, size_t size, const int *fds, size_t n_
  * Without `fds` there may be none. */
 ssize_t fd_receive(int socket, void *data, size_t size, int *fds, size_t *n_fds);
 
+/* How many fds this process and those that it starts may open: as many as can be had, or as many
+ * as programs expect, some of which keep fds in sets of just that size. */
+void fd_limit_raise(void);
+void fd_limit_usual(void);
+
 int fd_pidfd_open(pid_t pid);
 int fd_pidfd_send_signal(int pidfd, int signal);
 /* The pid behind a pidfd (from /proc/self/fdinfo); -ESRCH when the process has gone. */

@@ -202,6 +202,7 @@ int worker_main(const WorkerOperation *operations) {
         int r;
 
         log_open();
+        fd_limit_usual();
         if (fd_set_cloexec(PROTOCOL_REQUEST_FD, true) < 0 ||
             fd_set_cloexec(PROTOCOL_CHANNEL_FD, true) < 0) {
                 log_error("This program is run by berthd, not by hand.");

@@ -8,7 +8,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "service/model/config.h"
@@ -195,16 +194,6 @@ static int make_spec(Forward *f, Error *ret_error) {
         return choose_identity(f, ret_error);
 }
 
-/* A device with many ports needs more fds than a process has unasked. */
-static void raise_fd_limit(void) {
-        struct rlimit limit;
-
-        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-                return;
-        limit.rlim_cur = limit.rlim_max;
-        (void) setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static int open_sockets(Forward *f, Error *ret_error) {
         ForwardSocketOwner owner = {
                 .uid = device_get_number(f->options, "uid", 10, 0),
@@ -214,7 +203,8 @@ static int open_sockets(Forward *f, Error *ret_error) {
         const char *listen = config_get(f->options, "listen");
         int r;
 
-        raise_fd_limit();
+        /* A device with many ports needs more fds than a process has unasked. */
+        fd_limit_raise();
         f->sockets = g_array_new(FALSE, FALSE, sizeof(int));
         r = forward_sockets_open(&f->from, f->inside, f->init, &owner, f->sockets);
         if (r == -EADDRINUSE)
