@@ -228,6 +228,8 @@ TEST(what_readers_take_differently) {
                 { "a fifo with content", "no file", { { "rootfs/f", '6', NULL, "content" } } },
                 { "a file that is a directory by its name", "no file",
                   { { "rootfs/d/", '0', NULL, "content" } } },
+                { "a contiguous file that is a directory by its name", "named like",
+                  { { "rootfs/d/", '7' } } },
                 { "a directory with content by a record", "no file",
                   { { "size", 'x', NULL, "512" }, { "rootfs/d/", '5' }, { "rootfs/f", '0' } } },
                 { "a volume's label", "not known", { { "rootfs/f", 'V' } } },

@@ -274,6 +274,8 @@ static int check_entry(TarCheck *check, uint64_t header_size, Error *ret_error) 
                 return ambiguous("an entry of a kind that is not known", ret_error);
         if (size > 0 && (!is_file || is_named_like_directory(check->block)))
                 return ambiguous("content of an entry that is no file", ret_error);
+        if ((type == '7' || type == 'S') && is_named_like_directory(check->block))
+                return ambiguous("a file that is named like a directory", ret_error);
         if (type == 'S' && check->block[SPARSE_GOES_ON_AT]) {
                 check->sparse_size = size;
                 check->expected = EXPECT_SPARSE;
