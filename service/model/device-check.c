@@ -336,7 +336,7 @@ Privilege device_privilege_of_disk(GVariant *options) {
         if (config_get(options, "pool"))
                 return config_get(options, "volatile.owner") ? PRIVILEGE_HOST : PRIVILEGE_USE;
         if (config_get(options, "shift") || config_get(options, "recursive") ||
-            config_get(options, "propagation"))
+            config_get(options, "propagation") || device_is_below_dev(options))
                 return PRIVILEGE_HOST;
         return PRIVILEGE_OWN_FILES;
 }

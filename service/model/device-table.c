@@ -15,7 +15,8 @@ static const DeviceOption disk_options[] = {
           .help = "how much the root disk may hold (default the pool's volume.size)" },
         { "source", "path or volume", device_check_disk_source,
           .help = "file or directory of the host, opened as the container's owner and with his "
-                  "rights; with pool the name of a volume, which shows the ids of the container" },
+                  "rights; with pool the name of a volume, which shows the ids of the container; "
+                  "a block device below /dev, whose filesystem does so too (host-access)" },
         { "readonly", "boolean", device_check_boolean,
           .help = "nothing can be written through it" },
         { "recursive", "boolean", device_check_boolean,

@@ -145,6 +145,14 @@ bool device_is_volume(GVariant *options) {
                config_get(options, "source");
 }
 
+bool device_is_below_dev(GVariant *options) {
+        const char *source = device_is_disk(options) ? config_get(options, "source") : NULL;
+
+        /* There everybody has files of his own. */
+        return source && g_str_has_prefix(source, "/dev/") &&
+               !g_str_has_prefix(source, "/dev/shm/");
+}
+
 bool device_is_disk(GVariant *options) {
         return g_strcmp0(device_get_type(options), "disk") == 0;
 }

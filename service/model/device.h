@@ -49,6 +49,8 @@ const char *device_get_nictype(GVariant *options);
 bool device_hwaddr_is_valid(const char *hwaddr);
 /* A disk that is a volume of a pool, other than the root disk. */
 bool device_is_volume(GVariant *options);
+/* A disk with a source below /dev: the filesystem on a block device, if it is one. */
+bool device_is_below_dev(GVariant *options);
 /* The root disk, or another. */
 bool device_is_disk(GVariant *options);
 bool device_is_unix(GVariant *options);

@@ -18,10 +18,10 @@ int wait_what_from_string(const char *word);
  * none. */
 int container_wait(Manager *m, Caller caller, Container *c, WaitWhat what, uint64_t timeout_usec,
                    Job **ret, Error *ret_error);
-/* The same for when all that its init starts has been started. systemd and OpenRC are asked, inside;
- * no other init can say it: then it is ready when it runs and has an address, if it has a nic at
- * all. After that, cloud-init is waited for where it is. What failed to start inside is a warning
- * of the job's, which succeeds. */
+/* The same for when all that its init starts has been started. systemd and OpenRC are asked,
+ * inside; no other init can say it: then it is ready when it runs and has an address, if it has a
+ * nic at all. cloud-init is waited for where it is. What failed to start inside is a warning of the
+ * job's, which succeeds. */
 int container_wait_ready(Manager *m, Caller caller, Container *c, uint64_t timeout_usec, Job **ret,
                          Error *ret_error);
 /* The container has changed. */

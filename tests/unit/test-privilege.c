@@ -4,7 +4,10 @@
 
 #include "service/model/config-key.h"
 #include "service/model/config.h"
+#include "service/model/device-check.h"
+#include "service/model/device.h"
 #include "service/model/privilege.h"
+#include "service/util/cleanup.h"
 #include "tests/unit/classes.h"
 #include "tests/unit/test.h"
 
@@ -121,6 +124,29 @@ TEST(a_new_object_is_compared_with_nothing) {
         g_assert_cmpint(change.privilege, ==, PRIVILEGE_HOST);
         g_assert_cmpstr(change.keys, ==, "unknown");
         g_assert_cmpstr(change.devices, ==, "d");
+}
+
+TEST(filesystems_of_block_devices_take_an_administrator) {
+        static const struct {
+                const char *source;
+                Privilege privilege;
+        } cases[] = {
+                { "/dev/sdb1", PRIVILEGE_HOST },
+                { "/dev/disk/by-uuid/x", PRIVILEGE_HOST },
+                { "/dev/shm/mine", PRIVILEGE_OWN_FILES },
+                { "/development", PRIVILEGE_OWN_FILES },
+                /* Opened as the owner, and refused when it is a device. */
+                { "//dev/sdb1", PRIVILEGE_OWN_FILES },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                g_autoptr(GVariant) options = g_variant_ref_sink(g_variant_new_parsed(
+                        "{'type': 'disk', 'path': 'mnt', 'source': %s}", cases[i].source));
+
+                g_assert_cmpint(device_privilege_of_disk(options), ==, cases[i].privilege);
+                g_assert_cmpint(device_is_below_dev(options), ==,
+                                cases[i].privilege == PRIVILEGE_HOST);
+        }
 }
 
 TEST_MAIN()

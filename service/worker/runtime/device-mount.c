@@ -15,6 +15,7 @@
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
 #include "service/util/path.h"
+#include "service/worker/runtime/device-filesystem.h"
 #include "service/worker/runtime/device-source.h"
 #include "service/worker/thin-volume.h"
 #include "service/worker/user-namespace.h"
@@ -24,8 +25,9 @@
 /* --- disks --- */
 
 /* Which ids are translated; *ret_map is NULL for none. The owner's files are root's inside, and
- * everybody else's nobody's; "shift" shows all ids as they are on disk, and so do volumes. */
-static int disk_map(const DeviceContext *context, GVariant *options, IdMap **ret) {
+ * everybody else's nobody's; "shift" shows all ids as they are on disk, and so do volumes and
+ * what is on a block device. */
+static int disk_map(const DeviceContext *context, GVariant *options, bool is_own, IdMap **ret) {
         g_autoptr(IdMap) map = NULL;
         const struct passwd *owner;
         uint32_t uid, gid;
@@ -34,8 +36,8 @@ static int disk_map(const DeviceContext *context, GVariant *options, IdMap **ret
         *ret = NULL;
         if (idmap_is_host(context->idmap))
                 return 0;
-        if (device_is_volume(options) || config_get(options, "shift")) {
-                if (device_is_volume(options) || device_get_boolean(options, "shift", false))
+        if (is_own || device_is_volume(options) || config_get(options, "shift")) {
+                if (device_is_volume(options) || device_get_boolean(options, "shift", is_own))
                         *ret = idmap_copy(context->idmap);
                 return 0;
         }
@@ -64,7 +66,9 @@ static int add_mount_options(GVariant *options, struct mount_attr *attributes) {
         return 0;
 }
 
-static int set_attributes(int fd, const DeviceContext *context, GVariant *options, bool recursive) {
+/* `is_own`: the filesystem is the container's alone. */
+static int set_attributes(int fd, const DeviceContext *context, GVariant *options, bool recursive,
+                          bool is_own) {
         const char *propagation = config_get(options, "propagation");
         _cleanup_close_ int namespace_fd = -EBADF;
         /* Never shared with the host, or what the container mounts below it would appear there. */
@@ -81,7 +85,7 @@ static int set_attributes(int fd, const DeviceContext *context, GVariant *option
         r = add_mount_options(options, &attributes);
         if (r < 0)
                 return r;
-        r = disk_map(context, options, &map);
+        r = disk_map(context, options, is_own, &map);
         if (r < 0)
                 return r;
         if (map) {
@@ -109,7 +113,8 @@ static int disk_error(const DeviceContext *context, const char *name, GVariant *
         if (r == -ENODEV)
                 return error_set(ret_error, ERROR_INVALID_DEVICE,
                                  "Device \"%s\" of container \"%s\": %s is a device; use a device "
-                                 "of type unix-char or unix-block",
+                                 "of type unix-char or unix-block, or for the filesystem on it its "
+                                 "path below /dev",
                                  name, context->container, source);
         return error_set_errno(ret_error, -r, "Device \"%s\" of container \"%s\": cannot open %s",
                                name, context->container, source);
@@ -118,6 +123,7 @@ static int disk_error(const DeviceContext *context, const char *name, GVariant *
 /* Volumes are in a directory that root alone may enter. */
 static uid_t device_opener(const DeviceContext *context, GVariant *options) {
         bool as_root = device_is_volume(options) || config_get(options, "shift") ||
+                       device_is_below_dev(options) ||
                        device_get_boolean(options, "recursive", false);
 
         return as_root ? 0 : context->owner;
@@ -139,6 +145,27 @@ static int idmap_error(const DeviceContext *context, const char *name, GVariant 
                          "with shift=false", name, context->container, source);
 }
 
+static int mount_filesystem(const DeviceContext *context, const char *name, GVariant *options,
+                            int *ret_fd, Error *ret_error) {
+        _cleanup_close_ int fd = device_filesystem_mount(
+                config_get(options, "source"), device_get_boolean(options, "readonly", false),
+                ret_error);
+        int r;
+
+        if (fd < 0) {
+                error_prefix(ret_error, "Device \"%s\" of container \"%s\"", name,
+                             context->container);
+                return fd;
+        }
+        r = set_attributes(fd, context, options, false, true);
+        if (r == -EINVAL)
+                return idmap_error(context, name, options, ret_error);
+        if (r < 0)
+                return disk_error(context, name, options, r, ret_error);
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
 int device_mount_new(const DeviceContext *context, const char *name, GVariant *options,
                      int *ret_fd, bool *ret_directory, Error *ret_error) {
         bool recursive = device_get_boolean(options, "recursive", false);
@@ -155,13 +182,17 @@ int device_mount_new(const DeviceContext *context, const char *name, GVariant *o
                 *ret_fd = -EBADF;
                 return 0;
         }
+        if (source == -ENODEV && device_is_below_dev(options)) {
+                *ret_directory = true;
+                return mount_filesystem(context, name, options, ret_fd, ret_error);
+        }
         if (source < 0)
                 return disk_error(context, name, options, source, ret_error);
         fd = open_tree(source, "", (unsigned) (AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
                                                (recursive ? AT_RECURSIVE : 0)));
         if (fd < 0 || fstat(source, &st) < 0)
                 return disk_error(context, name, options, -errno, ret_error);
-        r = set_attributes(fd, context, options, recursive);
+        r = set_attributes(fd, context, options, recursive, false);
         if (r == -EINVAL)
                 return idmap_error(context, name, options, ret_error);
         if (r < 0)

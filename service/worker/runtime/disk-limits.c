@@ -100,6 +100,8 @@ static int add_devices(const Process *init, GVariant *options, GArray *bounds,
 
         if (fd < 0 || fstat(fd, &st) < 0)
                 return -errno;
+        if (S_ISBLK(st.st_mode))
+                return add_device(bounds, st.st_rdev, values);
         return major(st.st_dev) != 0 ? add_device(bounds, st.st_dev, values)
                                      : add_btrfs(fd, bounds, values);
 }
