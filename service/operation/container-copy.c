@@ -22,10 +22,10 @@
  * copied; then it is recorded as whole. Interrupted, it is deleted at the next start. The source is
  * locked meanwhile, and held still where its pool cannot take a picture of it at once.
  *
- * A refresh leaves the record as it is but for the snapshots. It is marked with those to come; their
- * files are copied, and then the container's own exchanged by new ones. Then it is recorded as done,
- * and what is no more wanted goes: old files, old snapshots. Interrupted before that, the old files
- * take their place again and the new snapshots go, at the next start too.
+ * A refresh leaves the record as it is but for the snapshots. It is marked with those to come;
+ * their files are copied, and then the container's own exchanged by new ones. Then it is recorded
+ * as done, and what is no more wanted goes: old files, old snapshots. Interrupted before that, the
+ * old files take their place again and the new snapshots go, at the next start too.
  */
 
 typedef struct CopyJob {

@@ -61,8 +61,8 @@
  * "snapshot" s ("" for itself), and copies its snapshots "snapshots" as too. The source is in the
  * pool "from-pool", "from-driver", "from-path"; the pool of the other three arguments may be the
  * same, where copies share their data if it can. With "refresh" b the volume is there already and
- * replaced, as OPERATION_SNAPSHOT_RESTORE does. "idmap" a(suuu), "may-shift" b, "size" t and result:
- * as CONTAINER_CREATE. On failure the caller deletes what was made. */
+ * replaced, as OPERATION_SNAPSHOT_RESTORE does. "idmap" a(suuu), "may-shift" b, "size" t and
+ * result: as CONTAINER_CREATE. On failure the caller deletes what was made. */
 #define OPERATION_CONTAINER_COPY "storage.container-copy"
 /* Deletes volume containers/"container" s, its state and all its snapshots with theirs. */
 #define OPERATION_CONTAINER_DELETE "storage.container-delete"
