@@ -153,7 +153,8 @@ static const ConfigKey table[] = {
           .live = true, .help = "how many processes and threads there may be" },
 
         { "linux.kernel_modules", INSTANCE, CONFIG_CLASS_HOST, "list", config_check_modules,
-          .help = "modules that the host loads before the container starts" },
+          .live = true,
+          .help = "modules that the host loads before the container starts, or now if it runs" },
         { "linux.sysctl.*", INSTANCE, CONFIG_CLASS_KERNEL_SURFACE, "string", config_check_line,
           config_check_sysctl_name, .help = "setting of the kernel inside, such as net.*" },
 

@@ -142,14 +142,19 @@ static void balance(LimitsPlan *plan) {
 
 /* --- comparing --- */
 
+/* Modules that the host loads are no limits, but it is the same worker that sees to it. */
+static bool is_applied(const char *key) {
+        return config_key_is_live(key) && (g_str_has_prefix(key, "limits.") ||
+                                           g_str_equal(key, "linux.kernel_modules"));
+}
+
 static bool limits_differ(GVariant *a, GVariant *b) {
         const char *key, *value;
         GVariantIter iter;
 
         g_variant_iter_init(&iter, a);
         while (g_variant_iter_next(&iter, "{&s&s}", &key, &value))
-                if (g_str_has_prefix(key, "limits.") && config_key_is_live(key) &&
-                    g_strcmp0(config_get(b, key), value) != 0)
+                if (is_applied(key) && g_strcmp0(config_get(b, key), value) != 0)
                         return true;
         return false;
 }

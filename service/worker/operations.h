@@ -229,7 +229,8 @@
 /* Freezes and thaws: "name" s, "lxc-path" s, "init-pid" i. fds: pidfd of init. */
 #define OPERATION_FREEZE "runtime.freeze"
 #define OPERATION_UNFREEZE "runtime.unfreeze"
-/* Changes the limits of containers that run: "containers" a(sia{ss}a{ss}ss): name, pid of init,
+/* Changes the limits of containers that run, and loads what linux.kernel_modules has more than
+ * before: "containers" a(sia{ss}a{ss}ss): name, pid of init,
  * expanded configuration before and after, set of CPUs before and after. All or nothing: on an
  * error every container has what it had before. One that has stopped is passed over. Result:
  * "warnings" as. */

@@ -12,6 +12,7 @@
 #include "service/util/log.h"
 #include "service/util/path.h"
 #include "service/worker/runtime/container-config.h"
+#include "service/worker/runtime/kernel-module.h"
 
 /* --- the host --- */
 
@@ -339,6 +340,22 @@ static int read_changes(Worker *worker, const CgroupHost *host, GVariant *contai
         return 0;
 }
 
+/* Those that are there already are no work; none is ever taken away. */
+static int load_modules(GVariant *containers, Error *ret_error) {
+        GVariantIter iter;
+        GVariant *after;
+        int r = 0;
+
+        g_variant_iter_init(&iter, containers);
+        while (r >= 0 && g_variant_iter_next(&iter, "(&si@a{ss}@a{ss}&s&s)", NULL, NULL, NULL,
+                                             &after, NULL, NULL)) {
+                g_autoptr(GVariant) config = after;
+
+                r = kernel_modules_load(config, ret_error);
+        }
+        return r;
+}
+
 int limits_run(Worker *worker, GVariantDict *result, Error *ret_error) {
         g_autoptr(GPtrArray) changes = g_ptr_array_new_with_free_func(change_free);
         g_autoptr(GPtrArray) warnings = g_ptr_array_new_with_free_func(g_free);
@@ -351,6 +368,8 @@ int limits_run(Worker *worker, GVariantDict *result, Error *ret_error) {
                 r = cgroup_host_new(&host, ret_error);
         if (r >= 0)
                 r = read_changes(worker, host, containers, changes, ret_error);
+        if (r >= 0)
+                r = load_modules(containers, ret_error);
         if (r >= 0)
                 r = apply(host, changes, warnings, ret_error);
         if (r < 0)
