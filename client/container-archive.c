@@ -6,11 +6,13 @@
 #include "client/archive.h"
 #include "client/commands.h"
 #include "client/job.h"
+#include "client/service-settings.h"
 #include "client/snapshot.h"
 #include "service/util/cleanup.h"
 
 const Option container_export_options[] = {
-        { "compression", 0, "NAME", "gzip (default), bzip2, xz, zstd or none", NULL },
+        { "compression", 0, "NAME",
+          "gzip, bzip2, xz, zstd or none (default: backups.compression_algorithm)", NULL },
         { "instance-only", 0, NULL, "Without the snapshots", NULL },
         { "optimized-storage", 0, NULL, NULL,
           "an archive can be imported into every kind of pool" },
@@ -28,9 +30,15 @@ static char *default_file(Client *c, const char *path) {
                 { "none", "tar" }, { "gzip", "tar.gz" }, { "bzip2", "tar.bz2" },
                 { "xz", "tar.xz" }, { "zstd", "tar.zst" },
         };
-        const char *compression = client_option(c, "compression") ?: "gzip";
-        const char *extension = "tar.gz";
+        const char *compression = client_option(c, "compression"), *extension = "tar.gz";
+        g_autoptr(GVariant) settings = NULL;
         g_autofree char *name = NULL;
+
+        if (!compression && service_settings_read(c, &settings, NULL) >= 0)
+                (void) g_variant_lookup(settings, "backups.compression_algorithm", "&s",
+                                        &compression);
+        if (!compression)
+                compression = "gzip";
 
         for (size_t i = 0; i < ELEMENTSOF(extensions); i++)
                 if (g_str_equal(extensions[i][0], compression))

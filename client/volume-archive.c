@@ -9,7 +9,8 @@
 #define LOCAL_ONLY "berth works on this machine only"
 
 const Option volume_export_options[] = {
-        { "compression", 0, "NAME", "gzip (default), bzip2, xz, zstd or none", NULL },
+        { "compression", 0, "NAME",
+          "gzip, bzip2, xz, zstd or none (default: backups.compression_algorithm)", NULL },
         { "volume-only", 0, NULL, "Without the snapshots", NULL },
         { "optimized-storage", 0, NULL, NULL, "archives are of files, for every storage driver" },
         { "target", 0, "MEMBER", NULL, LOCAL_ONLY },

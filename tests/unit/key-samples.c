@@ -116,6 +116,7 @@ static const KeySample samples[] = {
         { "core.proxy_https", "http://proxy.example.com:3128/", "http://me:secret@proxy" },
         { "core.proxy_ignore_hosts", "10.0.0.0/8,.example.com", "a;b" },
         { "images.compression_algorithm", "zstd", "arj" },
+        { "backups.compression_algorithm", "xz", "lzma" },
         { "images.remote_cache_expiry", "5", "never" },
 };
 
