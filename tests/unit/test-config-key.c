@@ -71,6 +71,83 @@ TEST(odd_spellings_have_no_second_reading) {
         g_assert_false(on);
 }
 
+/* A key of this row, of whatever table. */
+static char *key_of(const ConfigKey *row) {
+        return g_str_has_suffix(row->name, "*") ? g_strdup(key_sample(row)->key)
+                                                : g_strdup(row->name);
+}
+
+static GVariant *config_of(const char *key, const char *value) {
+        return g_variant_ref_sink(g_variant_new_parsed("{%s: %s}", key, value));
+}
+
+static void one_boolean(const ConfigKey *row) {
+        static const char *const words[][2] = {
+                { "true", "false" }, { "True", "False" }, { "TRUE", "FALSE" }, { "1", "0" },
+                { "yes", "no" }, { "Yes", "NO" }, { "on", "off" }, { "ON", "Off" },
+        };
+        static const char *const odd[] = { "", " ", "\t", "true ", " true", "0 ", "1\n", "y", "n",
+                                           "t", "2", "-1", "01", "enabled", "null", "truefalse",
+                                           "\xef\xbd\x91\xef\xbd\x85\xef\xbd\x93" };
+        g_autofree char *key = key_of(row);
+        g_autoptr(GVariant) absent = config_empty();
+
+        for (size_t i = 0; i < ELEMENTSOF(words); i++)
+                for (int off = 0; off < 2; off++) {
+                        g_autoptr(GVariant) config = config_of(key, words[i][off]);
+
+                        if ((row->check(words[i][off], NULL) < 0) !=
+                            (row->check(words[0][off], NULL) < 0))
+                                g_error("%s takes only one of %s and %s", key, words[i][off],
+                                        words[0][off]);
+                        if (config_get_boolean(config, key) != !off)
+                                g_error("%s=%s reads otherwise", key, words[i][off]);
+                }
+        for (size_t i = 0; i < ELEMENTSOF(odd); i++) {
+                g_autoptr(GVariant) config = config_of(key, odd[i]);
+
+                if (row->check(odd[i], NULL) >= 0)
+                        g_error("%s takes \"%s\"", key, odd[i]);
+                /* In a record it is as if it were not there. */
+                if (config_get_boolean(config, key) != config_get_boolean(absent, key))
+                        g_error("%s=\"%s\" means something", key, odd[i]);
+        }
+}
+
+static void one_integer(const ConfigKey *row) {
+        static const char *const odd[] = { "", " ", "\t", "5 ", " 5", "5\n", "+5", "-5", "05",
+                                           "0x5", "5e2", "5.0", "5,0", "5'0", "five", "true",
+                                           "18446744073709551616", "\xd9\xa5" };
+        g_autofree char *key = key_of(row);
+        g_autoptr(GVariant) absent = config_empty();
+
+        for (size_t i = 0; i < ELEMENTSOF(odd); i++) {
+                g_autoptr(GVariant) config = config_of(key, odd[i]);
+
+                if (row->check(odd[i], NULL) >= 0)
+                        g_error("%s takes \"%s\"", key, odd[i]);
+                if (config_get_integer(config, key) != config_get_integer(absent, key))
+                        g_error("%s=\"%s\" means something", key, odd[i]);
+        }
+}
+
+/* Of all tables: what is absent, empty, blank or spelled otherwise has one meaning. */
+TEST(booleans_and_integers_have_one_reading) {
+        unsigned booleans = 0, integers = 0;
+
+        for (const ConfigKey *row = config_key_table(); row->name; row++) {
+                if (g_str_equal(row->type, "boolean")) {
+                        one_boolean(row);
+                        booleans++;
+                } else if (g_str_equal(row->type, "integer")) {
+                        one_integer(row);
+                        integers++;
+                }
+        }
+        g_assert_cmpuint(booleans, >, 20);
+        g_assert_cmpuint(integers, >, 5);
+}
+
 TEST(typed_keys_refuse_blanks) {
         static const char *const odd[] = { "", " ", "\t", "\n" };
 

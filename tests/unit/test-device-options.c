@@ -198,6 +198,37 @@ TEST(bad_values_are_refused) {
         }
 }
 
+static const DeviceOption *option_of(const Case *c) {
+        for (const DeviceType *type = device_type_table(); type->name; type++)
+                for (const DeviceOption *o = type->options; o->name; o++)
+                        if (g_str_equal(type->name, c->type) && g_str_equal(o->name, c->option))
+                                return o;
+        g_assert_not_reached();
+}
+
+/* See test-config-key.c. */
+TEST(booleans_and_integers_have_one_reading) {
+        static const char *const odd[] = { "", " ", "true ", " true", "0 ", " 0", "0\n", "yes ",
+                                           "+1", "0x1", "1.0", "y", "tru" };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                const Case *c = &cases[i];
+                const char *type = option_of(c)->type;
+
+                if (!g_str_equal(type, "boolean") && !g_str_equal(type, "integer"))
+                        continue;
+                for (size_t k = 0; k < ELEMENTSOF(odd); k++) {
+                        g_auto(Error) error = ERROR_INIT;
+
+                        if (check(c, c->base, odd[k], &error) >= 0)
+                                g_error("%s %s takes \"%s\"", c->type, c->option, odd[k]);
+                }
+                if (g_str_equal(type, "boolean") && (check(c, c->base, "True", NULL) < 0) !=
+                                                            (check(c, c->base, "true", NULL) < 0))
+                        g_error("%s %s takes only one of true and True", c->type, c->option);
+        }
+}
+
 TEST(what_goes_together_is_looked_at) {
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 g_auto(Error) error = ERROR_INIT;
