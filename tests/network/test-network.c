@@ -201,11 +201,12 @@ TEST(a_dnsmasq_is_left_with_little) {
         int pid = network_up(&network);
 
         permitted = room_read("awk '/^CapPrm:/ { print $2 }' /proc/%d/status", pid);
-        bounding = room_read("awk '/^(CapBnd|NoNewPrivs):/ { print $2 }' /proc/%d/status", pid);
+        bounding = room_read("awk '/^(CapBnd|NoNewPrivs|Seccomp):/ { print $2 }' /proc/%d/status",
+                             pid);
         /* At most net-admin, net-raw and net-bind-service; chown, setuid and setgid are only there
          * to start with. */
         g_assert_cmphex(g_ascii_strtoull(permitted, NULL, 16) & ~UINT64_C(0x3400), ==, 0);
-        g_assert_cmpstr(bounding, ==, "00000000000034c1\n1");
+        g_assert_cmpstr(bounding, ==, "00000000000034c1\n1\n2");
         g_assert_cmpint(room_try("grep -q '^Uid:.0' /proc/%d/status", pid), ==, 1);
         g_assert_cmpint(room_try("tr '\\0' '\\n' </proc/%d/environ | grep -q .", pid), ==, 1);
         network_down(&network);

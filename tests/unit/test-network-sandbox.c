@@ -6,8 +6,11 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/landlock.h>
+#include <sched.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -125,6 +128,45 @@ static int execute(int fd) {
         return errno == EACCES ? 0 : 1;
 }
 
+/* The number of the first that root may still do, whatever rights he has left. */
+static int change_the_host(int fd) {
+        static const char none[] = "";
+
+        if (unshare(CLONE_NEWUTS) >= 0 || errno != EPERM)
+                return 1;
+        if (mount("none", "/no/such/directory", "tmpfs", 0, NULL) >= 0 || errno != EPERM)
+                return 2;
+        if (syscall(SYS_ptrace, 0x4206 /* PTRACE_SEIZE */, getppid(), NULL, NULL) >= 0 ||
+            errno != EPERM)
+                return 3;
+        if (syscall(SYS_bpf, -1, NULL, 0) >= 0 || errno != EPERM)
+                return 4;
+        if (syscall(SYS_keyctl, 0, -3, 0) >= 0 || errno != EPERM)
+                return 5;
+        if (syscall(SYS_setns, fd, 0) >= 0 || errno != EPERM)
+                return 6;
+        if (syscall(SYS_open_tree, fd, none, 0) >= 0 || errno != EPERM)
+                return 7;
+        if (syscall(SYS_kcmp, getpid(), getppid(), 0, 0, 0) >= 0 || errno != EPERM)
+                return 8;
+        return 0;
+}
+
+/* What it does itself. */
+static int serve(int fd) {
+        pid_t pid = fork();
+        int status;
+
+        if (pid == 0)
+                _exit(0);
+        if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
+                return 1;
+        if (socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0) < 0 ||
+            socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0) < 0)
+                return 2;
+        return 0;
+}
+
 static int look_at_rights(int fd) {
         if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
                 return 100;
@@ -145,6 +187,8 @@ TEST(rights) {
         Room room = room_new();
 
         g_assert_cmpint(in_sandbox(&room, look_at_rights), ==, 0);
+        g_assert_cmpint(in_sandbox(&room, change_the_host), ==, 0);
+        g_assert_cmpint(in_sandbox(&room, serve), ==, 0);
         room_done(&room);
 }
 

@@ -11,6 +11,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <seccomp.h>
+
 #include "service/util/cleanup.h"
 
 /* Added to the kernel's interface in version 3; older headers lack it. */
@@ -83,6 +85,43 @@ static int restrict_files(const SandboxPath *paths) {
         return syscall(SYS_landlock_restrict_self, ruleset, 0) < 0 ? -errno : 0;
 }
 
+/* What serves names and addresses has no use for, whatever version of it this is: mounts and
+ * namespaces, other processes, keys, and what the host as a whole is. That is a list of what is
+ * denied, for nobody knows what the next version of a program of others calls. */
+static const char *const denied[] = {
+        "acct", "add_key", "adjtimex", "bpf", "chroot", "clock_adjtime", "clock_adjtime64",
+        "clock_settime", "clock_settime64", "delete_module", "fanotify_init", "finit_module",
+        "fsconfig", "fsmount", "fsopen", "fspick", "init_module", "io_uring_enter",
+        "io_uring_register", "io_uring_setup", "ioperm", "iopl", "kcmp", "kexec_file_load",
+        "kexec_load", "keyctl", "mknod", "mknodat", "mount", "mount_setattr", "move_mount",
+        "name_to_handle_at", "open_by_handle_at", "open_tree", "perf_event_open", "pidfd_getfd",
+        "pivot_root", "process_madvise", "process_vm_readv", "process_vm_writev", "ptrace",
+        "quotactl", "quotactl_fd", "reboot", "request_key", "setdomainname", "sethostname", "setns",
+        "settimeofday", "stime", "swapoff", "swapon", "syslog", "umount", "umount2", "unshare",
+        "userfaultfd", "vhangup",
+};
+
+static int deny_calls(void) {
+        scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+        int r = 0;
+
+        if (!filter)
+                return -ENOMEM;
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(denied); i++) {
+                int call = seccomp_syscall_resolve_name(denied[i]);
+
+                /* Not every architecture has every one, nor does every library know it. */
+                if (call != __NR_SCMP_ERROR)
+                        r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), call, 0);
+                if (r == -EDOM)
+                        r = 0;
+        }
+        if (r >= 0)
+                r = seccomp_load(filter);
+        seccomp_release(filter);
+        return r;
+}
+
 static int drop_capabilities(uint64_t keep) {
         for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
                 if (!(keep & (UINT64_C(1) << cap)) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
@@ -98,5 +137,6 @@ int sandbox_enter(uint64_t capabilities, const SandboxPath *paths) {
                 return r;
         if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 return -errno;
-        return restrict_files(paths);
+        r = restrict_files(paths);
+        return r < 0 ? r : deny_calls();
 }

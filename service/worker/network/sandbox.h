@@ -3,8 +3,9 @@
 
 /*
  * What a process that talks with containers is left with before it is executed: few capabilities
- * to ever have, no way to new ones, and a small part of the file system (Landlock). A kernel
- * without Landlock leaves the last one out; the rest is everywhere.
+ * to ever have, no way to new ones, no system calls that change the host or look into others
+ * (seccomp), and a small part of the file system (Landlock). A kernel without Landlock leaves the
+ * last one out; the rest is everywhere.
  */
 
 #include <stdint.h>
