@@ -88,7 +88,7 @@ static int read_file(int dir_fd, const char *name, GBytes **ret) {
         if (!S_ISREG(st.st_mode))
                 return -EBADMSG;
         if (st.st_size > (off_t) RECORD_SIZE_MAX)
-                return -E2BIG;
+                return -EFBIG;
         data = g_malloc((gsize) st.st_size + 1);
         do
                 n = read(fd, data, (size_t) st.st_size + 1); /* the one more finds the end */

@@ -317,6 +317,13 @@ TEST(nothing_stays_of_what_failed) {
 }
 
 TEST(fetched_from_anywhere) {
+        static const struct {
+                const char *url, *plan; /* of the import */
+        } lies[] = {
+                { "https://a/lie/url", NULL },
+                { "https://a/lie/hash", NULL },
+                { "https://a/pool/x.tar", "set fingerprint ../x" },
+        };
         g_autoptr(Client) alice = NULL, bob = NULL;
         g_autoptr(Harness) h = new_with_pool(&alice, &bob);
         g_autofree char *image = object_path("pool/x.tar"), *server = NULL;
@@ -329,6 +336,16 @@ TEST(fetched_from_anywhere) {
         lie = client_run_job(alice, PATH_ROOT, "Manager.FetchImage",
                              g_variant_new_parsed("('https://a/pool/x.tar', @a{sv} {})"));
         call_assert_error(lie, ERROR_FAILED, "incomplete");
+        for (size_t i = 0; i < ELEMENTSOF(lies); i++) {
+                g_autoptr(Call) call = NULL;
+
+                harness_plan(h, "image.import", lies[i].plan);
+                call = client_run_job(alice, PATH_ROOT, "Manager.FetchImage",
+                                      g_variant_new_parsed("(%s, @a{sv} {})", lies[i].url));
+                call_assert_error(call, ERROR_FAILED, "incomplete");
+                harness_plan(h, "image.import", NULL);
+        }
+        g_assert_cmpuint(harness_count_entries(h, "state/archives"), ==, 0);
         harness_plan(h, "download.locate", NULL);
         run_ok(alice, PATH_ROOT, "Manager.FetchImage",
                g_variant_new_parsed("('https://a/pool/x.tar', {'aliases': <['x']>, "

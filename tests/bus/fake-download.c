@@ -59,7 +59,9 @@ int fake_download_locate(Worker *worker, GVariantDict *result, Error *ret_error)
 
         if (r < 0)
                 return r;
-        g_variant_dict_insert(result, "url", "s", url);
-        g_variant_dict_insert(result, "hash", "s", "");
+        g_variant_dict_insert(result, "url", "s",
+                              g_str_has_suffix(url, "/lie/url") ? "http://a/x" : url);
+        g_variant_dict_insert(result, "hash", "s",
+                              g_str_has_suffix(url, "/lie/hash") ? "../x" : "");
         return 0;
 }

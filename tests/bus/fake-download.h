@@ -8,5 +8,7 @@
 
 /* `content` NULL for the first one. */
 int fake_download_list(Worker *worker, const char *content, Error *ret_error);
+/* An address that ends with "/lie/url" is answered with another, one with "/lie/hash" with a hash
+ * that is none. */
 int fake_download_locate(Worker *worker, GVariantDict *result, Error *ret_error);
 int fake_download_fetch(Worker *worker, GVariantDict *result, Error *ret_error);

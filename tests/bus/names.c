@@ -24,7 +24,7 @@
 static const char *const bad[] = { "..", "../x", "/x", "a b", "a/", "-x", "a\n", "\303\244" };
 
 typedef struct Way {
-        const char *path, *method;
+        const char *path, *method; /* path NULL: the image's */
         const char *args;    /* %s: where the name goes; NULL: `index` is an archive */
         const char *index;
         ErrorCode error;
@@ -56,6 +56,7 @@ static const Way ways[] = {
         { C1, "Container.Update", "({'boot.after': %s}, @as [], @a{sv} {})" },
         { C1, "Container.WriteTemplate", "(%s, '', @a{sv} {})", .is_file = true },
         { C1, "Container.Publish", "({'aliases': <[%s]>},)" },
+        { NULL, "Image.AddAlias", "(%s, @a{sv} {})" },
         { S1, "Snapshot.Rename", "(%s, @a{sv} {})" },
         { S1, "Snapshot.Copy", "(%s, @a{sv} {})" },
         { P2, "Profile.Rename", "(%s, @a{sv} {})" },
@@ -99,11 +100,20 @@ static char *with_name(const char *text, const char *name) {
                    : g_strdup(text);
 }
 
+static char *path_of_image(Client *client) {
+        g_autoptr(Call) call = client_call(client, PATH_ROOT, "Manager.GetImage",
+                                           g_variant_new("(s)", "fake"));
+
+        return g_strdup(call_get_path(call));
+}
+
 static Call *go(Client *client, const Way *way, const char *name) {
         g_autofree char *index = way->index ? with_name(way->index, name) : NULL;
         g_autofree char *args = with_name(way->args ?: "(@h 0, '', @a{sv} {})", name);
         _cleanup_close_ int fd = index ? world_new_archive(index) : -EBADF;
-        g_autoptr(Call) call = call_wait(client, client_begin_fds(client, way->path, way->method,
+        g_autofree char *image = way->path ? NULL : path_of_image(client);
+        g_autoptr(Call) call = call_wait(client, client_begin_fds(client, way->path ?: image,
+                                                                  way->method,
                                                                   g_variant_new_parsed(args),
                                                                   index ? &fd : NULL));
 

@@ -53,8 +53,7 @@ def _keys(root, make):
 
 
 # What a gate says of what may pass: it lets everything through.
-_GATES = {"name_check": "0", "name_is_fingerprint": "true", "name_is_fingerprint_prefix": "true",
-          "volume_name_is_valid": "true", "container_name_is_valid": "true",
+_GATES = {"name_check": "0", "name_is_fingerprint": "true", "volume_name_is_valid": "true", "container_name_is_valid": "true",
           "container_path_is_plain": "true", "image_template_file_is_valid": "true",
           "image_server_check_url": "0"}
 
@@ -62,8 +61,8 @@ _GATES = {"name_check": "0", "name_is_fingerprint": "true", "name_is_fingerprint
 _SEES = {
     "service/model/catalogue.c": ["unit/test-catalogue"],
     "service/model/config-value.c": ["unit/test-config-key"],
-    "service/model/device.c": ["unit/test-device", "unit/test-device-options"],
-    "service/model/device-check.c": ["unit/test-device-options", "unit/test-device"],
+    "service/model/device.c": ["unit/test-device", "bus/bus-names"],
+    "service/model/device-check.c": ["unit/test-device-options", "bus/bus-volumes"],
     "service/model/network-options.c": ["unit/test-network-options"],
     "service/model/snapshot-pattern.c": ["unit/test-snapshot-names"],
     "service/model/snapshot.c": ["unit/test-records"],
@@ -71,6 +70,7 @@ _SEES = {
     "service/model/image-template.c": ["unit/test-image-template", "unit/test-image-metadata"],
     "service/model": ["unit/test-name", "unit/test-config-key", "bus/bus-names"],
     "service/operation/rebuild": ["bus/bus-recovery"],
+    "service/operation/image-": ["bus/bus-names", "bus/bus-downloads"],
     "service/operation": ["bus/bus-names"],
     "service/bus": ["bus/bus-names"],
     "service/worker/download": ["unit/test-catalogue", "system/test-image-server"],

@@ -175,6 +175,34 @@ TEST(paths) {
                         g_error("%s", cases[i].path);
 }
 
+#define HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+/* What a worker gives is looked at once more. */
+TEST(catalogues_that_are_none) {
+        static const struct {
+                const char *fingerprint, *alias, *path, *hash;
+                bool ok;
+        } cases[] = {
+                { HASH, "debian/12", "a/b", HASH, true },
+                { HASH, "debian/12", "a/b", "", true },
+                { "../x", "debian/12", "a/b", HASH, false },
+                { "", "debian/12", "a/b", HASH, false },
+                { HASH, "bad alias", "a/b", HASH, false },
+                { HASH, "", "a/b", HASH, false },
+                { HASH, "debian/12", "../b", HASH, false },
+                { HASH, "debian/12", "a/b", "../x", false },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                g_autoptr(GVariant) catalogue = g_variant_ref_sink(g_variant_new_parsed(
+                        "[(%s, [%s], 'x86_64', @t 1, @t 2, @a{ss} {}, [(%s, @t 3, %s)])]",
+                        cases[i].fingerprint, cases[i].alias, cases[i].path, cases[i].hash));
+
+                if ((catalogue_check(catalogue, NULL) >= 0) != cases[i].ok)
+                        g_error("%zu", i);
+        }
+}
+
 TEST(urls) {
         static const char *const good[] = { "https://a", "https://a.b:8443/c/d/",
                                             "https://[::1]:8443", "https://a/b-c_d~e" };

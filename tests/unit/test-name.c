@@ -87,6 +87,12 @@ TEST(fingerprints) {
         g_assert_false(name_is_fingerprint(over));
         g_assert_false(name_is_fingerprint_prefix(over));
         g_assert_false(name_is_fingerprint("abc"));
+        for (size_t i = 0; i < 64; i++) {
+                g_autofree char *other = g_strdup(whole);
+
+                other[i] = "g/.A -\n\xff"[i % 8];
+                g_assert_false(name_is_fingerprint(other));
+        }
         g_assert_true(name_is_fingerprint_prefix("abc"));
         g_assert_false(name_is_fingerprint_prefix(""));
         g_assert_false(name_is_fingerprint_prefix("ABC"));

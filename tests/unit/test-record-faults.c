@@ -318,6 +318,37 @@ TEST(what_else_lies_there) {
         remove_root(root);
 }
 
+/* Whoever has put it there: it is not as the service writes records. */
+TEST(what_is_no_record_is_left_out) {
+        g_autofree char *root = g_dir_make_tmp("berth-records-XXXXXX", NULL);
+        g_autofree char *text = g_strnfill(5 << 20, 'a');
+        g_autoptr(GVariant) good = g_variant_ref_sink(g_variant_new_parsed(
+                "(uint16 1, {'word': <'w'>, 'x': <true>})"));
+        g_autoptr(GVariant) large = g_variant_ref_sink(g_variant_new_parsed(
+                "(uint16 1, {'word': <%s>})", text));
+        g_autofree guint8 *copy = g_memdup2(g_variant_get_data(good), g_variant_get_size(good));
+        g_autoptr(RecordDir) dir = NULL;
+        _cleanup_close_ int root_fd = path_open_dir(root), fd = -EBADF;
+        guint8 *truth = copy + g_variant_get_size(good);
+        unsigned n = 0;
+
+        g_assert_cmpint(record_dir_open(root, "containers", &dir, NULL), >=, 0);
+        fd = path_open_beneath(root_fd, "containers", O_RDONLY | O_DIRECTORY, 0);
+        g_assert_cmpint(path_replace_file(fd, "good", copy, g_variant_get_size(good), 0600), ==, 0);
+        /* A boolean that is neither; before it are its key and padding, behind it its type. */
+        while (truth[-1] != 'b')
+                truth--;
+        truth -= 3;
+        g_assert_cmpint(*truth, ==, 1);
+        *truth = 2;
+        g_assert_cmpint(path_replace_file(fd, "bad", copy, g_variant_get_size(good), 0600), ==, 0);
+        g_assert_cmpint(path_replace_file(fd, "large", g_variant_get_data(large),
+                                          g_variant_get_size(large), 0600), ==, 0);
+        g_assert_cmpint(record_dir_load(dir, count_record, &n, NULL), ==, 0);
+        g_assert_cmpuint(n, ==, 1);
+        remove_root(root);
+}
+
 /* What could not be read again is not written. */
 TEST(a_record_too_large_is_refused) {
         g_autofree char *root = g_dir_make_tmp("berth-records-XXXXXX", NULL);

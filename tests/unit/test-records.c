@@ -118,6 +118,30 @@ static const Kind kinds[] = {
         { "pool", make_pool, reread_pool },
 };
 
+/* Names are looked at like those of callers: in the pools lie copies of records. */
+TEST(records_of_what_can_have_no_such_name) {
+        static const char *const bad[] = { "p/../v", "p/.v", "../v", "/v", "p/", "p", "p/v/w" };
+        static const char *const bad_snapshots[] = { "../s", "", ".s", "a/b" };
+        g_autoptr(GVariant) record = make_volume();
+
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+                g_autoptr(StorageVolume) v = NULL;
+
+                if (storage_volume_from_record(bad[i], record, &v) >= 0)
+                        g_error("a volume %s", bad[i]);
+        }
+        for (size_t i = 0; i < ELEMENTSOF(bad_snapshots); i++) {
+                g_autoptr(StorageVolume) v = storage_volume_new("p", "v", 7), again = NULL;
+                Snapshot *s = snapshot_new("v", bad_snapshots[i], 7);
+                g_autoptr(GVariant) other = NULL;
+
+                g_ptr_array_add(v->snapshots, s);
+                other = storage_volume_to_record(v);
+                if (storage_volume_from_record("p/v", other, &again) >= 0)
+                        g_error("a snapshot %s", bad_snapshots[i]);
+        }
+}
+
 TEST(what_is_written_is_read) {
         for (size_t i = 0; i < ELEMENTSOF(kinds); i++) {
                 g_autoptr(GVariant) record = kinds[i].make(), again = kinds[i].reread(record);

@@ -133,10 +133,50 @@ TEST(names_are_part_of_it) {
         fixture_done(&f);
 }
 
-TEST(nothing_but_files_is_read) {
+/* What is in one file cannot be taken for the end of it and another file. */
+TEST(where_files_end_is_part_of_it) {
+        static const char joined[] = "one" "\xb\0\0\0\0\0\0\0" "pages-1.img" "pages";
         Fixture f = fixture_new();
 
         seal(&f);
+        g_assert_cmpint(unlinkat(f.state_fd, "pages-1.img", 0), ==, 0);
+        g_assert_cmpint(path_replace_file(f.state_fd, "core-1.img", joined, sizeof(joined) - 1,
+                                          0600), ==, 0);
+        g_assert_false(holds(&f, "c1", f.map));
+        fixture_done(&f);
+}
+
+TEST(all_of_the_seal_counts) {
+        Fixture f = fixture_new();
+        g_autofree char *path = g_build_filename(f.dir, "state", "seal", NULL), *text = NULL;
+        gsize size;
+
+        seal(&f);
+        g_assert_true(g_file_get_contents(path, &text, &size, NULL));
+        for (gsize i = 0; i < size; i++) {
+                char old = text[i];
+
+                text[i] = old == '0' ? '1' : '0';
+                write_to(f.state_fd, "seal", text);
+                g_assert_false(holds(&f, "c1", f.map));
+                text[i] = old;
+        }
+        write_to(f.state_fd, "seal", text);
+        g_assert_true(holds(&f, "c1", f.map));
+        fixture_done(&f);
+}
+
+TEST(nothing_but_files_is_read) {
+        Fixture f = fixture_new();
+
+        write_to(f.state_fd, "empty.img", "");
+        seal(&f);
+        g_assert_cmpint(unlinkat(f.state_fd, "empty.img", 0), ==, 0);
+        g_assert_cmpint(mkfifoat(f.state_fd, "empty.img", 0600), ==, 0);
+        g_assert_false(holds(&f, "c1", f.map));
+        g_assert_cmpint(unlinkat(f.state_fd, "empty.img", 0), ==, 0);
+        write_to(f.state_fd, "empty.img", "");
+        g_assert_true(holds(&f, "c1", f.map));
         g_assert_cmpint(unlinkat(f.state_fd, "core-1.img", 0), ==, 0);
         g_assert_cmpint(symlinkat("../key", f.state_fd, "core-1.img"), ==, 0);
         g_assert_false(holds(&f, "c1", f.map));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
+#include <linux/keyctl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -7,8 +8,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -192,6 +195,29 @@ TEST(confined_like_init) {
         assert_shell(c, "[ \"$(cat /proc/1/limits)\" = \"$(cat /proc/self/limits)\" ] && echo same",
                      0, "same\n");
         assert_shell(c, "umask; cat /proc/self/oom_score_adj", 0, "0022\n0\n");
+}
+
+TEST(limits_are_those_of_init) {
+        const struct rlimit few = { .rlim_cur = 333, .rlim_max = 444 };
+        g_autoptr(Container) c = container_new();
+
+        if (!c)
+                return;
+        container_start(c);
+        g_assert_cmpint(prlimit(c->init, RLIMIT_NOFILE, &few, NULL), ==, 0);
+        assert_shell(c, "ulimit -n; ulimit -Hn", 0, "333\n444\n");
+}
+
+/* A key ring that the service's processes have in common, and their keys. */
+TEST(keys_of_the_host_stay_there) {
+        g_autoptr(Container) c = container_new();
+
+        if (!c)
+                return;
+        container_start(c);
+        g_assert_cmpint(syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, "berth-test"), >=, 0);
+        g_assert_cmpint(access("/proc/keys", R_OK), ==, 0);
+        assert_shell(c, "grep -c 'keyring *berth-test' /proc/keys", 1, "0\n");
 }
 
 TEST(nothing_of_the_host_is_open) {

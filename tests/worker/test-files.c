@@ -3,10 +3,13 @@
 /* Files of containers, running and stopped, and containers that want them touched wrongly. */
 
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "service/util/cleanup.h"
@@ -381,6 +384,86 @@ TEST(cancelled) {
                 assert_pull(c, "/etc/kept", "old");
                 assert_no_leftovers(c, "etc");
         }
+}
+
+/* --- the process that works there --- */
+
+static pid_t child_of(pid_t parent) {
+        g_autofree char *path = g_strdup_printf("/proc/%d/task/%d/children", parent, parent);
+        g_autofree char *text = NULL;
+
+        g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+        return (pid_t) g_ascii_strtoll(text, NULL, 10);
+}
+
+/* What leads to other processes, to groups or to what is not the container's. */
+static void assert_fds_are_few(pid_t pid) {
+        static const char *const fine[] = { "/dev/null", "/", "/etc", "/etc/#", "/tmp", "socket:[",
+                                            "pipe:[", NULL };
+        g_autofree char *path = g_strdup_printf("/proc/%d/fd", pid);
+        g_autofree char *self = g_strdup_printf("/proc/%d/fd", pid);
+        g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+        const char *name;
+
+        g_assert_nonnull(dir);
+        while ((name = g_dir_read_name(dir))) {
+                g_autofree char *link = g_strdup_printf("%s/%s", path, name);
+                g_autofree char *target = g_file_read_link(link, NULL);
+                bool known = g_strcmp0(target, self) == 0;
+
+                printf("%s -> %s\n", name, target);
+                for (const char *const *f = fine; *f; f++)
+                        known = known || g_strcmp0(target, *f) == 0 ||
+                                (strlen(*f) > 5 && target && g_str_has_prefix(target, *f));
+                if (!known)
+                        g_error("fd %s is %s", name, target);
+        }
+}
+
+static void look_at_helper(pid_t pid, bool running) {
+        g_autofree char *root = g_strdup_printf("/proc/%d/root", pid);
+        g_autofree char *file = g_strdup_printf("/proc/%d/status", pid), *status = NULL;
+        const unsigned long flags = ST_NOSUID | ST_NODEV | ST_NOEXEC;
+        struct statvfs filesystem;
+        struct stat st;
+
+        g_assert_true(g_file_get_contents(file, &status, NULL, NULL));
+        g_assert_nonnull(strstr(status, "\nGroups:\t \n"));
+        /* What can be dumped belongs to the container's root, who could look into it then. */
+        g_assert_cmpint(stat(file, &st), ==, 0);
+        g_assert_cmpuint(st.st_uid, ==, 0);
+        g_assert_cmpint(statvfs(root, &filesystem), ==, 0);
+        if (!running)
+                g_assert_cmpuint(filesystem.f_flag & flags, ==, flags);
+        assert_fds_are_few(pid);
+}
+
+TEST(who_works_there_has_nothing_of_the_host) {
+        static const gid_t groups[] = { 4, 5 };
+        g_autoptr(Container) c = container_new();
+
+        if (!c)
+                return;
+        g_assert_cmpint(setgroups(ELEMENTSOF(groups), groups), ==, 0);
+        for (int running = 0; running < 2; running++) {
+                g_auto(WorkerMessage) begun = {};
+                WorkerClient *client;
+                int pipe_fds[2];
+
+                if (running)
+                        container_start(c);
+                g_assert_cmpint(pipe2(pipe_fds, O_CLOEXEC), ==, 0);
+                client = begin(c, OPERATION_FILE_PUSH, "/etc/pushed", pipe_fds[0], NULL);
+                fd_close(pipe_fds[0]);
+                begun = worker_client_receive(client);
+                g_assert_cmpstr(begun.kind, ==, "event");
+                look_at_helper(child_of(client->pid), running);
+                g_assert_cmpint(fd_write_all(pipe_fds[1], "all", 3), ==, 0);
+                fd_close(pipe_fds[1]);
+                assert_done(worker_client_finish(client));
+                assert_pull(c, "/etc/pushed", "all");
+        }
+        g_assert_cmpint(setgroups(0, NULL), ==, 0);
 }
 
 /* --- templates --- */

@@ -287,6 +287,41 @@ TEST(exec_wants_the_id_map_of_the_start) {
         }
 }
 
+static void assert_console_refused(Container *c, int monitor_fd) {
+        GVariantDict args;
+        g_auto(WorkerMessage) m = {};
+
+        g_variant_dict_init(&args, NULL);
+        g_variant_dict_insert(&args, "name", "s", c->name);
+        g_variant_dict_insert(&args, "lxc-path", "s", c->lxc_path);
+        g_variant_dict_insert(&args, "console-log", "s", c->console_log);
+        g_variant_dict_insert(&args, "history", "b", FALSE);
+        g_variant_dict_insert(&args, "width", "u", 80);
+        g_variant_dict_insert(&args, "height", "u", 24);
+        m = worker_client_finish(worker_client_new(g_getenv("BERTH_WORKER_CONSOLE"),
+                                                   OPERATION_CONSOLE, g_variant_dict_end(&args),
+                                                   &monitor_fd, 1));
+        assert_message(&m, "NotRunning");
+}
+
+/* Whoever answers for a monitor would be given what is typed. */
+TEST(a_console_is_of_the_monitor) {
+        g_autoptr(Container) c = container_new(), sibling = container_new();
+        g_auto(Victim) victim = { .pidfd = -EBADF };
+
+        if (!c || !sibling)
+                return;
+        container_start(c);
+        container_start(sibling);
+        victim = victim_new(0);
+        assert_console_refused(c, victim.pidfd);
+        assert_console_refused(c, c->init_pidfd);
+        assert_console_refused(c, sibling->monitor_pidfd);
+        assert_console_refused(c, STDERR_FILENO);
+        /* It would be the right one, but for the name. */
+        assert_console_refused(sibling, c->monitor_pidfd);
+}
+
 /* The kernel gives the number of a dead init to somebody else. */
 TEST(number_of_a_dead_init_is_given_away) {
         g_autoptr(Container) c = container_new();

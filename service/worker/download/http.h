@@ -21,7 +21,7 @@ typedef struct HttpFetch {
         const char *direct;   /* hosts that are asked without it, with commas; may be NULL */
         uint64_t size_max;
         void (*progress)(void *userdata, uint64_t size, uint64_t total); /* total 0: not known */
-        void (*make_room)(void *userdata, uint64_t size); /* before the file is so long; may be NULL */
+        void (*make_room)(void *userdata, uint64_t size); /* before it is so long; may be NULL */
         void *userdata;
 } HttpFetch;
 
