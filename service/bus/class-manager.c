@@ -170,9 +170,9 @@ static void create_args_read(BusCall *call, CreateArgs *ret) {
         g_variant_get(call->args, "(&s&sa{sv})", &ret->create.name, &ret->create.image, NULL);
 }
 
-/* What an administrator brought, and what a server gives to everybody, is for everybody; what a user
- * imported or published is his, unless he made it public. To know its fingerprint is not to have
- * it. */
+/* What an administrator brought, and what a server gives to everybody, is for everybody; what a
+ * user imported or published is his, unless he made it public. To know its fingerprint is not to
+ * have it. */
 static bool image_is_for(const Image *image, uid_t uid) {
         return image->object.owner == uid || image->object.owner == 0 || image->public ||
                *image->server;

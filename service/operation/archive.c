@@ -18,7 +18,7 @@ int archive_check_stream(int fd, int mode, const char *what, Error *ret_error) {
         int flags = fcntl(fd, F_GETFL);
         struct statx st;
 
-        /* What the kernel knows already: a filesystem whose server is a user's need never answer. */
+        /* What the kernel knows already: a filesystem whose server is a user's may never answer. */
         if (flags < 0 || statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0)
                 return error_set_errno(ret_error, errno, "Cannot look at the fd of the archive");
         if (!S_ISREG(st.stx_mode) && !S_ISFIFO(st.stx_mode))

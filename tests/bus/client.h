@@ -43,8 +43,8 @@ struct Client {
 Client *client_new(Harness *h, uid_t uid);
 /* Closes the connection; calls that are under way stay unanswered. */
 Client *client_free(Client *client);
-/* From now on all signals of the service are recorded; one that says nothing new fails the test. Once
- * a client; root's does so from the beginning. */
+/* From now on all signals of the service are recorded; one that says nothing new fails the test.
+ * Once a client; root's does so from the beginning. */
 void client_listen(Client *client);
 
 /* Sends a call; `args` floating or NULL, handles in it index `fds`. */

@@ -250,7 +250,7 @@ TEST(one_floods_another_works) {
         g_assert_cmpint(h->service_pid, ==, pid);
 }
 
-/* While polkit thinks, while a job runs, before any answer: with streams, fds and questions open. */
+/* While polkit thinks, while a job runs, before any answer; streams, fds and questions are open. */
 TEST(clients_die) {
         g_autoptr(Client) alice = NULL;
         g_autoptr(Harness) h = stage(&alice);

@@ -158,7 +158,8 @@ TEST(profiles) {
         /* Whether it has what the profile loses then is nothing to it. */
         from = h->root->signals->len;
         do_call(h, OTHER, "Profile.Rename", g_variant_new("(s@a{sv})", "renamed", no_options()));
-        assert_told(h, from, "InterfacesAdded /org/berth1/profile/renamed\nInterfacesRemoved " OTHER);
+        assert_told(h, from,
+                    "InterfacesAdded /org/berth1/profile/renamed\nInterfacesRemoved " OTHER);
 }
 
 TEST(coming_and_going) {

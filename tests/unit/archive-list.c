@@ -14,14 +14,16 @@ typedef struct Reader {
 } Reader;
 
 static const Reader readers[] = {
-        { { "tar", "--quoting-style=escape", "--numeric-owner", "-f" }, { "\x04\x22\x4d\x18", "\x5d" }, 2 },
+        { { "tar", "--quoting-style=escape", "--numeric-owner", "-f" },
+          { "\x04\x22\x4d\x18", "\x5d" }, 2 },
         { { "bsdtar", "--numeric-owner", "-f" }, { NULL }, 4 },
 };
 
 /* "-5" for a file of five bytes; the letter of ls alone for everything else. */
 static char *kind_text(char kind, const char *size) {
         /* GNU's letter of a contiguous file. */
-        return kind == '-' || kind == 'C' ? g_strconcat("-", size, NULL) : g_strdup_printf("%c", kind);
+        return kind == '-' || kind == 'C' ? g_strconcat("-", size, NULL)
+                                          : g_strdup_printf("%c", kind);
 }
 
 static char *escape(const char *name) {

@@ -221,7 +221,8 @@ TEST(entries_that_do_not_fit_each_other) {
 /* What GNU tar and libarchive are known to read differently; see also test-image-malformed.c. */
 TEST(what_readers_take_differently) {
         static const Bad bad[] = {
-                { "a directory with content", "no file", { { "rootfs/d/", '5', NULL, "content" } } },
+                { "a directory with content", "no file",
+                  { { "rootfs/d/", '5', NULL, "content" } } },
                 { "a link with content", "no file", { { "rootfs/l", '2', "x", "content" } } },
                 { "a hard link with content", "no file",
                   { { "rootfs/h", '1', "rootfs/bin/sh", "content" } } },

@@ -166,8 +166,9 @@ static bool is_integer(const char *text) {
 static int check_record(TarCheck *check, const char *key, const char *value, Error *ret_error) {
         static const char *const ids[] = { "uid", "gid", NULL };
         static const char *const numbers[] = {
-                "size", "GNU.sparse.major", "GNU.sparse.minor", "GNU.sparse.size", "GNU.sparse.realsize",
-                "GNU.sparse.numblocks", "GNU.sparse.offset", "GNU.sparse.numbytes", NULL,
+                "size", "GNU.sparse.major", "GNU.sparse.minor", "GNU.sparse.size",
+                "GNU.sparse.realsize", "GNU.sparse.numblocks", "GNU.sparse.offset",
+                "GNU.sparse.numbytes", NULL,
         };
         static const char *const times[] = { "mtime", "atime", "ctime", NULL };
         guint64 number;

@@ -12,6 +12,6 @@
 
 #include "service/util/error.h"
 
-/* Returns the mount, of no namespace, with neither set-user-id bits nor devices. ERROR_INVALID_DEVICE
- * where it is no block device, or there is no such filesystem on it. */
+/* Returns the mount, of no namespace, with neither set-user-id bits nor devices.
+ * ERROR_INVALID_DEVICE where it is no block device, or there is no such filesystem on it. */
 int device_filesystem_mount(const char *path, bool readonly, Error *ret_error);
