@@ -69,7 +69,7 @@ _SEES = {
     "service/model/volume.c": ["unit/test-records", "bus/bus-recovery"],
     "service/model/image-template.c": ["unit/test-image-template", "unit/test-image-metadata"],
     "service/model": ["unit/test-name", "unit/test-config-key", "bus/bus-names"],
-    "service/operation/rebuild": ["bus/bus-recovery"],
+    "service/operation/rebuild": ["system/test-recover"],
     "service/operation/image-": ["bus/bus-names", "bus/bus-downloads"],
     "service/operation": ["bus/bus-names"],
     "service/bus": ["bus/bus-names"],
