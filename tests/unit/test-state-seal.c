@@ -230,6 +230,9 @@ TEST(the_first_error_of_criu_counts) {
         g_autofree char *cause = NULL;
 
         g_assert_null(criu_read_cause(f.state_fd, "dump.log"));
+        /* It was killed before it wrote anything. */
+        write_to(f.state_fd, "dump.log", "");
+        g_assert_null(criu_read_cause(f.state_fd, "dump.log"));
         write_to(f.state_fd, "dump.log",
                  "(00.1) Collected [usr/lib/libgpg-error.so]\n"
                  "Error (criu/util.c:627): execvp(\"iptables-save\") failed\n"

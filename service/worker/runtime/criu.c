@@ -142,7 +142,7 @@ char *criu_read_cause(int dir_fd, const char *log) {
 
         if (fd < 0 || fd_read_all(fd, LOG_MAX, &bytes) < 0)
                 return NULL;
-        text = g_strndup(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
+        text = g_strndup(g_bytes_get_data(bytes, NULL) ?: "", g_bytes_get_size(bytes));
         lines = g_strsplit(text, "\n", -1);
         for (char **line = lines; *line; line++) {
                 char *cause = is_harmless(*line) ? NULL : line_to_cause(*line);
