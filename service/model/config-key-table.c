@@ -2,6 +2,7 @@
 #include "service/model/config-key.h"
 #include "service/model/idmap.h"
 #include "service/model/network.h"
+#include "service/model/nic-vlan.h"
 
 #define INSTANCE (CONFIG_SCOPE_CONTAINER | CONFIG_SCOPE_PROFILE)
 #define SNAPSHOTS (INSTANCE | CONFIG_SCOPE_VOLUME)
@@ -314,6 +315,8 @@ static const ConfigKey table[] = {
           .help = "interface of the host (macvlan, physical)" },
         { "raw.dnsmasq", CONFIG_SCOPE_NETWORK, CONFIG_CLASS_HOST, "lines", config_check_text,
           .live = true, .help = "more lines for the configuration of dnsmasq" },
+        { "vlan", CONFIG_SCOPE_NETWORK, CONFIG_CLASS_HOST, "number", network_check_vlan,
+          .help = "VLAN of the parent that nics are on from their start (macvlan, physical)" },
 
         { "rsync.bwlimit", CONFIG_SCOPE_POOL, CONFIG_CLASS_USE, "size", refuse_rsync,
           .help = "not supported" },

@@ -7,6 +7,7 @@
 #include "service/model/config-value.h"
 #include "service/model/config.h"
 #include "service/model/name.h"
+#include "service/model/nic-vlan.h"
 #include "service/util/cleanup.h"
 
 /* Each costs an argument of dnsmasq's or a route. */
@@ -396,6 +397,7 @@ static int check_values(GVariant *config, Error *ret_error) {
                 { "mtu", config_check_mtu },
                 { "parent", network_check_interface },
                 { "raw.dnsmasq", config_check_text },
+                { "vlan", network_check_vlan },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(checks); i++) {
@@ -411,7 +413,7 @@ static int check_values(GVariant *config, Error *ret_error) {
 }
 
 static int check_keys(NetworkType type, GVariant *config, Error *ret_error) {
-        static const char *const parents[] = { "mtu", "parent", NULL };
+        static const char *const parents[] = { "mtu", "parent", "vlan", NULL };
         GVariantIter iter;
         const char *key;
 

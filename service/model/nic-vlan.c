@@ -68,6 +68,15 @@ int nic_check_vlan(const char *value, Error *ret_error) {
                          VLAN_MAX);
 }
 
+int network_check_vlan(const char *value, Error *ret_error) {
+        unsigned unused;
+
+        if (parse_id(value, &unused))
+                return 0;
+        return error_set(ret_error, ERROR_INVALID_CONFIG, "\"%.32s\" is no VLAN (%u to %u)", value,
+                         VLAN_MIN, VLAN_MAX);
+}
+
 int nic_check_vlan_tagged(const char *value, Error *ret_error) {
         g_autoptr(GArray) unused = NULL;
 

@@ -25,5 +25,7 @@ char *nic_vlan_link_name(const char *parent, const char *vlan);
 
 /* For the table of devices: values, options together. */
 int nic_check_vlan(const char *value, Error *ret_error);
+/* The same for "vlan" of a network, whose nics have it. */
+int network_check_vlan(const char *value, Error *ret_error);
 int nic_check_vlan_tagged(const char *value, Error *ret_error);
 int nic_check_vlans(GVariant *options, Error *ret_error);

@@ -14,6 +14,7 @@ static GVariant *resolve_nic(Manager *m, GVariant *options) {
         Network *network = name ? manager_find_network(m, name) : NULL;
         const char *parent = network ? config_get(network->config, "parent") : NULL;
         const char *mtu = network ? config_get(network->config, "mtu") : NULL;
+        const char *vlan = network ? config_get(network->config, "vlan") : NULL;
         g_autoptr(GVariant) set = NULL;
         GVariantBuilder builder;
 
@@ -25,6 +26,8 @@ static GVariant *resolve_nic(Manager *m, GVariant *options) {
         g_variant_builder_add(&builder, "{ss}", "parent", parent);
         if (mtu && !config_get(options, "mtu"))
                 g_variant_builder_add(&builder, "{ss}", "mtu", mtu);
+        if (vlan)
+                g_variant_builder_add(&builder, "{ss}", "vlan", vlan);
         set = g_variant_ref_sink(g_variant_builder_end(&builder));
         return config_merge(options, set, NULL);
 }

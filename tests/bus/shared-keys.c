@@ -39,9 +39,15 @@ static GVariant *update_args(GVariant *config, const KeySample *s) {
                              no_options());
 }
 
+/* What belongs to a link of the host. */
+static bool is_of_macvlan(const char *key) {
+        static const char *const keys[] = { "mtu", "parent", "vlan", NULL };
+
+        return g_strv_contains(keys, key);
+}
+
 static GVariant *network_args(GVariant *config, const KeySample *s) {
-        /* These belong to a link of the host. */
-        bool macvlan = g_str_equal(s->key, "parent") || g_str_equal(s->key, "mtu");
+        bool macvlan = is_of_macvlan(s->key);
 
         return g_variant_new("(ss@a{ss}@a{sv})", "new", macvlan ? "macvlan" : "bridge", config,
                              no_options());
@@ -57,7 +63,7 @@ static GVariant *pool_args(GVariant *config, const KeySample *s) {
 }
 
 static GVariant *set_up_network(GVariant *config, const KeySample *s) {
-        bool macvlan = g_str_equal(s->key, "parent") || g_str_equal(s->key, "mtu");
+        bool macvlan = is_of_macvlan(s->key);
 
         return g_variant_new_parsed("(@aa{sv} [], [{'name': <'new'>, 'type': <%s>, "
                                     "'config': <%@a{ss}>}], @aa{sv} [], @a{sv} {})",
@@ -140,7 +146,7 @@ static GVariant *config_of(const KeySample *s) {
                 g_variant_builder_add(&config, "{ss}", "ipv6.address", "fd42:5::1/64");
         if (g_str_equal(s->key, "ipv6.dhcp.ranges"))
                 g_variant_builder_add(&config, "{ss}", "ipv6.dhcp.stateful", "true");
-        if (g_str_equal(s->key, "mtu"))
+        if (is_of_macvlan(s->key) && !g_str_equal(s->key, "parent"))
                 g_variant_builder_add(&config, "{ss}", "parent", "eth7");
         return g_variant_builder_end(&config);
 }

@@ -92,6 +92,7 @@ static const KeySample samples[] = {
         { "ipv6.routing", "false", "perhaps" },
         { "mtu", "1400", "none" },
         { "parent", "eth7", "a/b" },
+        { "vlan", "10", "none" },
         { "raw.dnsmasq", "log-queries", NULL },
 
         { "rsync.bwlimit", NULL, "10MB" },
