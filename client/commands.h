@@ -39,6 +39,7 @@ extern const Option snapshot_options[];
 extern const Option restart_options[];
 extern const Option start_options[];
 extern const Option stop_options[];
+extern const Option wait_options[];
 
 int run_console(Client *c, Error *ret_error);
 int run_copy(Client *c, Error *ret_error);
@@ -52,6 +53,7 @@ int run_start(Client *c, Error *ret_error);
 int run_stop(Client *c, Error *ret_error);
 int run_restart(Client *c, Error *ret_error);
 int run_pause(Client *c, Error *ret_error);
+int run_wait(Client *c, Error *ret_error);
 int run_delete(Client *c, Error *ret_error);
 int run_rename(Client *c, Error *ret_error);
 int run_restore(Client *c, Error *ret_error);

@@ -124,6 +124,8 @@ static const Command commands[] = {
         { "storage", NULL, NULL, "Manage storage pools", .children = storage_commands },
         { "version", NULL, "", "Print the versions of client and service", NULL, "-", 0, 1,
           .run = run_version },
+        { "wait", NULL, "<container> running|ip|ready|stopped", "Wait until a container is so",
+          wait_options, "c-", 2, 2, .run = run_wait },
         { .name = "cluster", .refusal = "berth works on this machine only" },
         { .name = "manpage", .refusal = "the manual is installed: man berth" },
         { .name = "project", .refusal = "berth has no projects: every user owns his containers" },

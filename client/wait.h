@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* --wait WHAT, of verbs that start containers. */
+/* --wait WHAT, of verbs that start containers; `wait` is a verb of its own. */
 
 #include "client/client.h"
 

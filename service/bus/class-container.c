@@ -140,7 +140,7 @@ static int wait_for(BusCall *call, Error *ret_error) {
         if (w < 0)
                 return error_set(ret_error, ERROR_INVALID_ARGS,
                                  "Nobody can wait for \"%s\"; it has to be \"running\", \"ip\" or "
-                                 "\"stopped\"",
+                                 "\"stopped\" (or \"ready\", by WaitUntilReady())",
                                  what);
         r = container_wait(call->manager, bus_call_caller(call), container_of(call), (WaitWhat) w,
                            option_get_uint64(call->options, "timeout", 0), &job, ret_error);
