@@ -153,6 +153,33 @@ TEST(what_is_in_it_is_checked) {
         assert_nothing(h);
 }
 
+/* The image that it says to be of is kept for people to know, where it can be one. */
+TEST(an_image_that_can_be_none_is_forgotten) {
+        g_autoptr(Client) alice = NULL;
+        g_autoptr(Harness) h = new_harness(&alice);
+        g_autofree char *fingerprint = g_strnfill(64, 'a');
+
+        for (int good = 0; good < 2; good++) {
+                g_autofree char *config = g_strdup_printf("'volatile.base_image': '%s'",
+                                                          good ? fingerprint : "../x");
+                g_autofree char *index = index_of(config, ""), *text = NULL;
+                g_autoptr(Call) started = import(alice, index, ""), end = NULL, read = NULL;
+                g_autoptr(Call) gone = NULL;
+
+                call_assert_ok(started);
+                end = await_end(alice, started);
+                call_assert_ok(end);
+                read = client_call(alice, C1, "Container.GetConfig",
+                                   g_variant_new("(@a{sv})", no_options()));
+                call_assert_ok(read);
+                text = g_variant_print(read->body, FALSE);
+                g_assert_true(!strstr(text, "volatile.base_image") == !good);
+                gone = client_run_job(alice, C1, "Container.Delete",
+                                      g_variant_new("(@a{sv})", no_options()));
+                call_assert_ok(gone);
+        }
+}
+
 TEST(a_failed_import_leaves_nothing) {
         g_autoptr(Client) alice = NULL;
         g_autoptr(Harness) h = new_harness(&alice);

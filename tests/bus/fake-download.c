@@ -60,7 +60,7 @@ int fake_download_locate(Worker *worker, GVariantDict *result, Error *ret_error)
         if (r < 0)
                 return r;
         g_variant_dict_insert(result, "url", "s",
-                              g_str_has_suffix(url, "/lie/url") ? "http://a/x" : url);
+                              g_str_has_suffix(url, "/lie/url") ? "http://a/pool/x.tar" : url);
         g_variant_dict_insert(result, "hash", "s",
                               g_str_has_suffix(url, "/lie/hash") ? "../x" : "");
         return 0;

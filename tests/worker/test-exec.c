@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
-#include <linux/keyctl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,7 +10,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -206,18 +204,6 @@ TEST(limits_are_those_of_init) {
         container_start(c);
         g_assert_cmpint(prlimit(c->init, RLIMIT_NOFILE, &few, NULL), ==, 0);
         assert_shell(c, "ulimit -n; ulimit -Hn", 0, "333\n444\n");
-}
-
-/* A key ring that the service's processes have in common, and their keys. */
-TEST(keys_of_the_host_stay_there) {
-        g_autoptr(Container) c = container_new();
-
-        if (!c)
-                return;
-        container_start(c);
-        g_assert_cmpint(syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, "berth-test"), >=, 0);
-        g_assert_cmpint(access("/proc/keys", R_OK), ==, 0);
-        assert_shell(c, "grep -c 'keyring *berth-test' /proc/keys", 1, "0\n");
 }
 
 TEST(nothing_of_the_host_is_open) {
