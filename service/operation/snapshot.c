@@ -573,8 +573,17 @@ int snapshots_step_recover(Job *job, Error *ret_error) {
         return JOB_STEP_DONE;
 }
 
+/* It may have been held to be stopped with its state, which nobody asks for now. */
+static int recover_state(Job *job, Error *ret_error) {
+        SnapshotJob *data = job->data;
+
+        return data->container.container->stateful ? JOB_STEP_DONE
+                                                   : stateful_remove(job, NULL, ret_error);
+}
+
 static const JobStep release_steps[] = {
         { "Thawing the container", recover_thaw, NULL },
+        { "Deleting its state", recover_state, NULL, true },
         { NULL, recover_released, NULL },
         { NULL, snapshots_step_recover, NULL },
         { NULL },
