@@ -570,8 +570,51 @@ TEST(stopped_container) {
                 return;
         container_start(c);
         g_assert_cmpint(fd_pidfd_send_signal(c->init_pidfd, SIGKILL), ==, 0);
-        container_await_end(c->init_pidfd);
+        container_await_end(c->monitor_pidfd); /* which has reaped init */
         assert_refused(c, (Exec) {}, "NotRunning", "not run");
+}
+
+/* Its init has ended, and nobody has been told yet: its entry in /proc is there, with nothing right
+ * in it. */
+TEST(container_that_has_just_stopped) {
+        g_autoptr(Container) c = container_new();
+
+        if (!c)
+                return;
+        container_start(c);
+        g_assert_cmpint(fd_pidfd_send_signal(c->monitor_pidfd, SIGSTOP), ==, 0);
+        g_assert_cmpint(fd_pidfd_send_signal(c->init_pidfd, SIGKILL), ==, 0);
+        container_await_end(c->init_pidfd);
+        assert_refused(c, (Exec) {}, "NotRunning", "stopped");
+        g_assert_cmpint(fd_pidfd_send_signal(c->monitor_pidfd, SIGCONT), ==, 0);
+        container_await_end(c->monitor_pidfd);
+}
+
+static void kill_after(int pidfd, useconds_t usec) {
+        if (fork() != 0)
+                return;
+        (void) usleep(usec);
+        _exit(fd_pidfd_send_signal(pidfd, SIGKILL) < 0);
+}
+
+/* At any moment of the start of a program: it has run, was killed, or there was nothing to run it
+ * in. */
+TEST(container_that_stops_meanwhile) {
+        for (useconds_t usec = 0; usec < 8000; usec += 500) {
+                g_autoptr(Container) c = container_new();
+                g_auto(ExecResult) result = { 0 };
+                int status;
+
+                if (!c)
+                        return;
+                container_start(c);
+                kill_after(c->init_pidfd, usec);
+                result = container_shell(c, "true");
+                g_assert_cmpint(wait(&status), >, 0);
+                container_await_end(c->monitor_pidfd);
+                if (result.status < 0)
+                        g_assert_cmpstr(strrchr(result.error_name, '.') + 1, ==, "NotRunning");
+        }
 }
 
 TEST_MAIN()

@@ -234,8 +234,6 @@ static int prepare(Worker *worker, ExecPlan *plan, Error *ret_error) {
         if (r < 0)
                 return r;
         r = read_init(plan);
-        if (r == -ESRCH || r == -ENOENT)
-                return error_set(ret_error, ERROR_NOT_RUNNING, "The container has stopped");
         if (r < 0)
                 return error_set_errno(ret_error, -r, "Cannot read about the container's init");
         plan->proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -374,6 +372,15 @@ static int announce(Worker *worker, Launch *launch, Error *ret_error) {
         return r < 0 ? error_set_errno(ret_error, -r, "Cannot tell that the program runs") : 0;
 }
 
+/* Whatever is not found or not let in when its init has just ended, that is the reason. */
+static int blame_end(const ExecPlan *plan, int r, Error *ret_error) {
+        if (ret_error->code == ERROR_CANCELLED || plan->init.pidfd < 0 ||
+            !fd_pidfd_has_ended(plan->init.pidfd))
+                return r;
+        error_clear(ret_error);
+        return error_set(ret_error, ERROR_NOT_RUNNING, "The container has stopped");
+}
+
 int exec_run(Worker *worker, GVariantDict *result, Error *ret_error) {
         g_auto(ExecPlan) plan = EXEC_PLAN_INIT;
         g_auto(Launch) l = LAUNCH_INIT;
@@ -388,7 +395,7 @@ int exec_run(Worker *worker, GVariantDict *result, Error *ret_error) {
         if (r >= 0)
                 r = launch(&plan, &l, ret_error);
         if (r < 0)
-                return r;
+                return blame_end(&plan, r, ret_error);
 
         if (l.exit_status >= 0) {
                 (void) process_reap(l.child_pidfd, &status);

@@ -159,12 +159,15 @@ int process_check_init(const Process *process, const IdMap *map, Error *ret_erro
         r = check_is_first(process);
         if (r >= 0)
                 r = process_check_idmap(process, map);
+        /* What is left of one that has ended is nobody's init any more. */
+        if (fd_pidfd_has_ended(process->pidfd))
+                r = -ESRCH;
         if (r == -EPERM)
                 return error_set(ret_error, ERROR_FAILED,
                                  "Process %d is not the init of this container: its namespaces or "
                                  "id maps are not what the container was started with",
                                  process->pid);
-        if (r == -ESRCH || r == -ENOENT || (r >= 0 && !process_is_alive(process)))
+        if (r == -ESRCH || r == -ENOENT)
                 return error_set(ret_error, ERROR_NOT_RUNNING, "The container has stopped");
         if (r < 0)
                 return error_set_errno(ret_error, -r, "Cannot read about process %d", process->pid);
