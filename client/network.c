@@ -200,7 +200,7 @@ static void print_line(const char *key, const char *value) {
 static int network_info(Client *c, Error *ret_error) {
         g_autoptr(GVariant) reply = NULL, state = NULL;
         g_autofree char *path = NULL;
-        const char *hwaddr = "";
+        const char *hwaddr = "", *error = "";
         guint64 counters[4] = { 0 };
         g_autoptr(Object) o = NULL;
         guint32 mtu = 0;
@@ -217,6 +217,7 @@ static int network_info(Client *c, Error *ret_error) {
         state = g_variant_get_child_value(reply, 0);
         (void) g_variant_lookup(state, "hwaddr", "&s", &hwaddr);
         (void) g_variant_lookup(state, "mtu", "u", &mtu);
+        (void) g_variant_lookup(state, "error", "&s", &error);
         (void) g_variant_lookup(state, "bytes-received", "t", &counters[0]);
         (void) g_variant_lookup(state, "bytes-sent", "t", &counters[1]);
         (void) g_variant_lookup(state, "packets-received", "t", &counters[2]);
@@ -225,6 +226,8 @@ static int network_info(Client *c, Error *ret_error) {
         print_line("MAC address", hwaddr);
         printf("MTU: %u\n", mtu);
         print_line("State", object_get_string(o, "State"));
+        if (*error)
+                print_line("Error", error);
         print_line("Type", object_get_string(o, "Type"));
         printf("\nIP addresses:\n");
         print_line("  inet", object_get_string(o, "IPv4Address"));

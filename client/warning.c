@@ -35,12 +35,23 @@ static void add_pool(Client *c, Table *table, const Object *o) {
                 add_row(table, "storage pool", "high", o->name, error.message);
 }
 
-static void add_network(Table *table, const Object *o) {
-        const char *state = object_get_string(o, "State");
+static void add_network(Client *c, Table *table, const Object *o) {
+        g_autoptr(GVariant) reply = NULL, state = NULL;
+        g_auto(Error) error = ERROR_INIT;
+        g_autofree char *message = NULL;
+        const char *reason = "";
 
-        if (g_str_equal(state, "error"))
-                add_row(table, "network", "high", o->name,
-                        "It cannot be brought up; why is in the journal: journalctl -u berthd");
+        if (!g_str_equal(object_get_string(o, "State"), "error"))
+                return;
+        if (client_call(c, OBJECT_NETWORK, o->path, "GetState", g_variant_new("(a{sv})", NULL),
+                        "(a{sv})", &reply, &error) < 0) {
+                add_row(table, "network", "high", o->name, error.message);
+                return;
+        }
+        state = g_variant_get_child_value(reply, 0);
+        (void) g_variant_lookup(state, "error", "&s", &reason);
+        message = g_strdup_printf("It cannot be brought up: %s", reason);
+        add_row(table, "network", "high", o->name, message);
 }
 
 static void add_missing(const char *name, bool required, const char *without, const char *remedy,
@@ -67,7 +78,7 @@ static int warning_list(Client *c, Error *ret_error) {
         for (guint i = 0; i < pools->len; i++)
                 add_pool(c, table, pools->pdata[i]);
         for (guint i = 0; i < networks->len; i++)
-                add_network(table, networks->pdata[i]);
+                add_network(c, table, networks->pdata[i]);
         admin_for_each_missing(add_missing, table);
         return table_print(table, format, ret_error);
 }

@@ -31,6 +31,7 @@ Network *network_free(Network *network) {
         object_done(&network->object);
         g_free(network->description);
         g_free(network->rename_to);
+        g_free(network->error);
         g_clear_pointer(&network->config, g_variant_unref);
         g_clear_pointer(&network->trial, g_variant_unref);
         g_clear_pointer(&network->forwards, g_variant_unref);

@@ -33,6 +33,7 @@ typedef struct Network {
         GVariant *trial;    /* a{ss}: what is being put in its place, or NULL; not recorded */
         GVariant *forwards; /* FORWARDS_TYPE */
         GVariant *trial_forwards; /* as `trial` */
+        char *error;        /* why it is in state error, or NULL; not recorded */
         bool resolver_lost; /* its dnsmasq has ended by itself, and nobody has looked yet */
 } Network;
 

@@ -58,6 +58,8 @@ int network_get_state(const Network *network, GVariant **ret, Error *ret_error) 
                         put_link(&state, i);
                         put_mtu(&state, name);
                 }
+        if (network->state == NETWORK_ERROR && network->error)
+                g_variant_dict_insert(&state, "error", "s", network->error);
         *ret = g_variant_dict_end(&state);
         return 0;
 }

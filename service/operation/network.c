@@ -168,6 +168,8 @@ static int step_up_failed(Job *job, Error *ret_error) {
         NetworkJob *data = job->data;
 
         data->network->state = NETWORK_ERROR;
+        g_free(data->network->error);
+        data->network->error = g_strdup(job->error.message);
         manager_changed(job->manager, &data->network->object);
         log_error("Network \"%s\" cannot be brought up: %s", data->network->object.name,
                   job->error.message);

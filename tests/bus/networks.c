@@ -359,4 +359,41 @@ TEST(users_of_an_image_are_known) {
         expect_users(h, 0, image, NOBODY);
 }
 
+static bool has_state(Harness *h, const char *state) {
+        g_autofree char *now = client_get_string(h->root, PATH_NETWORK, "State");
+
+        return g_strcmp0(now, state) == 0;
+}
+
+static GVariant *network_get_state_of(Harness *h) {
+        g_autoptr(Call) call = client_call(h->root, PATH_NETWORK, "Network.GetState",
+                                           g_variant_new("(@a{sv})", no_options()));
+
+        call_assert_ok(call);
+        return g_variant_get_child_value(call->body, 0);
+}
+
+/* Why it cannot be brought up, as long as it cannot. */
+TEST(errors_are_told) {
+        g_autoptr(Harness) h = harness_new();
+        g_autoptr(GVariant) before = NULL, after = NULL;
+        const char *error;
+
+        make_network(h, "br0");
+        harness_plan(h, "network.up", "fail BackendFailed No bridges here");
+        harness_stop_service(h);
+        harness_start_service(h, NULL);
+        HARNESS_WAIT(h, has_state(h, "error"));
+        before = network_get_state_of(h);
+        g_assert_true(g_variant_lookup(before, "error", "&s", &error));
+        g_assert_cmpstr(error, ==, "No bridges here");
+
+        harness_plan(h, "network.up", NULL);
+        harness_stop_service(h);
+        harness_start_service(h, NULL);
+        HARNESS_WAIT(h, has_state(h, "up"));
+        after = network_get_state_of(h);
+        g_assert_false(g_variant_lookup(after, "error", "&s", &error));
+}
+
 HARNESS_MAIN()

@@ -234,7 +234,8 @@ static void create_network(FakeCall *call) {
         fake_object_set(o, "Name", g_variant_new_string(name));
         fake_object_set(o, "Type", g_variant_new_string(type));
         fake_object_set(o, "Description", g_variant_new_string(""));
-        fake_object_set(o, "State", g_variant_new_string("up"));
+        fake_object_set(o, "State",
+                        g_variant_new_string(g_str_equal(name, "broken") ? "error" : "up"));
         fake_object_set(o, "IPv4Address", g_variant_new_string("10.1.2.1/24"));
         fake_object_set(o, "IPv6Address", g_variant_new_string("none"));
         fake_object_set(o, "Revision", g_variant_new_uint64(1));
@@ -700,6 +701,13 @@ static void delete_with_job(FakeCall *call) {
         reply_job(call, job);
 }
 
+static void network_get_state(FakeCall *call) {
+        bool broken = g_str_equal(fake_object_get_string(call->object, "State"), "error");
+
+        call->reply->body = g_variant_new_parsed(
+                broken ? "({'error': <'No bridges here'>},)" : "({'mtu': <@u 1500>},)");
+}
+
 static void profile_call(FakeCall *call) {
         if (g_str_equal(call->member, "Delete")) {
                 if (g_str_equal(call->object->name, "default")) {
@@ -740,6 +748,8 @@ void fake_call(FakeCall *call) {
                 container_call(call);
         else if (kind == OBJECT_PROFILE)
                 profile_call(call);
+        else if (kind == OBJECT_NETWORK && g_str_equal(call->member, "GetState"))
+                network_get_state(call);
         else if (g_str_equal(call->member, "Delete"))
                 delete_with_job(call);
         else

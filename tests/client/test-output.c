@@ -388,6 +388,22 @@ TEST(warnings_are_what_is_wrong_now) {
         g_assert_null(strstr(r->out, "network,"));
 }
 
+TEST(networks_say_why_they_are_not_up) {
+        g_autoptr(Fixture) f = fixture_new();
+        g_autoptr(Run) up = NULL, broken = NULL, warnings = NULL;
+
+        RUN_ONLY(f, 0, "network", "create", "br1");
+        RUN_ONLY(f, 0, "network", "create", "broken");
+        up = RUN(f, 0, "network", "info", "br1");
+        EXPECT_OUT(up, "State: up");
+        g_assert_null(strstr(up->out, "Error"));
+        broken = RUN(f, 0, "network", "info", "broken");
+        EXPECT_OUT(broken, "State: error\nError: No bridges here");
+        warnings = RUN(f, 0, "warning", "list", "-f", "csv");
+        EXPECT_OUT(warnings, "network,high,broken,It cannot be brought up: No bridges here");
+        g_assert_null(strstr(warnings->out, "br1"));
+}
+
 TEST(the_service_is_waited_for) {
         g_autoptr(Fixture) f = fixture_new();
 
