@@ -4,8 +4,7 @@
  * Thousands of generated archives (archive-generator.h, squashfs-generator.h). Each is read by the
  * code that reads images, inside the real jail, once to be judged and once to be unpacked; many in
  * one jail, for making one takes longer than reading an archive. Every now and then the whole
- * worker does the same and must come to the same verdict. What is unpacked of a tar archive must be
- * what other programs read in it (archive-list.h).
+ * worker does the same and must come to the same verdict.
  *
  * With a number as its argument, and "squashfs" as another, the program shows what becomes of that
  * one.
@@ -28,7 +27,6 @@
 #include "service/util/path.h"
 #include "service/worker/image/jail.h"
 #include "tests/unit/archive-generator.h"
-#include "tests/unit/archive-list.h"
 #include "tests/unit/image-fixture.h"
 #include "tests/unit/squashfs-generator.h"
 #include "tests/unit/test.h"
@@ -193,18 +191,6 @@ static void check_volumes(const char *path) {
         g_assert_cmpstr(found, ==, "");
 }
 
-/* Other readers of archives see in it what has been unpacked. */
-static void check_lists(const char *path, guint32 seed, unsigned i) {
-        g_autofree char *name = g_strdup_printf("archive%u", i), *why = NULL;
-        g_autofree char *archive = g_build_filename(path, name, NULL), *volume = NULL;
-
-        g_snprintf(name, strlen(name) + 1, "volume%u", i);
-        volume = g_build_filename(path, name, NULL);
-        why = archive_list_compare(archive, volume);
-        if (why)
-                g_error("seed %u: %s", seed, why);
-}
-
 static void check_worker(ImageFixture *fixture, guint32 seed, const Verdict *verdict,
                          const char *before) {
         g_autoptr(GBytes) archive = generate(seed);
@@ -253,9 +239,6 @@ static void read_many(guint32 n, long memory_max_kib) {
                 if (!judge(inside_fd, first, BATCH, verdicts, &error))
                         find_culprit(inside_fd, first, &error);
                 check_volumes(path);
-                for (unsigned i = 0; generate == archive_generate && i < BATCH; i++)
-                        if (verdicts[i].is_unpacked)
-                                check_lists(path, first + i, i);
                 g_assert_cmpint(path_remove_tree(state_fd, "inside"), ==, 0);
                 after = image_fixture_listing(fixture);
                 g_assert_cmpstr(before, ==, after);

@@ -7,7 +7,6 @@
 
 #include "service/util/cleanup.h"
 #include "service/worker/image/bounds.h"
-#include "service/worker/image/tar-check.h"
 #include "service/worker/image/text.h"
 #include "service/worker/image/xz-reader.h"
 
@@ -18,7 +17,6 @@ struct TarReader {
         struct archive *filter; /* decompresses; or, */
         XzReader *xz;           /* where there may be several processors for it, this */
         struct archive *tar;
-        TarCheck *check;        /* of what `tar` gets */
         ArchiveProgress progress;
         void *userdata;
         uint64_t archive_size;  /* of a stream: 0, or as announced */
@@ -40,7 +38,6 @@ TarReader *tar_reader_free(TarReader *reader) {
         if (reader->filter)
                 (void) archive_read_free(reader->filter);
         (void) xz_reader_free(reader->xz);
-        (void) tar_check_free(reader->check);
         error_clear(&reader->error);
         g_free(reader->stream_buffer);
         g_free(reader);
@@ -132,9 +129,6 @@ static int filter_read(TarReader *reader, const void **ret_data, size_t *ret_siz
 
         r = decompress(reader, ret_data, ret_size, ret_error);
         if (r < 0 || *ret_size == 0)
-                return r;
-        r = tar_check_feed(reader->check, *ret_data, *ret_size, ret_error);
-        if (r < 0)
                 return r;
 
         zeros = count_trailing_zeros(*ret_data, *ret_size);
@@ -228,7 +222,6 @@ static int reader_open(TarReader *template, int fd, TarReader **ret, Error *ret_
         g_autoptr(TarReader) reader = g_memdup2(template, sizeof(*template));
         int r;
 
-        reader->check = tar_check_new();
         r = open_filter(reader, fd, ret_error);
         if (r < 0)
                 return r;
@@ -307,12 +300,6 @@ static int check_end(TarReader *reader, Error *ret_error) {
         return 0;
 }
 
-/* Names are bytes to us, whatever encoding they are not in. All other warnings are about headers
- * that libarchive passes over, in which other readers see something else. */
-static bool is_about_encoding(struct archive *a, int r) {
-        return r == ARCHIVE_WARN && archive_errno(a) == EILSEQ;
-}
-
 int tar_reader_next(TarReader *reader, struct archive_entry **ret, Error *ret_error) {
         struct archive_entry *entry;
         int r;
@@ -320,7 +307,8 @@ int tar_reader_next(TarReader *reader, struct archive_entry **ret, Error *ret_er
         r = archive_read_next_header(reader->tar, &entry);
         if (r == ARCHIVE_EOF)
                 return check_end(reader, ret_error);
-        if (r != ARCHIVE_OK && !is_about_encoding(reader->tar, r))
+        /* A warning is about text in an encoding that is not ours; names are bytes to us. */
+        if (r != ARCHIVE_OK && r != ARCHIVE_WARN)
                 return tar_failed(reader, ret_error);
 
         if (archive_entry_filetype(entry) == AE_IFREG && archive_entry_size(entry) > 0) {
