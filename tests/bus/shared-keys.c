@@ -183,7 +183,7 @@ static void change(Client *root, const Way *way, const KeySample *s, bool set) {
         GVariant *args = set ? g_variant_new_parsed("({%s: %s}, @as [], @a{sv} {})", s->key,
                                                     s->good)
                              : g_variant_new_parsed("(@a{ss} {}, [%s], @a{sv} {})", s->key);
-        g_autoptr(Call) call = client_call(root, way->path, method, args);
+        g_autoptr(Call) call G_GNUC_UNUSED = client_call(root, way->path, method, args);
 }
 
 static char *config_text(Client *root, const Way *way) {
