@@ -313,12 +313,15 @@ static int job_loop(Job *job, int signal_fd, Error *ret_error) {
 }
 
 void job_print_warnings(const Job *job) {
+        if (job->warnings)
+                warnings_print(job->warnings);
+}
+
+void warnings_print(GVariant *warnings) {
         GVariantIter iter;
         const char *text;
 
-        if (!job->warnings)
-                return;
-        g_variant_iter_init(&iter, job->warnings);
+        g_variant_iter_init(&iter, warnings);
         while (g_variant_iter_next(&iter, "&s", &text)) {
                 g_autofree char *shown = format_printable(text);
 

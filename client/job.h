@@ -45,6 +45,8 @@ void job_set_terminal(Job *job, int terminal);
  * there is a relay: then the terminal may not be fit for it yet. */
 int job_wait(Job *job, Error *ret_error);
 void job_print_warnings(const Job *job);
+/* An array of strings. */
+void warnings_print(GVariant *warnings);
 /* After the end: the exit status of the program that it ran. */
 int job_get_exit_status(Job *job, int *ret, Error *ret_error);
 /* After the end: the objects that it worked on or made (ao). */

@@ -7,6 +7,7 @@
 
 #include "client/editor.h"
 #include "client/format.h"
+#include "client/job.h"
 #include "client/table.h"
 #include "client/variant.h"
 #include "client/yaml.h"
@@ -109,16 +110,29 @@ int settings_read(Client *c, ObjectKind kind, const char *path, SettingsFlags fl
         return 0;
 }
 
+/* What has some may be told that they have no effect. */
+static bool has_limits(ObjectKind kind) {
+        return kind == OBJECT_CONTAINER || kind == OBJECT_PROFILE;
+}
+
 static GVariant *or_empty(GVariant *value, const char *element_type) {
         return value ?: g_variant_new_array(G_VARIANT_TYPE(element_type), NULL, 0);
 }
 
 int settings_update(Client *c, ObjectKind kind, const char *path, GVariant *set, GVariant *unset,
                     GVariant *options, Error *ret_error) {
-        return client_call(c, kind, path, "Update",
-                           g_variant_new("(@a{ss}@as@a{sv})", or_empty(set, "{ss}"),
-                                         or_empty(unset, "s"), or_empty(options, "{sv}")),
-                           "()", NULL, ret_error);
+        g_autoptr(GVariant) reply = NULL, warnings = NULL;
+        int r;
+
+        r = client_call(c, kind, path, "Update",
+                        g_variant_new("(@a{ss}@as@a{sv})", or_empty(set, "{ss}"),
+                                      or_empty(unset, "s"), or_empty(options, "{sv}")),
+                        has_limits(kind) ? "(as)" : "()", &reply, ret_error);
+        if (r < 0 || !has_limits(kind))
+                return r;
+        warnings = g_variant_get_child_value(reply, 0);
+        warnings_print(warnings);
+        return 0;
 }
 
 GVariant *settings_used_by(const Object *o) {

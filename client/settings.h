@@ -26,8 +26,8 @@ int settings_read(Client *c, ObjectKind kind, const char *path, SettingsFlags fl
                   Settings **ret, Error *ret_error);
 void settings_free(Settings *s);
 
-/* Calls Update(). NULL stands for "nothing to set", "nothing to unset", "no options"; floating
- * values are consumed. */
+/* Calls Update() and prints what it warns of. NULL stands for "nothing to set", "nothing to unset",
+ * "no options"; floating values are consumed. */
 int settings_update(Client *c, ObjectKind kind, const char *path, GVariant *set, GVariant *unset,
                     GVariant *options, Error *ret_error);
 /* The object in the form in which it is shown and edited (a{sv}). */

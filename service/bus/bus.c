@@ -311,7 +311,7 @@ static void on_job_finished(Job *job, void *userdata) {
                 if (failed)
                         bus_call_fail(call, &job->error);
                 else
-                        bus_call_reply(call, NULL);
+                        bus_call_reply_done(call, job);
         }
         bus_check_idle(bus);
 }

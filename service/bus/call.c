@@ -56,6 +56,15 @@ void bus_call_reply(BusCall *call, GVariant *reply) {
         (void) bus_call_free(call);
 }
 
+void bus_call_reply_done(BusCall *call, const Job *job) {
+        GVariant *warnings = NULL;
+
+        if (g_str_equal(call->method->out, "as"))
+                warnings = g_variant_new_strv((const char *const *) job->warnings->pdata,
+                                              job->warnings->len);
+        bus_call_reply(call, warnings ? g_variant_new("(@as)", warnings) : NULL);
+}
+
 void bus_call_fail(BusCall *call, const Error *error) {
         g_auto(sd_bus_error) e = SD_BUS_ERROR_NULL;
 
@@ -153,6 +162,13 @@ int bus_call_await_job(BusCall *call, const Job *job) {
 int bus_call_wait_for_job(BusCall *call, Job *job) {
         job_start(job);
         return bus_call_await_job(call, job);
+}
+
+int bus_call_wait_for_warnings(BusCall *call, Job *job) {
+        if (job)
+                return bus_call_wait_for_job(call, job);
+        call->reply = g_variant_new("(@as)", g_variant_new_strv(NULL, 0));
+        return 0;
 }
 
 /* --- authorization --- */

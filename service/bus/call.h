@@ -69,6 +69,9 @@ BusCall *bus_call_free(BusCall *call);
 
 /* Ends a deferred call: with a tuple (floating, may be NULL) or an error. Frees it. */
 void bus_call_reply(BusCall *call, GVariant *reply);
+/* For a call that waited for a job which is done: with its warnings, or with nothing, as the method
+ * has it. */
+void bus_call_reply_done(BusCall *call, const Job *job);
 void bus_call_fail(BusCall *call, const Error *error);
 /* fd for a handle in the reply; takes it over. Returns the handle. */
 gint32 bus_call_add_fd(BusCall *call, int fd);
@@ -91,10 +94,12 @@ int bus_call_start_job(BusCall *call, Job *job);
 int bus_call_start_job_with_fd(BusCall *call, Job *job, int fd);
 int bus_call_make_pipe(int *ret_read_end, int *ret_write_end, Error *ret_error);
 
-/* Replies when the job has ended: with nothing, or its error. */
+/* Replies when the job has ended: with its warnings, nothing, or its error. */
 int bus_call_await_job(BusCall *call, const Job *job);
 /* The same for a job that is yet to be started. */
 int bus_call_wait_for_job(BusCall *call, Job *job);
+/* The same; without a job (NULL: nothing was to do) it replies that there is nothing to warn of. */
+int bus_call_wait_for_warnings(BusCall *call, Job *job);
 
 /* Asks polkit, if not at once then when earlier questions have been answered; call->granted says
  * what it answered when the call is run again. */

@@ -322,7 +322,7 @@ static int update(BusCall *call, Error *ret_error) {
         update_args_read(call, &args);
         r = container_update(call->manager, bus_call_caller(call), container_of(call),
                              &args.update, &job, ret_error);
-        return r < 0 || !job ? r : bus_call_wait_for_job(call, job);
+        return r < 0 ? r : bus_call_wait_for_warnings(call, job);
 }
 
 static int get_state(BusCall *call, Error *ret_error) {
@@ -627,8 +627,8 @@ static const BusMethod methods[] = {
         { "GetDiskUsage", "a{sv}", "a{sv}", SD_BUS_PARAM(options) SD_BUS_PARAM(usage),
           BUS_OWNER, NULL, "manage", "measure the files of the container $(container)",
           NULL, NULL, bus_get_disk_usage },
-        { "Update", "a{ss}asa{sv}", "",
-          SD_BUS_PARAM(set) SD_BUS_PARAM(unset) SD_BUS_PARAM(options),
+        { "Update", "a{ss}asa{sv}", "as",
+          SD_BUS_PARAM(set) SD_BUS_PARAM(unset) SD_BUS_PARAM(options) SD_BUS_PARAM(warnings),
           BUS_OWNER, "use", "manage", "configure the container $(container)",
           update_options, update_prepare, update },
         { "WaitFor", "sa{sv}", "o", SD_BUS_PARAM(what) SD_BUS_PARAM(options) SD_BUS_PARAM(job),

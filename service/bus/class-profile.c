@@ -84,7 +84,7 @@ static int update(BusCall *call, Error *ret_error) {
         update_args_read(call, &args);
         r = profile_update(call->manager, bus_call_caller(call), profile_of(call), &args.change,
                            &job, ret_error);
-        return r < 0 || !job ? r : bus_call_wait_for_job(call, job);
+        return r < 0 ? r : bus_call_wait_for_warnings(call, job);
 }
 
 static int rename_prepare(BusCall *call, Error *ret_error) {
@@ -153,8 +153,8 @@ static const BusMethod methods[] = {
           get_config_options, get_config_prepare, get_config },
         { "GetDevices", "a{sv}", "a{sa{ss}}", SD_BUS_PARAM(options) SD_BUS_PARAM(devices),
           BUS_PUBLIC, .act = get_devices },
-        { "Update", "a{ss}asa{sv}", "",
-          SD_BUS_PARAM(set) SD_BUS_PARAM(unset) SD_BUS_PARAM(options),
+        { "Update", "a{ss}asa{sv}", "as",
+          SD_BUS_PARAM(set) SD_BUS_PARAM(unset) SD_BUS_PARAM(options) SD_BUS_PARAM(warnings),
           BUS_ACTION, NULL, "manage-profiles", "change the profile $(profile)",
           update_options, update_prepare, update },
         { "Rename", "sa{sv}", "o", SD_BUS_PARAM(name) SD_BUS_PARAM(options) SD_BUS_PARAM(profile),

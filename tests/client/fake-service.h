@@ -93,6 +93,10 @@ void fake_job_call(FakeCall *call);
 
 /* What has to do with image servers (fake-images.c); false for other calls. */
 bool fake_images_call(FakeCall *call);
+/* What reads and changes configuration (fake-settings.c); false for other calls. */
+bool fake_settings_call(FakeCall *call);
+/* a{ss} with what is to be set (a{ss}) and without what is not (as). A full reference. */
+GVariant *fake_merge_config(GVariant *old, GVariant *set, GVariant *unset);
 /* Methods of one interface (fake-methods.c). */
 void fake_call(FakeCall *call);
 /* Counters of a container (fake-state.c). */

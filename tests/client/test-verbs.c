@@ -198,7 +198,7 @@ TEST(launch_reads_yaml_from_standard_input) {
 
 TEST(config_takes_both_forms_of_set) {
         g_autoptr(Fixture) f = fixture_new();
-        g_autoptr(Run) one = NULL, input = NULL;
+        g_autoptr(Run) one = NULL, input = NULL, warned = NULL;
 
         RUN_ONLY(f, 0, "config", "set", "c1", "limits.memory", "256MB");
         fixture_expect_log(f, "Update ({'limits.memory': '256MB'}, [], {})");
@@ -211,6 +211,8 @@ TEST(config_takes_both_forms_of_set) {
         input = run_check(fixture_run(f, "from stdin", "config", "set", "c1", "k", "-", NULL), 0,
                           0);
         fixture_expect_log(f, "'k': 'from stdin'");
+        warned = RUN(f, 0, "config", "set", "c1", "limits.disk.priority", "3");
+        EXPECT_ERR(warned, "Warning: limits.disk.priority does nothing");
         RUN_ONLY(f, 2, "config", "set", "c1", "no.such.key", "1");
         RUN_ONLY(f, 2, "config", "set", "c1", "a=1", "nonsense");
         RUN_ONLY(f, 2, "config", "set", "c1", "a=1", "a=2");
