@@ -349,8 +349,8 @@ static const JobStep refresh_steps[] = {
         { "Thawing the container", step_release, NULL },
         { NULL, step_released, NULL },
         { NULL, refresh_commit, NULL },
-        { "Deleting the old files", refresh_tidy, NULL, true },
-        { "Deleting old snapshots", refresh_delete, NULL, true },
+        { "Deleting the old files", refresh_tidy, NULL, .again = true },
+        { "Deleting old snapshots", refresh_delete, NULL, .again = true },
         { NULL, refresh_end, NULL },
         { NULL },
 };
@@ -371,7 +371,7 @@ static int put_back_done(Job *job, Error *ret_error) {
 }
 
 static const JobStep put_back_steps[] = {
-        { "Putting the old files back", put_back, NULL, true },
+        { "Putting the old files back", put_back, NULL, .again = true },
         { NULL, put_back_done, NULL },
         { NULL, snapshots_step_recover, NULL },
         { NULL },

@@ -166,13 +166,13 @@ static const JobStep move_steps[] = {
         { NULL, move_mark, move_mark_undo },
         { "Copying the container", move_copy, move_copy_undo },
         { NULL, move_commit, NULL },
-        { "Deleting it in the old pool", move_delete, NULL, true },
+        { "Deleting it in the old pool", move_delete, NULL, .again = true },
         { NULL, move_end, NULL },
         { NULL },
 };
 
 static const JobStep recover_steps[] = {
-        { "Deleting what a move left", move_delete, NULL, true },
+        { "Deleting what a move left", move_delete, NULL, .again = true },
         { NULL, move_end, NULL },
         { NULL },
 };

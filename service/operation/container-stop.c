@@ -176,7 +176,7 @@ static const JobStep stop_steps[] = {
         { "Stopping the container", step_stop, NULL },
         { NULL, stop_done, NULL },
         { NULL, ephemeral_mark, NULL },
-        { "Deleting the container", ephemeral_volume, NULL, true },
+        { "Deleting the container", ephemeral_volume, NULL, .again = true },
         { NULL, ephemeral_forget, NULL },
         { NULL },
 };
@@ -228,7 +228,7 @@ static const JobStep delete_steps[] = {
         { NULL, step_stop_thaw, NULL },
         { "Stopping the container", step_kill, NULL },
         { NULL, step_delete_mark, NULL },
-        { "Deleting the container", step_delete_volume, NULL, true },
+        { "Deleting the container", step_delete_volume, NULL, .again = true },
         { NULL, step_delete_forget, NULL },
         { NULL },
 };

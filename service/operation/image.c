@@ -255,7 +255,7 @@ static int delete_archive(Job *job, Error *ret_error) {
 
 static const JobStep delete_steps[] = {
         { NULL, delete_mark, NULL },
-        { "Deleting the image", delete_volumes, NULL, true },
+        { "Deleting the image", delete_volumes, NULL, .again = true },
         { NULL, delete_archive, NULL },
         { NULL },
 };

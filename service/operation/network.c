@@ -433,7 +433,7 @@ static int delete_mark(Job *job, Error *ret_error) {
 
 static const JobStep delete_steps[] = {
         { NULL, delete_mark, NULL },
-        { "Removing the bridge", step_network_down, NULL, true },
+        { "Removing the bridge", step_network_down, NULL, .again = true },
         { "Setting the firewall", step_firewall, NULL },
         { NULL, step_network_forget, NULL },
         { NULL },

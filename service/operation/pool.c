@@ -306,7 +306,7 @@ static int delete_from_images(Job *job, Error *ret_error) {
 static const JobStep delete_steps[] = {
         { NULL, delete_mark, NULL },
         { NULL, delete_from_images, NULL },
-        { "Deleting the storage pool", delete_run, NULL, true },
+        { "Deleting the storage pool", delete_run, NULL, .again = true },
         { NULL, create_record_undo, NULL },
         { NULL },
 };

@@ -94,7 +94,7 @@ static const JobStep clean_and_delete_steps[] = {
         { "Cleaning up", clean_run, NULL },
         { NULL, clean_done, NULL },
         { NULL, step_delete_mark, NULL },
-        { "Deleting the container", step_delete_volume, NULL, true },
+        { "Deleting the container", step_delete_volume, NULL, .again = true },
         { NULL, step_delete_forget, NULL },
         { NULL },
 };

@@ -244,7 +244,7 @@ static const JobStep restore_steps[] = {
         { NULL, restore_stopped, NULL },
         { "Restoring the files", restore_volume, restore_volume_undo },
         { NULL, restore_commit, NULL },
-        { "Deleting the old files", restore_tidy, NULL, true },
+        { "Deleting the old files", restore_tidy, NULL, .again = true },
         { "Waiting for the network", start_wait, NULL },
         { NULL, start_prepare, start_prepare_undo },
         { "Setting the firewall", start_guard, NULL },

@@ -113,7 +113,7 @@ static int delete_wait(Job *job, Error *ret_error) {
 static const JobStep delete_steps[] = {
         { NULL, delete_wait, NULL },
         { NULL, delete_mark, NULL },
-        { "Deleting the snapshot", delete_volume, NULL, true },
+        { "Deleting the snapshot", delete_volume, NULL, .again = true },
         { NULL, delete_forget, NULL },
         { NULL },
 };
@@ -257,7 +257,7 @@ static int create_commit(Job *job, Error *ret_error) {
 
 static const JobStep create_steps[] = {
         { NULL, reuse_mark, NULL },
-        { "Deleting the old snapshot", reuse_volume, NULL, true },
+        { "Deleting the old snapshot", reuse_volume, NULL, .again = true },
         { NULL, reuse_forget, NULL },
         { NULL, create_record, create_record_undo },
         { "Freezing the container", create_freeze, create_thaw },
@@ -583,7 +583,7 @@ static int recover_state(Job *job, Error *ret_error) {
 
 static const JobStep release_steps[] = {
         { "Thawing the container", recover_thaw, NULL },
-        { "Deleting its state", recover_state, NULL, true },
+        { "Deleting its state", recover_state, NULL, .again = true },
         { NULL, recover_released, NULL },
         { NULL, snapshots_step_recover, NULL },
         { NULL },
@@ -592,7 +592,7 @@ static const JobStep release_steps[] = {
 static const JobStep clear_steps[] = {
         { NULL, create_thaw, NULL },
         { NULL, delete_mark, NULL },
-        { "Deleting the snapshot", delete_volume, NULL, true },
+        { "Deleting the snapshot", delete_volume, NULL, .again = true },
         { NULL, delete_forget, NULL },
         { NULL, snapshots_step_recover, NULL },
         { NULL },

@@ -129,18 +129,18 @@ static int tidy(Job *job, Error *ret_error) {
 
 static const JobStep steps[] = {
         { NULL, mark_gone, NULL },
-        { "Deleting old snapshots", volume_step_delete_halves, NULL, true },
+        { "Deleting old snapshots", volume_step_delete_halves, NULL, .again = true },
         { NULL, mark_new, mark_new_undo },
         { "Copying the volume", volume_step_copy, copy_undo },
         { NULL, commit, NULL },
-        { "Deleting the old files", tidy, NULL, true },
+        { "Deleting the old files", tidy, NULL, .again = true },
         { NULL },
 };
 
 static const JobStep put_back_steps[] = {
-        { "Putting the old files back", put_back, NULL, true },
+        { "Putting the old files back", put_back, NULL, .again = true },
         { NULL, put_back_done, NULL },
-        { "Deleting snapshots", volume_step_delete_halves, NULL, true },
+        { "Deleting snapshots", volume_step_delete_halves, NULL, .again = true },
         { NULL },
 };
 

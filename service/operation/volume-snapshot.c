@@ -86,7 +86,7 @@ static int delete_forget(Job *job, Error *ret_error) {
 static const JobStep delete_steps[] = {
         { NULL, volume_step_wait_to_delete, NULL },
         { NULL, delete_mark, NULL },
-        { "Deleting the snapshot", delete_files, NULL, true },
+        { "Deleting the snapshot", delete_files, NULL, .again = true },
         { NULL, delete_forget, NULL },
         { NULL },
 };
@@ -159,7 +159,7 @@ static int create_commit(Job *job, Error *ret_error) {
 
 static const JobStep create_steps[] = {
         { NULL, reuse_mark, NULL },
-        { "Deleting the old snapshot", reuse_files, NULL, true },
+        { "Deleting the old snapshot", reuse_files, NULL, .again = true },
         { NULL, reuse_forget, NULL },
         { NULL, create_record, create_record_undo },
         { "Taking the snapshot", create_files, delete_files },
@@ -283,7 +283,7 @@ static const JobStep restore_steps[] = {
         { NULL, restore_mark, restore_mark_undo },
         { "Restoring the files", restore_files, restore_files_undo },
         { NULL, restore_commit, NULL },
-        { "Deleting the old files", restore_tidy, NULL, true },
+        { "Deleting the old files", restore_tidy, NULL, .again = true },
         { NULL },
 };
 
@@ -496,7 +496,7 @@ int volume_step_delete_halves(Job *job, Error *ret_error) {
 }
 
 static const JobStep recover_steps[] = {
-        { "Deleting snapshots", volume_step_delete_halves, NULL, true },
+        { "Deleting snapshots", volume_step_delete_halves, NULL, .again = true },
         { NULL },
 };
 

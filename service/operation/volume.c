@@ -112,7 +112,7 @@ int volume_step_forget(Job *job, Error *ret_error) {
 static const JobStep delete_steps[] = {
         { NULL, volume_step_wait_to_delete, NULL },
         { NULL, delete_mark, NULL },
-        { "Deleting the volume", delete_files, NULL, true },
+        { "Deleting the volume", delete_files, NULL, .again = true },
         { NULL, volume_step_forget, NULL },
         { NULL },
 };
