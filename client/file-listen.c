@@ -81,6 +81,7 @@ static int open_listener(const char *text, bool *ret_is_local, Error *ret_error)
         r = parse_address(text, &host, &port, ret_error);
         if (r < 0)
                 return r;
+        g_assert(host && port);
         r = getaddrinfo(*host ? host : "::", port, &hints, &found);
         if (r != 0)
                 return error_set(ret_error, ERROR_INVALID_ARGS, "There is no address '%s': %s",
