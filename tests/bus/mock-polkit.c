@@ -70,6 +70,16 @@ static int on_check(MockPolkit *polkit, sd_bus_message *m) {
         return 1;
 }
 
+/* Until then the bus counts it among what berthd waits for. */
+static void answer_cancelled(MockPolkit *polkit, const char *id) {
+        for (guint i = 0; i < polkit->questions->len; i++) {
+                PolkitQuestion *q = g_ptr_array_index(polkit->questions, i);
+
+                if (q->message && g_str_equal(q->cancellation_id, id))
+                        mock_polkit_answer(q, POLKIT_ERROR);
+        }
+}
+
 static int on_call(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         MockPolkit *polkit = userdata;
         const char *id;
@@ -79,6 +89,8 @@ static int on_call(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (sd_bus_message_is_method_call(m, POLKIT_INTERFACE, "CancelCheckAuthorization")) {
                 g_assert_cmpint(sd_bus_message_read(m, "s", &id), >=, 0);
                 g_ptr_array_add(polkit->cancelled, g_strdup(id));
+                if (polkit->answers_cancelled)
+                        answer_cancelled(polkit, id);
                 return sd_bus_reply_method_return(m, NULL);
         }
         return 0;

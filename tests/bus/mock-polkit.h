@@ -32,6 +32,7 @@ struct MockPolkit {
         Harness *harness;
         sd_bus *bus;
         PolkitAnswer answer;     /* of questions to come */
+        bool answers_cancelled;  /* held questions, with an error, as polkitd does */
         const char *only_yes_to; /* an action that is granted whatever `answer` says, or NULL */
         GPtrArray *questions;    /* PolkitQuestion */
         GPtrArray *cancelled;    /* ids of CancelCheckAuthorization */
