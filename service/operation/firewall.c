@@ -2,6 +2,7 @@
 #include "service/operation/firewall.h"
 
 #include "service/model/config.h"
+#include "service/model/nic-route.h"
 #include "service/operation/firewall-rules.h"
 #include "service/util/cleanup.h"
 #include "service/util/log.h"
@@ -275,7 +276,13 @@ static bool nics_have(GVariant *nics, const char *interface) {
         return found;
 }
 
-/* A name may be that of another nic soon, of one that nothing is said of. */
+/* To delete costs the kernel a grace period, 9 ms of a start, so it is put off. But a nic that was
+ * routed to may have the name that another is about to have, for which its rules would hold. */
+static bool must_go(const Firewall *f, const Guard *guard) {
+        return g_hash_table_contains(f->touched, guard->container) &&
+               (f->is_due || nic_is_routed(guard->nic));
+}
+
 static void remove_gone(Firewall *f, Change *change) {
         GHashTableIter iter;
         const char *interface;
@@ -286,7 +293,7 @@ static void remove_gone(Firewall *f, Change *change) {
                 g_autoptr(GVariant) nics = NULL;
                 const Container *c;
 
-                if (!g_hash_table_contains(f->touched, guard->container))
+                if (!must_go(f, guard))
                         continue;
                 c = find_run(f->manager, guard->container);
                 nics = c ? firewall_describe_nics(f->manager, c) : NULL;
