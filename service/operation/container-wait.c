@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
-#include "service/model/config.h"
+#include "service/model/device.h"
 #include "service/util/cleanup.h"
 #include "service/worker/operations.h"
 
@@ -177,7 +177,7 @@ static bool has_nic(Manager *m, const Container *c) {
         container_expand(m, c, &config, &devices);
         g_variant_iter_init(&iter, devices);
         while (!found && g_variant_iter_loop(&iter, "{&s@a{ss}}", NULL, &device))
-                found = g_strcmp0(config_get(device, "type"), "nic") == 0;
+                found = device_get_nictype(device) != NULL;
         return found;
 }
 
