@@ -256,10 +256,9 @@ static void stop_c1(Client *alice) {
         g_autofree char *state = NULL;
 
         do {
-                g_autoptr(Call) stop = client_run_job(
+                (void) call_free(client_run_job(
                         alice, C1, "Container.Stop",
-                        g_variant_new("(@a{sv})", options("{'force': <true>}")));
-
+                        g_variant_new("(@a{sv})", options("{'force': <true>}"))));
                 g_assert_cmpint(g_get_monotonic_time(), <, until);
                 g_free(state);
                 state = client_get_string(alice, C1, "State");
