@@ -187,12 +187,13 @@ int container_from_record(const char *name, GVariant *value, Container **ret) {
             ids_read(c, record) < 0 ||
             record_get_uint64(record, "created", &c->created) < 0 ||
             record_get_uint64(record, "last-started", &c->last_started) < 0 ||
-            record_get_templates(record, &c->templates) < 0 ||
-            snapshots_read(c, record) < 0)
+            record_get_templates(record, &c->templates) < 0)
                 return -EBADMSG;
+        /* The snapshots last: from then on they are the table's to free. */
         if (record_get_later(record, "stateful", &c->stateful) < 0 ||
             record_get_later(record, "interrupted", &c->interrupted) < 0 ||
-            record_get_later(record, "refreshing", &c->refreshing) < 0)
+            record_get_later(record, "refreshing", &c->refreshing) < 0 ||
+            snapshots_read(c, record) < 0)
                 return -EBADMSG;
         c->state = (ContainerState) state;
         c->incomplete = c->state == CONTAINER_CREATING;

@@ -360,15 +360,15 @@ int import_plan_make_container(Manager *m, ImportPlan *plan, Container **ret, Er
         c->config = TAKE_PTR(plan->config);
         g_variant_unref(c->devices);
         c->devices = TAKE_PTR(plan->devices);
+        r = container_choose_first_ids(m, c, ret_error);
+        if (r < 0)
+                return r;
         while (plan->snapshots->len > 0) {
                 Snapshot *s = g_ptr_array_steal_index(plan->snapshots, 0);
 
                 s->object.owner = plan->owner;
                 g_ptr_array_add(c->snapshots, s);
         }
-        r = container_choose_first_ids(m, c, ret_error);
-        if (r < 0)
-                return r;
         *ret = TAKE_PTR(c);
         return 0;
 }

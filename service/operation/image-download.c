@@ -437,7 +437,7 @@ static int keep_run(Job *job, Error *ret_error) {
         int r;
 
         if (!data->found) {
-                image = data->image;
+                image = data->made;
                 image->cached = data->cached;
                 image->auto_update = data->auto_update;
                 image->last_used = data->last_used;

@@ -29,6 +29,7 @@ ImageJob *image_job_new(void) {
 void image_job_free(void *p) {
         ImageJob *data = p;
 
+        (void) image_free(data->made);
         (void) fd_close(data->fd);
         (void) fd_close(data->rootfs_fd);
         g_free(data->spool);
@@ -152,7 +153,7 @@ int image_step_imported(Job *job, GVariant *result, int *fds, size_t n_fds, Erro
         ImageJob *data = job->data;
         int r;
 
-        r = image_from_result(job, result, &data->image, ret_error);
+        r = image_from_result(job, result, &data->made, ret_error);
         return r < 0 ? r : import_check_new(job, ret_error);
 }
 
@@ -186,7 +187,7 @@ int image_step_import_undo(Job *job, Error *ret_error) {
 
         if (r < 0)
                 return r;
-        (void) image_free(TAKE_PTR(data->image));
+        (void) image_free(TAKE_PTR(data->made));
         if (!data->unpacked)
                 return JOB_STEP_DONE;
         return image_step_delete_volume(job, data->fingerprint, data->pool, NULL, ret_error);
@@ -255,7 +256,7 @@ static int keep_archives(const ImageJob *data, int dir_fd) {
 
 int image_step_commit(Job *job, Error *ret_error) {
         ImageJob *data = job->data;
-        Image *image = data->image;
+        Image *image = data->made;
         _cleanup_close_ int fd = image_open_archives(job->manager, ret_error);
         int r;
 
@@ -274,7 +275,7 @@ int image_step_commit(Job *job, Error *ret_error) {
                 (void) image_remove_archives(job->manager, data->fingerprint, NULL);
                 return r;
         }
-        data->image = NULL;
+        data->made = NULL;
         manager_add(job->manager, &image->object);
         job_add_subject(job, OBJECT_IMAGE, image->object.name);
         return JOB_STEP_DONE;

@@ -22,7 +22,8 @@ typedef struct ImageJob {
         GVariant *templates;
         char *architecture;
         uint64_t expires;
-        Image *image;         /* locked by the job, or NULL: not there yet, or not any more */
+        Image *image;         /* locked by the job; NULL once it has been removed */
+        Image *made;          /* the new one until it is in the table, the job's own, or NULL */
         char *spool;          /* name in archives/ */
         bool split;           /* there is the root filesystem's spool too */
         char *pool;           /* where it is unpacked while it is imported, or NULL */
@@ -73,7 +74,7 @@ int image_check_aliases(const char *const *aliases, Error *ret_error);
 /* The pool of the default profile, else the only one: most launches will want it there. */
 char *image_usual_pool(Manager *m);
 
-/* For a worker that has made an archive: takes its result for data->image. */
+/* For a worker that has made an archive: takes its result for data->made. */
 int image_step_imported(Job *job, GVariant *result, int *fds, size_t n_fds, Error *ret_error);
 int image_step_import(Job *job, Error *ret_error);
 int image_step_import_undo(Job *job, Error *ret_error);

@@ -15,7 +15,8 @@
 
 typedef struct SnapshotJob {
         ContainerJob container; /* its container, locked; what shared steps look at */
-        Snapshot *snapshot;     /* NULL once it has been removed */
+        Snapshot *snapshot;     /* NULL once it has been removed, and until it is in the model */
+        Snapshot *made;         /* the one to be created until then, the job's own */
         Snapshot *old;          /* one of the same name that it replaces, or NULL */
         char *name;             /* rename: the new one */
 } SnapshotJob;
@@ -23,6 +24,7 @@ typedef struct SnapshotJob {
 static void snapshot_job_free(void *p) {
         SnapshotJob *data = p;
 
+        (void) snapshot_free(data->made);
         g_free(data->name);
         container_job_free(p);
 }
@@ -158,7 +160,7 @@ static bool must_freeze(Manager *m, const Container *c, const Snapshot *s) {
 static int create_record(Job *job, Error *ret_error) {
         SnapshotJob *data = job->data;
         Container *c = data->container.container;
-        Snapshot *s = data->snapshot;
+        Snapshot *s = data->made;
         int r;
 
         s->froze = must_freeze(job->manager, c, s);
@@ -168,7 +170,7 @@ static int create_record(Job *job, Error *ret_error) {
                 g_ptr_array_remove(c->snapshots, s);
                 return r;
         }
-        data->snapshot = s;
+        data->snapshot = TAKE_PTR(data->made);
         manager_add(job->manager, &s->object);
         manager_changed(job->manager, &c->object);
         return JOB_STEP_DONE;
@@ -178,10 +180,7 @@ static int create_record_undo(Job *job, Error *ret_error) {
         SnapshotJob *data = job->data;
         Snapshot *s = TAKE_PTR(data->snapshot);
 
-        if (manager_find(job->manager, OBJECT_SNAPSHOT, s->object.name) == &s->object)
-                return forget(job->manager, s, ret_error);
-        (void) snapshot_free(s);
-        return 0;
+        return s ? forget(job->manager, s, ret_error) : JOB_STEP_DONE;
 }
 
 static int create_freeze(Job *job, Error *ret_error) {
@@ -454,6 +453,7 @@ static int check_stateful(Manager *m, Caller caller, const Container *c, Error *
 int snapshot_create(Manager *m, Caller caller, Container *c, const SnapshotCreate *args, Job **ret,
                     Error *ret_error) {
         g_autoptr(Snapshot) s = NULL;
+        SnapshotJob *data;
         int r;
 
         r = check_whole(c, ret_error);
@@ -467,11 +467,13 @@ int snapshot_create(Manager *m, Caller caller, Container *c, const SnapshotCreat
                 return error_set(ret_error, ERROR_LIMITS_EXCEEDED,
                                  "Container \"%s\" has %u snapshots already", c->object.name,
                                  c->snapshots->len);
-        r = new_job(m, "snapshot-create", caller, create_steps, c, s, ret, ret_error);
+        r = new_job(m, "snapshot-create", caller, create_steps, c, NULL, ret, ret_error);
         if (r < 0)
                 return r;
-        ((SnapshotJob *) (*ret)->data)->old = snapshots_find(c->snapshots, snapshot_get_name(s));
-        (void) TAKE_PTR(s);
+        job_add_subject(*ret, OBJECT_SNAPSHOT, s->object.name);
+        data = (*ret)->data;
+        data->old = snapshots_find(c->snapshots, snapshot_get_name(s));
+        data->made = TAKE_PTR(s);
         return 0;
 }
 

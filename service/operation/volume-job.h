@@ -9,7 +9,8 @@
 typedef struct VolumeJob {
         StorageVolume *volume;   /* locked by the job; NULL once it has been removed */
         StorageVolume *source;   /* copy: locked, too */
-        Snapshot *snapshot;      /* of the volume; not yet in its list while it is created */
+        Snapshot *snapshot;      /* of the volume, in its list; NULL once it is out of it */
+        Snapshot *made;          /* one to be created until it is in there, the job's own */
         Snapshot *old;           /* one of the same name that it replaces, or NULL */
         char *from_snapshot;     /* copy, restore: last part of its name */
         char *name;              /* rename: the new one */

@@ -121,22 +121,20 @@ static int create_record(Job *job, Error *ret_error) {
         GPtrArray *snapshots = data->volume->snapshots;
         int r;
 
-        g_ptr_array_add(snapshots, data->snapshot);
+        g_ptr_array_add(snapshots, data->made);
         r = save(job->manager, data->volume, ret_error);
         if (r < 0)
                 (void) g_ptr_array_steal_index(snapshots, snapshots->len - 1);
+        else
+                data->snapshot = TAKE_PTR(data->made);
         return r;
 }
 
 static int create_record_undo(Job *job, Error *ret_error) {
         VolumeJob *data = job->data;
-        Snapshot *s = data->snapshot;
+        Snapshot *s = TAKE_PTR(data->snapshot);
 
-        data->snapshot = NULL;
-        if (g_ptr_array_find(data->volume->snapshots, s, NULL))
-                return forget(job, s, ret_error);
-        (void) snapshot_free(s);
-        return 0;
+        return s ? forget(job, s, ret_error) : JOB_STEP_DONE;
 }
 
 static int create_files(Job *job, Error *ret_error) {
@@ -354,12 +352,12 @@ int volume_snapshot_create(Manager *m, Caller caller, StorageVolume *v, const Sn
                 return r;
         data = (*ret)->data;
         data->old = snapshots_find(v->snapshots, name);
-        data->snapshot = TAKE_PTR(s);
+        data->made = TAKE_PTR(s);
         return 0;
 }
 
 const char *volume_snapshot_of_job(const Job *job) {
-        return snapshot_get_name(((const VolumeJob *) job->data)->snapshot);
+        return snapshot_get_name(((const VolumeJob *) job->data)->made);
 }
 
 static int new_job(Manager *m, const char *operation, Caller caller, const JobStep *steps,

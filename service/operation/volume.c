@@ -19,6 +19,7 @@
 static void volume_job_free(void *p) {
         VolumeJob *data = p;
 
+        (void) snapshot_free(data->made);
         g_free(data->from_snapshot);
         g_free(data->name);
         g_clear_pointer(&data->config, g_variant_unref);
