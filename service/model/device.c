@@ -218,28 +218,28 @@ bool device_has_limits(GVariant *options) {
         return false;
 }
 
-/* An option of which only the host's side knows. */
-static bool is_rule(GVariant *options, const char *key) {
-        if (g_str_has_prefix(key, "limits."))
+/* What can be another while the device is used. */
+static bool is_adjustable(GVariant *options, const char *key) {
+        if (g_str_has_prefix(key, "limits.") || g_str_equal(key, "mtu"))
                 return true;
         return device_get_network(options) &&
                (g_str_equal(key, "ipv4.address") || g_str_equal(key, "ipv6.address") ||
                 g_str_has_prefix(key, "security."));
 }
 
-/* All of `a` but its rules is in `b`. */
+/* All of `a` that is not adjustable is in `b`. */
 static bool is_within(GVariant *a, GVariant *b) {
         const char *key, *value;
         GVariantIter iter;
 
         g_variant_iter_init(&iter, a);
         while (g_variant_iter_next(&iter, "{&s&s}", &key, &value))
-                if (!is_rule(a, key) && g_strcmp0(config_get(b, key), value) != 0)
+                if (!is_adjustable(a, key) && g_strcmp0(config_get(b, key), value) != 0)
                         return false;
         return true;
 }
 
-bool device_differs_in_rules_only(GVariant *a, GVariant *b) {
+bool device_is_adjustable(GVariant *a, GVariant *b) {
         return is_within(a, b) && is_within(b, a);
 }
 

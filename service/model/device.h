@@ -66,8 +66,9 @@ bool device_is_proxy(GVariant *options);
 const char *device_get_target(GVariant *options);
 /* It has an option "limits.…". */
 bool device_has_limits(GVariant *options);
-/* The same device but for its limits, or a nic's addresses: what can change while it is used. */
-bool device_differs_in_rules_only(GVariant *a, GVariant *b);
+/* The same device but for its limits, or a nic's MTU and addresses: what can change while it is
+ * used. */
+bool device_is_adjustable(GVariant *a, GVariant *b);
 /* A boolean option that has passed its check. */
 bool device_get_boolean(GVariant *options, const char *name, bool fallback);
 /* A number option that has passed its check. */

@@ -235,8 +235,9 @@
  * error every container has what it had before. One that has stopped is passed over. Result:
  * "warnings" as. */
 #define OPERATION_LIMITS "runtime.limits"
-/* Takes devices away from containers that run and puts others in, all of it or nothing. A proxy
- * that is put in again is started anew.
+/* Takes devices away from containers that run and puts others in, all of it or nothing. One that
+ * comes back with other limits, MTU or addresses stays, and gets these. A proxy that is put in
+ * again is started anew.
  * "containers" a(ssiua(suuu)a{sa{ss}}a{sa{ss}}): name, lxc-path, pid of init, owner's uid,
  * "idmap" as of START; what to remove, what to add: options as of "devices" of START, those of
  * nics as in "nics", with their type. fds: pidfd of the init of each.

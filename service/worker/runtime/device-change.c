@@ -42,7 +42,7 @@ typedef struct Deed {
         const Change *change;
         const char *device;
         GVariant *options;
-        GVariant *before;       /* of one that stayed and has other limits now; else NULL */
+        GVariant *before;       /* of one that stayed and is adjusted; else NULL */
         bool added;
 } Deed;
 
@@ -135,9 +135,23 @@ static int change_limits(const Change *change, const char *device, GVariant *opt
         if (path_fd < 0)
                 return error_set_errno(ret_error, -path_fd, "Cannot open %s", change->lxc_path);
         if (options && device_get_nictype(options))
-                return nic_limits_apply(path_fd, options, ret_error);
+                return device_nic_has_host_end(options)
+                               ? nic_limits_apply(path_fd, options, ret_error) : 0;
         return disk_limits_set(change->host, change->name, &change->init, path_fd, device, options,
                                ret_error);
+}
+
+/* One that stays: what is other than it was. */
+static int adjust(const Change *change, const char *device, GVariant *from, GVariant *to,
+                  Error *ret_error) {
+        int r = change_limits(change, device, to, ret_error);
+
+        if (r < 0 || g_strcmp0(config_get(from, "mtu"), config_get(to, "mtu")) == 0)
+                return r;
+        _cleanup_close_ int path_fd = path_open_dir(change->lxc_path);
+        if (path_fd < 0)
+                return error_set_errno(ret_error, -path_fd, "Cannot open %s", change->lxc_path);
+        return device_nic_set_mtu(&change->init, path_fd, to, ret_error);
 }
 
 static int remove_nic(const Change *change, GVariant *options, Error *ret_error) {
@@ -252,13 +266,13 @@ static GPtrArray *names_in_order(GVariant *devices) {
         return names;
 }
 
-/* It stays, and only what the host makes of it is another. */
+/* It stays, and what is other can be changed of one that is used. */
 static bool is_adjusted(const Change *change, const char *name) {
         g_autoptr(GVariant) old = devices_get(change->remove, name);
         g_autoptr(GVariant) new = devices_get(change->add, name);
 
         return old && new && (device_get_nictype(new) || device_is_disk(new)) &&
-               device_differs_in_rules_only(old, new);
+               device_is_adjustable(old, new);
 }
 
 static int do_one(const Change *change, GVariant *devices, const char *name, bool add,
@@ -268,9 +282,9 @@ static int do_one(const Change *change, GVariant *devices, const char *name, boo
 
         if (is_adjusted(change, name)) {
                 deed.before = devices_get(change->remove, name);
-                r = add ? change_limits(change, name, deed.options, ret_error) : 0;
+                r = add ? adjust(change, name, deed.before, deed.options, ret_error) : 0;
                 if (r < 0)
-                        (void) change_limits(change, name, deed.before, NULL);
+                        (void) adjust(change, name, deed.options, deed.before, NULL);
         } else
                 r = (add ? add_device : remove_device)(change, name, deed.options, ret_error);
         if (r >= 0)
@@ -320,7 +334,8 @@ static void undo(GArray *deeds) {
                 int r;
 
                 if (deed->before)
-                        r = change_limits(deed->change, deed->device, deed->before, &error);
+                        r = adjust(deed->change, deed->device, deed->options, deed->before,
+                                   &error);
                 else
                         r = (deed->added ? remove_device : add_device)(
                                 deed->change, deed->device, deed->options, &error);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <net/if.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include <netlink/route/link/veth.h>
 
 #include "service/model/config.h"
+#include "service/model/device.h"
 #include "service/util/cleanup.h"
 #include "service/worker/runtime/nic-netlink.h"
 #include "service/worker/runtime/nic-port.h"
@@ -48,18 +50,23 @@ static int set_up_inside(const Process *init, GVariant *nic) {
 }
 
 /* By its number, for its root may have given it another name. */
+static int find_inside(NicSocket *sock, int path_fd, GVariant *nic, NicLink **ret) {
+        unsigned unused;
+        int index;
+
+        if (nic_record_read(path_fd, nic, &index, &unused) >= 0)
+                return nic_link_find_index(sock, index, ret);
+        return nic_link_find(sock, config_get(nic, "name"), ret);
+}
+
 static int delete_inside(const Process *init, int path_fd, GVariant *nic) {
         g_autoptr(NicSocket) sock = NULL;
         g_autoptr(NicLink) link = NULL;
-        int r, index;
+        int r;
 
         r = open_inside(init, &sock);
-        if (r < 0)
-                return r;
-        if (nic_record_read(path_fd, nic, &index) >= 0)
-                r = nic_link_find_index(sock, index, &link);
-        else
-                r = nic_link_find(sock, config_get(nic, "name"), &link);
+        if (r >= 0)
+                r = find_inside(sock, path_fd, nic, &link);
         if (r < 0)
                 return r == -ENODEV ? 0 : r;
         /* One of the container's own has taken the name. */
@@ -73,15 +80,19 @@ static int delete_inside(const Process *init, int path_fd, GVariant *nic) {
 
 /* --- adding --- */
 
+/* 0: it is not said. */
+static unsigned mtu_of(GVariant *nic) {
+        return device_get_number(nic, "mtu", 10, 0);
+}
+
 static int set_common(NicLink *link, GVariant *nic, int namespace_fd) {
-        const char *hwaddr = config_get(nic, "hwaddr"), *mtu = config_get(nic, "mtu");
+        const char *hwaddr = config_get(nic, "hwaddr");
         g_autoptr(NicAddress) address = NULL;
-        guint64 number;
 
         rtnl_link_set_name(link, config_get(nic, "name"));
         rtnl_link_set_ns_fd(link, namespace_fd);
-        if (mtu && g_ascii_string_to_unsigned(mtu, 10, 68, 65535, &number, NULL))
-                rtnl_link_set_mtu(link, (unsigned) number);
+        if (mtu_of(nic) > 0)
+                rtnl_link_set_mtu(link, mtu_of(nic));
         if (hwaddr && !is_type(nic, "ipvlan")) {
                 if (nl_addr_parse(hwaddr, AF_LLC, &address) < 0)
                         return -EINVAL;
@@ -111,9 +122,8 @@ static int set_up_host_end(NicSocket *sock, GVariant *nic, unsigned bridge) {
 }
 
 static int add_veth(NicSocket *sock, GVariant *nic, unsigned parent, int namespace_fd) {
-        const char *host_name = config_get(nic, "host_name"), *mtu = config_get(nic, "mtu");
+        const char *host_name = config_get(nic, "host_name");
         g_autoptr(NicLink) link = rtnl_link_veth_alloc(), peer = NULL;
-        guint64 number;
         int r;
 
         if (!link || !host_name)
@@ -123,8 +133,8 @@ static int add_veth(NicSocket *sock, GVariant *nic, unsigned parent, int namespa
         if (r < 0)
                 return r;
         rtnl_link_set_name(link, host_name);
-        if (mtu && g_ascii_string_to_unsigned(mtu, 10, 68, 65535, &number, NULL))
-                rtnl_link_set_mtu(link, (unsigned) number);
+        if (mtu_of(nic) > 0)
+                rtnl_link_set_mtu(link, mtu_of(nic));
         r = nic_errno_of(rtnl_link_add(sock, link, NLM_F_CREATE | NLM_F_EXCL));
         return r < 0 ? r : set_up_host_end(sock, nic, parent);
 }
@@ -248,4 +258,72 @@ int device_nic_remove(const Process *init, int path_fd, GVariant *nic, Error *re
         else
                 r = delete_inside(init, path_fd, nic);
         return r < 0 ? nic_error(nic, "remove", r, ret_error) : 0;
+}
+
+/* --- changing --- */
+
+static int link_set_mtu(NicSocket *sock, NicLink *link, unsigned mtu) {
+        g_autoptr(NicLink) change = rtnl_link_alloc();
+
+        if (!change)
+                return -ENOMEM;
+        rtnl_link_set_mtu(change, mtu);
+        return nic_errno_of(rtnl_link_change(sock, link, change, 0));
+}
+
+/* What one is made with that says nothing of its MTU. */
+static int default_mtu(NicSocket *host, int path_fd, GVariant *nic, unsigned *ret) {
+        g_autoptr(NicLink) parent = NULL;
+        int r, unused;
+
+        if (is_type(nic, "physical"))
+                return nic_record_read(path_fd, nic, &unused, ret);
+        if (device_nic_has_host_end(nic)) {
+                *ret = ETH_DATA_LEN;
+                return 0;
+        }
+        r = nic_link_find(host, config_get(nic, "parent"), &parent);
+        if (r >= 0)
+                *ret = rtnl_link_get_mtu(parent);
+        return r;
+}
+
+/* Of both ends, which would lose what only one of them takes. The one inside is found by what the
+ * other knows of it; where its root has moved it elsewhere it is his. */
+static int veth_set_mtu(NicSocket *host, NicSocket *inside, GVariant *nic, unsigned mtu) {
+        g_autoptr(NicLink) link = NULL, peer = NULL;
+        int r = nic_link_find(host, config_get(nic, "host_name"), &link);
+
+        if (r >= 0)
+                r = link_set_mtu(host, link, mtu);
+        if (r < 0)
+                return r;
+        r = nic_link_find_index(inside, rtnl_link_get_link(link), &peer);
+        if (r == -ENODEV || (r >= 0 && g_strcmp0(rtnl_link_get_type(peer), "veth") != 0))
+                return 0;
+        return r < 0 ? r : link_set_mtu(inside, peer, mtu);
+}
+
+int device_nic_set_mtu(const Process *init, int path_fd, GVariant *nic, Error *ret_error) {
+        g_autoptr(NicSocket) host = NULL, inside = NULL;
+        g_autoptr(NicLink) link = NULL;
+        unsigned mtu = mtu_of(nic);
+        int r;
+
+        r = nic_socket_open(&host);
+        if (r >= 0)
+                r = open_inside(init, &inside);
+        if (r >= 0 && mtu == 0)
+                r = default_mtu(host, path_fd, nic, &mtu);
+        if (r >= 0 && device_nic_has_host_end(nic))
+                r = veth_set_mtu(host, inside, nic, mtu);
+        else if (r >= 0)
+                r = find_inside(inside, path_fd, nic, &link);
+        if (r >= 0 && link)
+                r = link_set_mtu(inside, link, mtu);
+        if (r >= 0)
+                return 0;
+        return error_set_errno(ret_error, -r,
+                               "Network interface \"%s\" of type %s cannot have an MTU of %u",
+                               config_get(nic, "name"), config_get(nic, "nictype"), mtu);
 }

@@ -22,3 +22,5 @@ int device_nic_add(const Process *init, int path_fd, GVariant *nic, Error *ret_e
 /* Removes it; a physical interface comes back to the host under its own name. 0 also when it has
  * gone. */
 int device_nic_remove(const Process *init, int path_fd, GVariant *nic, Error *ret_error);
+/* Gives one that is there the MTU that `nic` says, or else the one that it would have got. */
+int device_nic_set_mtu(const Process *init, int path_fd, GVariant *nic, Error *ret_error);

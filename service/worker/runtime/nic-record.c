@@ -98,7 +98,7 @@ void nic_record_forget(int path_fd, GVariant *nic) {
         (void) unlinkat(path_fd, path, 0);
 }
 
-int nic_record_read(int path_fd, GVariant *nic, int *ret_index) {
+int nic_record_read(int path_fd, GVariant *nic, int *ret_index, unsigned *ret_mtu) {
         g_autofree char *name = file_of(nic);
         g_auto(Record) record = { 0 };
         int r = read_record(path_fd, name, &record);
@@ -108,6 +108,7 @@ int nic_record_read(int path_fd, GVariant *nic, int *ret_index) {
         if (record.index <= 0)
                 return -ENOENT;
         *ret_index = record.index;
+        *ret_mtu = record.mtu;
         return 0;
 }
 

@@ -18,8 +18,9 @@
 int nic_record_before(int path_fd, GVariant *nic);
 /* When the link is inside under its name; keeps the namespace. */
 int nic_record_inside(int path_fd, const Process *init, GVariant *nic);
-/* Its number inside; -ENOENT where none is known. */
-int nic_record_read(int path_fd, GVariant *nic, int *ret_index);
+/* Its number inside, and the MTU that one of the host's own had there (0 for others); -ENOENT where
+ * no number is known. */
+int nic_record_read(int path_fd, GVariant *nic, int *ret_index, unsigned *ret_mtu);
 void nic_record_forget(int path_fd, GVariant *nic);
 
 /* Gives back a link that is the host's own. 0 also when it is not there any more. */
