@@ -316,7 +316,7 @@ static const ConfigKey table[] = {
         { "raw.dnsmasq", CONFIG_SCOPE_NETWORK, CONFIG_CLASS_HOST, "lines", config_check_text,
           .live = true, .help = "more lines for the configuration of dnsmasq" },
         { "vlan", CONFIG_SCOPE_NETWORK, CONFIG_CLASS_HOST, "number", network_check_vlan,
-          .help = "VLAN of the parent that nics are on from their start (macvlan, physical)" },
+          .live = true, .help = "VLAN of the parent that nics are on (macvlan, physical)" },
 
         { "rsync.bwlimit", CONFIG_SCOPE_POOL, CONFIG_CLASS_USE, "size", refuse_rsync,
           .help = "not supported" },

@@ -12,9 +12,10 @@
 static GVariant *resolve_nic(Manager *m, GVariant *options) {
         const char *name = config_get(options, "network");
         Network *network = name ? manager_find_network(m, name) : NULL;
-        const char *parent = network ? config_get(network->config, "parent") : NULL;
-        const char *mtu = network ? config_get(network->config, "mtu") : NULL;
-        const char *vlan = network ? config_get(network->config, "vlan") : NULL;
+        GVariant *config = network ? network_get_config(network) : NULL;
+        const char *parent = network ? config_get(config, "parent") : NULL;
+        const char *mtu = network ? config_get(config, "mtu") : NULL;
+        const char *vlan = network ? config_get(config, "vlan") : NULL;
         g_autoptr(GVariant) set = NULL;
         GVariantBuilder builder;
 

@@ -4,9 +4,11 @@
 /* What the jobs of networks carry, and the steps that they share. */
 
 #include "service/operation/network.h"
+#include "service/operation/update-plan.h"
 #include "service/watch/process-watch.h"
 
 typedef struct NetworkJob {
+        UpdatePlan plan;   /* first, see UPDATE_PLAN_STEPS: update, of nics that are on it */
         Network *network;  /* locked; NULL once it has been removed */
         bool strict;       /* see OPERATION_NETWORK_UP */
         bool is_down, is_renamed; /* rename: what is to be put right again */

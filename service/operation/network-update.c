@@ -79,7 +79,7 @@ static int update_begin(Job *job, Error *ret_error) {
         return JOB_STEP_DONE;
 }
 
-static const JobStep update_steps[] = {
+static const JobStep update_bridge_steps[] = {
         { NULL, update_begin, update_end_trial },
         { "Picking addresses", step_network_pick, NULL },
         { "Changing the bridge", step_network_up, update_up_undo },
@@ -87,6 +87,23 @@ static const JobStep update_steps[] = {
         { "Setting the firewall", step_firewall, update_firewall_undo },
         { NULL, update_commit, NULL },
         { NULL },
+};
+
+static int update_nics_commit(Job *job, Error *ret_error) {
+        NetworkJob *data = job->data;
+        int r = update_commit(job, ret_error);
+
+        if (r >= 0) {
+                limits_plan_commit(data->plan.limits);
+                device_plan_commit(data->plan.devices);
+        }
+        return r;
+}
+
+/* A network on an interface of the host is nothing but what its nics are. */
+static const JobStep update_nics_steps[] = {
+        { NULL, update_begin, update_end_trial },
+        UPDATE_PLAN_STEPS(update_nics_commit),
 };
 
 static int update_check(const Network *network, const NetworkUpdate *update, GVariant **ret,
@@ -135,10 +152,24 @@ int network_update_privilege(const Network *network, const NetworkUpdate *update
         return r;
 }
 
+/* What becomes of nics of containers that run, with the trial that has just begun. */
+static int update_plan_nics(Job *job, Error *ret_error) {
+        NetworkJob *data = job->data;
+        int r = update_plan_finish(&data->plan, ret_error);
+
+        if (r >= 0)
+                r = update_plan_lock(&data->plan, job, ret_error);
+        if (r < 0)
+                (void) update_end_trial(job, NULL);
+        return r;
+}
+
 int network_update(Manager *m, Caller caller, Network *network, const NetworkUpdate *update,
                    Job **ret, Error *ret_error) {
+        bool is_bridge = network->type == NETWORK_BRIDGE;
         g_auto(PrivilegeChange) needed = { 0 };
         g_autoptr(GVariant) config = NULL;
+        g_autoptr(Job) job = NULL;
         NetworkJob *data;
         int r;
 
@@ -152,9 +183,18 @@ int network_update(Manager *m, Caller caller, Network *network, const NetworkUpd
         data = network_job_data(network);
         data->strict = true;
         data->description = g_strdup(update->description ?: network->description);
-        r = network_job_new(m, "network-update", caller, update_steps, data, ret, ret_error);
+        r = network_job_new(m, "network-update", caller,
+                            is_bridge ? update_bridge_steps : update_nics_steps, data, &job,
+                            ret_error);
+        if (r < 0)
+                return r;
+        if (!is_bridge)
+                update_plan_begin(&data->plan, m);
+        network->trial = TAKE_PTR(config);
+        if (!is_bridge)
+                r = update_plan_nics(job, ret_error);
         if (r >= 0)
-                network->trial = TAKE_PTR(config);
+                *ret = TAKE_PTR(job);
         return r;
 }
 

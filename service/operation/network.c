@@ -205,6 +205,7 @@ NetworkJob *network_job_data(Network *network) {
 static void network_job_free(void *p) {
         NetworkJob *data = p;
 
+        update_plan_done(&data->plan);
         g_free(data->description);
         g_free(data->name);
         g_free(data);
