@@ -428,12 +428,9 @@ static int rebuild_container(const Scan *scan, const char *name, GVariant *recor
         Privilege needed;
         int r;
 
-        r = name_check(NAME_CONTAINER, name, ret_error);
-        if (r >= 0 && container_from_record(name, record, &old) < 0)
-                r = error_set(ret_error, ERROR_FAILED, "its record makes no sense");
-        if (r < 0)
-                return r;
-        snapshots_unref(old); /* the plan reads them itself */
+        if (container_from_record(name, record, &old) < 0)
+                return error_set(ret_error, ERROR_FAILED, "its record makes no sense");
+        snapshots_unref(old); /* the plan reads them itself, and looks at the name */
         r = check_old(scan, old, ret_error);
         if (r >= 0)
                 r = import_plan_read(m, old->object.owner, index, name, pool_to_give(m, old),

@@ -48,6 +48,8 @@ static const Way ways[] = {
         { PATH_ROOT, "Manager.DownloadImage", "('images', %s, @a{sv} {})" },
         { PATH_ROOT, "Manager.DownloadImage", "('images', 'x', {'aliases': <[%s]>})" },
         { PATH_ROOT, "Manager.FetchImage", "(%s, @a{sv} {})", NULL, ERROR_INVALID_ARGS },
+        { PATH_ROOT, "Manager.Recover",
+          "([{'name': <%s>, 'driver': <'dir'>, 'source': <'/srv/x'>}], @a{sv} {})" },
         { C1, "Container.Rename", "(%s, @a{sv} {})" },
         { C1, "Container.Copy", "(%s, @a{sv} {})" },
         { C1, "Container.Copy", "('n1', {'pool': <%s>})" },
@@ -187,6 +189,63 @@ TEST(what_is_one_is_not) {
         for (size_t i = 0; i < ELEMENTSOF(ways); i++)
                 if (g_str_has_suffix(ways[i].method, ".Rename"))
                         go_well(h, &ways[i]);
+}
+
+/* --- pools --- */
+
+static void copy_record(Harness *h, const char *kind, const char *prefix, const char *from,
+                        const char *to) {
+        g_autofree char *dir = g_build_filename(h->state_dir, "mounts/default/records", kind, NULL);
+        g_autofree char *old = g_strconcat(dir, "/", prefix, from, NULL), *content = NULL;
+        g_autofree char *new = g_strconcat(dir, "/", prefix, to, NULL);
+        gsize size;
+
+        g_assert_true(g_file_get_contents(old, &content, &size, NULL));
+        g_assert_true(g_file_set_contents(new, content, (gssize) size, NULL));
+}
+
+static void make_files(Harness *h, const char *directory, const char *name) {
+        g_autofree char *path = g_build_filename(h->state_dir, "mounts/default", directory, name,
+                                                 NULL);
+
+        g_assert_cmpint(g_mkdir_with_parents(path, 0755), ==, 0);
+}
+
+/* What is in a pool may be a stranger's work: of each kind another, with its files. */
+static void plant(Harness *h, const char *name) {
+        copy_record(h, "containers", "", "c1", name);
+        make_files(h, "containers", name);
+        copy_record(h, "volumes", "default:", "v1", name);
+        make_files(h, "custom", name);
+        copy_record(h, "networks", "", "br0", name);
+        copy_record(h, "profiles", "", "p2", name);
+}
+
+static void recover(Harness *h) {
+        must(h->root, PATH_ROOT, "Manager.Recover",
+             g_variant_new_parsed("(@aa{sv} [], @a{sv} {})"));
+}
+
+static void assert_count(Harness *h, unsigned of_each) {
+        g_assert_cmpuint(harness_count_entries(h, "state/containers"), ==, of_each);
+        g_assert_cmpuint(harness_count_entries(h, "state/volumes"), ==, of_each);
+        g_assert_cmpuint(harness_count_entries(h, "state/networks"), ==, of_each);
+        /* Beside the default one. */
+        g_assert_cmpuint(harness_count_entries(h, "state/profiles"), ==, of_each + 1);
+}
+
+TEST(records_of_pools_bring_back_names_alone) {
+        g_autoptr(Harness) h = new_with_one_of_each();
+
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++)
+                if (path_is_component(bad[i]))
+                        plant(h, bad[i]);
+        assert_count(h, 1);
+        recover(h);
+        assert_count(h, 1);
+        plant(h, "good1");
+        recover(h);
+        assert_count(h, 2);
 }
 
 HARNESS_MAIN()

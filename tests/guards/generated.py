@@ -53,9 +53,10 @@ def _keys(root, make):
 
 
 # What a gate says of what may pass: it lets everything through.
-_GATES = {"name_check": "0", "name_is_fingerprint": "true", "volume_name_is_valid": "true", "container_name_is_valid": "true",
+_GATES = {"name_check": "0", "name_is_fingerprint": "true", "volume_name_is_valid": "true",
+          "container_name_is_valid": "true",
           "container_path_is_plain": "true", "image_template_file_is_valid": "true",
-          "image_server_check_url": "0"}
+          "image_server_check_name": "0", "image_server_check_url": "0"}
 
 # Who sees that what comes to a file is not looked at.
 _SEES = {
@@ -63,13 +64,13 @@ _SEES = {
     "service/model/config-value.c": ["unit/test-config-key"],
     "service/model/device.c": ["unit/test-device", "bus/bus-names"],
     "service/model/device-check.c": ["unit/test-device-options", "bus/bus-volumes"],
+    "service/model/image-server.c": ["unit/test-records", "bus/bus-names"],
     "service/model/network-options.c": ["unit/test-network-options"],
     "service/model/snapshot-pattern.c": ["unit/test-snapshot-names"],
     "service/model/snapshot.c": ["unit/test-records"],
     "service/model/volume.c": ["unit/test-records", "bus/bus-recovery"],
     "service/model/image-template.c": ["unit/test-image-template", "unit/test-image-metadata"],
     "service/model": ["unit/test-name", "unit/test-config-key", "bus/bus-names"],
-    "service/operation/rebuild": ["system/test-recover"],
     "service/operation/container-import-plan.c": ["bus/bus-names", "bus/bus-archives"],
     "service/operation/image-": ["bus/bus-names", "bus/bus-downloads"],
     "service/operation": ["bus/bus-names"],

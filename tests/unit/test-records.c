@@ -7,6 +7,7 @@
 
 #include "service/model/config.h"
 #include "service/model/container.h"
+#include "service/model/image-server.h"
 #include "service/model/image.h"
 #include "service/model/network.h"
 #include "service/model/pool.h"
@@ -110,12 +111,28 @@ static GVariant *reread_volume(GVariant *record) {
                                                                  : storage_volume_to_record(v);
 }
 
+static GVariant *make_servers(void) {
+        g_autoptr(GPtrArray) servers = image_servers_default();
+
+        g_ptr_array_add(servers, image_server_new("b", "https://b.example/x",
+                                                  IMAGE_SERVER_DIRECTORY));
+        return image_servers_to_record(servers);
+}
+
+static GVariant *reread_servers(GVariant *record) {
+        g_autoptr(GPtrArray) servers = NULL;
+
+        return image_servers_from_record(record, &servers) < 0 ? NULL
+                                                               : image_servers_to_record(servers);
+}
+
 static const Kind kinds[] = {
         { "volume", make_volume, reread_volume },
         { "container", make_container, reread_container },
         { "network", make_network, reread_network },
         { "profile", make_profile, reread_profile },
         { "pool", make_pool, reread_pool },
+        { "servers", make_servers, reread_servers },
 };
 
 /* Names are looked at like those of callers: in the pools lie copies of records. */
@@ -215,6 +232,25 @@ TEST(damaged_bytes) {
                         if (flipped)
                                 g_assert_true(g_variant_is_normal_form(flipped));
                 }
+        }
+}
+
+TEST(servers_that_can_be_none) {
+        static const char *const bad[] = {
+                "[('../b', 'https://b.example', 'directory')]",
+                "[('local', 'https://b.example', 'directory')]",
+                "[('b', 'http://b.example', 'directory')]",
+                "[('b', 'https://b.example/../x', 'directory')]",
+                "[('b', 'file:///etc', 'directory')]",
+                "[('b', 'https://b.example', 'gopher')]",
+        };
+        g_autoptr(GVariant) record = make_servers();
+
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+                g_autoptr(GVariant) other = change(record, "servers", g_variant_new_parsed(bad[i]));
+
+                if (reread_servers(other))
+                        g_error("a server %s", bad[i]);
         }
 }
 
