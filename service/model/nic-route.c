@@ -55,10 +55,6 @@ static int parse_link_address(const char *text, int family, Subnet *ret, Error *
         return 0;
 }
 
-int nic_parse_link_addresses(const char *text, int family, GArray **ret, Error *ret_error) {
-        return parse_list(text, family, parse_link_address, ret, ret_error);
-}
-
 bool nic_is_routed(GVariant *options) {
         return g_strcmp0(config_get(options, "nictype"), "routed") == 0;
 }
@@ -68,12 +64,25 @@ bool nic_is_on_link(GVariant *options) {
                g_strcmp0(config_get(options, "mode"), "l2") == 0;
 }
 
-int nic_parse_addresses(const char *text, int family, GArray **ret, Error *ret_error) {
-        return parse_list(text, family, subnet_parse_address, ret, ret_error);
+static int read_list(GVariant *options, const char *key, int family, ParseFunc parse, GArray **ret,
+                     Error *ret_error) {
+        const char *text = config_get(options, key);
+
+        if (text && !g_str_equal(text, "none"))
+                return parse_list(text, family, parse, ret, ret_error);
+        *ret = g_array_new(FALSE, FALSE, sizeof(Subnet));
+        return 0;
 }
 
-int nic_parse_routes(const char *text, int family, GArray **ret, Error *ret_error) {
-        return parse_list(text, family, subnet_parse_route, ret, ret_error);
+int nic_read_addresses(GVariant *options, int family, GArray **ret, Error *ret_error) {
+        return read_list(options, family == AF_INET ? "ipv4.address" : "ipv6.address", family,
+                         nic_is_on_link(options) ? parse_link_address : subnet_parse_address, ret,
+                         ret_error);
+}
+
+int nic_read_routes(GVariant *options, int family, GArray **ret, Error *ret_error) {
+        return read_list(options, family == AF_INET ? "ipv4.routes" : "ipv6.routes", family,
+                         subnet_parse_route, ret, ret_error);
 }
 
 /* The wider of two that overlap is both of them. */
@@ -92,30 +101,23 @@ static void add_apart(GArray *list, const Subnet *subnet) {
         g_array_append_val(list, *subnet);
 }
 
+static void add_all_apart(GArray *list, const GArray *subnets) {
+        for (guint i = 0; i < subnets->len; i++)
+                add_apart(list, &g_array_index(subnets, Subnet, i));
+}
+
 int nic_read_routed(GVariant *options, int family, GArray **ret, Error *ret_error) {
-        bool is_ipv4 = family == AF_INET;
-        const struct {
-                const char *key;
-                ParseFunc parse;
-        } lists[] = {
-                { is_ipv4 ? "ipv4.address" : "ipv6.address", subnet_parse_address },
-                { is_ipv4 ? "ipv4.routes" : "ipv6.routes", subnet_parse_route },
-        };
         g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(Subnet));
+        g_autoptr(GArray) addresses = NULL, routes = NULL;
+        int r;
 
-        for (size_t i = 0; i < ELEMENTSOF(lists); i++) {
-                const char *text = config_get(options, lists[i].key);
-                g_autoptr(GArray) some = NULL;
-                int r;
-
-                if (!text || g_str_equal(text, "none"))
-                        continue;
-                r = parse_list(text, family, lists[i].parse, &some, ret_error);
-                if (r < 0)
-                        return r;
-                for (guint j = 0; j < some->len; j++)
-                        add_apart(all, &g_array_index(some, Subnet, j));
-        }
+        r = nic_read_addresses(options, family, &addresses, ret_error);
+        if (r >= 0)
+                r = nic_read_routes(options, family, &routes, ret_error);
+        if (r < 0)
+                return r;
+        add_all_apart(all, addresses);
+        add_all_apart(all, routes);
         *ret = TAKE_PTR(all);
         return 0;
 }

@@ -22,12 +22,11 @@
 bool nic_is_routed(GVariant *options);
 /* A nic of ipvlan in mode l2. */
 bool nic_is_on_link(GVariant *options);
-/* "10.0.0.5,10.0.0.6" as Subnets with the whole of an address for a prefix; "10.1.0.0/16" as the
- * Subnets of routes. */
-int nic_parse_addresses(const char *text, int family, GArray **ret, Error *ret_error);
-/* "10.0.0.5/24" of ipvlan in mode l2; without a prefix it is 24, of IPv6 64. */
-int nic_parse_link_addresses(const char *text, int family, GArray **ret, Error *ret_error);
-int nic_parse_routes(const char *text, int family, GArray **ret, Error *ret_error);
+/* What a nic has of "10.0.0.5,10.0.0.6" or "none", as Subnets: with the whole of an address for a
+ * prefix, or on a link with that of "10.0.0.5/24", which is 24 where it is not said, of IPv6 64. */
+int nic_read_addresses(GVariant *options, int family, GArray **ret, Error *ret_error);
+/* And of "10.1.0.0/16", the routes that lead to it. */
+int nic_read_routes(GVariant *options, int family, GArray **ret, Error *ret_error);
 /* All that is led to a nic, addresses and routes, as Subnets of which none is within another. */
 int nic_read_routed(GVariant *options, int family, GArray **ret, Error *ret_error);
 

@@ -226,20 +226,17 @@ static int add_vlans(GString *text, unsigned i, GVariant *nic, Error *ret_error)
  * told. */
 static int add_addresses(GString *text, unsigned i, GVariant *nic, int family, const char *word,
                          const char *gateway, Error *ret_error) {
-        g_autofree char *key = g_strdup_printf("%s.address", word);
         g_autofree char *gateway_key = g_strdup_printf("%s.gateway", word);
         g_autofree char *host_key = g_strdup_printf("%s.host_address", word);
-        g_autofree char *lxc_key = g_strdup_printf("lxc.net.%u.%s", i, key);
+        g_autofree char *lxc_key = g_strdup_printf("lxc.net.%u.%s.address", i, word);
         g_autofree char *lxc_gateway = g_strdup_printf("lxc.net.%u.%s", i, gateway_key);
-        const char *value = config_get(nic, key), *via = config_get(nic, gateway_key);
+        const char *via = config_get(nic, gateway_key);
         bool ipvlan = g_strcmp0(config_get(nic, "nictype"), "ipvlan") == 0;
         g_autoptr(GArray) addresses = NULL;
-        int r = 0;
+        int r = nic_read_addresses(nic, family, &addresses, ret_error);
 
-        if (!value || g_str_equal(value, "none"))
-                return 0;
-        r = (nic_is_on_link(nic) ? nic_parse_link_addresses : nic_parse_addresses)(
-                value, family, &addresses, ret_error);
+        if (r < 0 || addresses->len == 0)
+                return r;
         for (guint k = 0; r >= 0 && k < addresses->len; k++) {
                 g_autofree char *one = subnet_to_string(&g_array_index(addresses, Subnet, k));
 

@@ -44,14 +44,14 @@ typedef struct Family {
         int family;
         const char *word;      /* in options and below /proc/sys/net */
         const char *gateway;
-        const char *address, *host_address, *gateway_option, *table, *routes;
+        const char *host_address, *gateway_option, *table;
 } Family;
 
 static const Family families[] = {
-        { AF_INET, "ipv4", NIC_GATEWAY_IPV4, "ipv4.address", "ipv4.host_address", "ipv4.gateway",
-          "ipv4.host_table", "ipv4.routes" },
-        { AF_INET6, "ipv6", NIC_GATEWAY_IPV6, "ipv6.address", "ipv6.host_address", "ipv6.gateway",
-          "ipv6.host_table", "ipv6.routes" },
+        { AF_INET, "ipv4", NIC_GATEWAY_IPV4, "ipv4.host_address", "ipv4.gateway",
+          "ipv4.host_table" },
+        { AF_INET6, "ipv6", NIC_GATEWAY_IPV6, "ipv6.host_address", "ipv6.gateway",
+          "ipv6.host_table" },
 };
 
 /* Those of ipvlan are led to by the parent, in modes where they do not answer themselves. */
@@ -67,18 +67,6 @@ static char *record_name(GVariant *nic) {
 
 static const char *host_address_of(GVariant *nic, const Family *family) {
         return config_get(nic, family->host_address) ?: family->gateway;
-}
-
-/* The Subnets of an option, none without it. */
-static int read_list(GVariant *nic, const char *key, const Family *family, bool routes,
-                     GArray **ret) {
-        const char *text = config_get(nic, key);
-
-        if (!text || g_str_equal(text, "none")) {
-                *ret = g_array_new(FALSE, FALSE, sizeof(Subnet));
-                return 0;
-        }
-        return (routes ? nic_parse_routes : nic_parse_addresses)(text, family->family, ret, NULL);
 }
 
 static NicAddress *address_new(const Subnet *subnet) {
@@ -249,12 +237,16 @@ static int apply_family(NicSocket *sock, int path_fd, GVariant *nic, int index, 
         Subnet host;
         int r;
 
-        r = read_list(nic, family->routes, family, true, &routes);
+        r = nic_read_routes(nic, family->family, &routes, NULL);
         if (r >= 0)
-                r = read_list(nic, nic_is_routed(nic) ? family->address : "", family, false,
-                              &addresses);
-        if (r < 0 || addresses->len + routes->len == 0)
+                r = nic_read_addresses(nic, family->family, &addresses, NULL);
+        if (r < 0)
                 return r;
+        /* Those of others nobody leads there. */
+        if (!nic_is_routed(nic))
+                g_array_set_size(addresses, 0);
+        if (addresses->len + routes->len == 0)
+                return 0;
         r = sysctl_turn_on(family->word, config_get(nic, "host_name"), "forwarding");
         /* From the container comes what is routed to it, and nothing else. */
         if (r >= 0 && family->family == AF_INET)
@@ -281,7 +273,7 @@ static int answer_for(NicSocket *sock, int path_fd, GVariant *nic, GString *reco
         int loopback = (int) if_nametoindex("lo"), r;
         g_autoptr(GArray) addresses = NULL;
 
-        r = read_list(nic, family->address, family, false, &addresses);
+        r = nic_read_addresses(nic, family->family, &addresses, NULL);
         for (guint i = 0; r >= 0 && i < addresses->len; i++) {
                 const Subnet *address = &g_array_index(addresses, Subnet, i);
                 g_autofree char *text = subnet_address_to_string(address);
@@ -351,14 +343,10 @@ static int add_gateway(NicSocket *sock, GVariant *nic, int index, const Family *
 }
 
 static int apply_family_inside(NicSocket *sock, GVariant *nic, int index, const Family *family) {
-        const char *text = config_get(nic, family->address);
         g_autoptr(GArray) addresses = NULL;
         int r;
 
-        if (text && nic_is_on_link(nic) && !g_str_equal(text, "none"))
-                r = nic_parse_link_addresses(text, family->family, &addresses, NULL);
-        else
-                r = read_list(nic, family->address, family, false, &addresses);
+        r = nic_read_addresses(nic, family->family, &addresses, NULL);
         for (guint i = 0; r >= 0 && i < addresses->len; i++)
                 r = add_address(sock, index, &g_array_index(addresses, Subnet, i));
         if (r < 0 || addresses->len == 0)
