@@ -82,6 +82,14 @@ static void answer_status(sftp_client_message m, int r) {
         (void) sftp_reply_status(m, status, r < 0 ? g_strerror(-r) : "");
 }
 
+/* What a system call has returned, where there is nothing more to say. */
+static int answer_done(sftp_client_message m, int result) {
+        if (result < 0)
+                return -errno;
+        answer_status(m, 0);
+        return 0;
+}
+
 static void fill_attributes(const struct stat *st, struct sftp_attributes_struct *ret) {
         *ret = (struct sftp_attributes_struct) {
                 .flags = ATTRIBUTES_ALL,
@@ -120,6 +128,12 @@ static int answer_opened(Server *server, sftp_client_message m, Opened *opened) 
         return 0;
 }
 
+/* The permissions that something new is to have. */
+static mode_t mode_asked_for(sftp_client_message m, mode_t fallback) {
+        return m->attr->flags & SSH_FILEXFER_ATTR_PERMISSIONS ? m->attr->permissions & 07777
+                                                              : fallback;
+}
+
 static Opened *find_opened(Server *server, sftp_client_message m) {
         return m->handle ? sftp_handle(server->sftp, m->handle) : NULL;
 }
@@ -144,15 +158,13 @@ static int on_open(Server *server, sftp_client_message m) {
                 { SSH_FXF_TRUNC, O_TRUNC },
                 { SSH_FXF_EXCL, O_EXCL },
         };
-        mode_t mode = m->attr->flags & SSH_FILEXFER_ATTR_PERMISSIONS ? m->attr->permissions & 07777
-                                                                      : 0666;
         int open_flags = access[m->flags & (SSH_FXF_READ | SSH_FXF_WRITE)], fd;
         Opened *opened;
 
         for (size_t i = 0; i < ELEMENTSOF(flags); i++)
                 if (m->flags & flags[i].theirs)
                         open_flags |= flags[i].ours;
-        fd = tree_open_file(server->root, m->filename, open_flags, mode);
+        fd = tree_open_file(server->root, m->filename, open_flags, mode_asked_for(m, 0666));
         if (fd < 0)
                 return fd;
         opened = g_new(Opened, 1);
@@ -305,29 +317,17 @@ static int on_readdir(Server *server, sftp_client_message m) {
 }
 
 static int on_mkdir(Server *server, sftp_client_message m) {
-        mode_t mode = m->attr->flags & SSH_FILEXFER_ATTR_PERMISSIONS ? m->attr->permissions & 07777
-                                                                      : 0777;
         g_autofree char *name = NULL;
         _cleanup_close_ int fd = tree_open_parent(server->root, m->filename, &name);
 
-        if (fd < 0)
-                return fd;
-        if (mkdirat(fd, name, mode) < 0)
-                return -errno;
-        answer_status(m, 0);
-        return 0;
+        return fd < 0 ? fd : answer_done(m, mkdirat(fd, name, mode_asked_for(m, 0777)));
 }
 
 static int unlink_entry(Server *server, sftp_client_message m, int flags) {
         g_autofree char *name = NULL;
         _cleanup_close_ int fd = tree_open_parent(server->root, m->filename, &name);
 
-        if (fd < 0)
-                return fd;
-        if (unlinkat(fd, name, flags) < 0)
-                return -errno;
-        answer_status(m, 0);
-        return 0;
+        return fd < 0 ? fd : answer_done(m, unlinkat(fd, name, flags));
 }
 
 static int on_remove(Server *server, sftp_client_message m) {
@@ -340,7 +340,11 @@ static int on_rmdir(Server *server, sftp_client_message m) {
 
 /* --- two names --- */
 
-static int rename_entry(Server *server, sftp_client_message m, unsigned flags) {
+typedef int (*TwoNamesFunc)(int dir_fd, const char *name, int new_dir_fd, const char *new_name,
+                            unsigned flags);
+
+static int with_two_names(Server *server, sftp_client_message m, TwoNamesFunc func,
+                          unsigned flags) {
         g_autofree char *name = NULL, *new_name = NULL;
         _cleanup_close_ int from = -EBADF, to = -EBADF;
 
@@ -348,17 +352,17 @@ static int rename_entry(Server *server, sftp_client_message m, unsigned flags) {
         if (from < 0)
                 return from;
         to = tree_open_parent(server->root, sftp_client_message_get_data(m), &new_name);
-        if (to < 0)
-                return to;
-        if (renameat2(from, name, to, new_name, flags) < 0)
-                return -errno;
-        answer_status(m, 0);
-        return 0;
+        return to < 0 ? to : answer_done(m, func(from, name, to, new_name, flags));
+}
+
+static int link_entry(int dir_fd, const char *name, int new_dir_fd, const char *new_name,
+                      unsigned flags) {
+        return linkat(dir_fd, name, new_dir_fd, new_name, (int) flags);
 }
 
 /* The protocol's own replaces nothing; OpenSSH's does as rename(2). */
 static int on_rename(Server *server, sftp_client_message m) {
-        return rename_entry(server, m, RENAME_NOREPLACE);
+        return with_two_names(server, m, renameat2, RENAME_NOREPLACE);
 }
 
 static int on_symlink(Server *server, sftp_client_message m) {
@@ -368,35 +372,14 @@ static int on_symlink(Server *server, sftp_client_message m) {
         g_autofree char *name = NULL;
         _cleanup_close_ int fd = tree_open_parent(server->root, path, &name);
 
-        if (fd < 0)
-                return fd;
-        if (symlinkat(target, fd, name) < 0)
-                return -errno;
-        answer_status(m, 0);
-        return 0;
-}
-
-static int link_entry(Server *server, sftp_client_message m) {
-        g_autofree char *name = NULL, *new_name = NULL;
-        _cleanup_close_ int from = -EBADF, to = -EBADF;
-
-        from = tree_open_parent(server->root, m->filename, &name);
-        if (from < 0)
-                return from;
-        to = tree_open_parent(server->root, sftp_client_message_get_data(m), &new_name);
-        if (to < 0)
-                return to;
-        if (linkat(from, name, to, new_name, 0) < 0)
-                return -errno;
-        answer_status(m, 0);
-        return 0;
+        return fd < 0 ? fd : answer_done(m, symlinkat(target, fd, name));
 }
 
 static int on_extended(Server *server, sftp_client_message m) {
         if (g_str_equal(m->submessage, "posix-rename@openssh.com"))
-                return rename_entry(server, m, 0);
+                return with_two_names(server, m, renameat2, 0);
         if (g_str_equal(m->submessage, "hardlink@openssh.com"))
-                return link_entry(server, m);
+                return with_two_names(server, m, link_entry, 0);
         return -EOPNOTSUPP;
 }
 
