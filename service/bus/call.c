@@ -9,6 +9,8 @@
 #include "service/bus/decision.h"
 #include "service/bus/message.h"
 #include "service/bus/path.h"
+#include "service/model/config.h"
+#include "service/operation/settings.h"
 #include "service/util/cleanup.h"
 #include "service/util/log.h"
 
@@ -83,6 +85,13 @@ int bus_call_get_fd(const BusCall *call, gint32 handle) {
         if (handle < 0 || (guint) handle >= call->fds->len)
                 return -EBADF;
         return g_array_index(call->fds, int, handle);
+}
+
+const char *bus_call_get_compression(const BusCall *call, const char *setting) {
+        GVariant *config = settings_get_config(call->manager->settings);
+
+        return option_get_string(call->options, "compression",
+                                 config_get(config, setting) ?: "gzip");
 }
 
 Caller bus_call_caller(const BusCall *call) {

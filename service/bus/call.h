@@ -77,6 +77,8 @@ void bus_call_fail(BusCall *call, const Error *error);
 gint32 bus_call_add_fd(BusCall *call, int fd);
 /* The fd behind a handle of the arguments; stays the message's. */
 int bus_call_get_fd(const BusCall *call, gint32 handle);
+/* How to compress: the option, or what that setting of the service says. */
+const char *bus_call_get_compression(const BusCall *call, const char *setting);
 
 Caller bus_call_caller(const BusCall *call);
 void bus_call_detail(BusCall *call, const char *key, const char *value);

@@ -2,10 +2,8 @@
 #include "service/bus/class-container-copy.h"
 
 #include "service/bus/path.h"
-#include "service/model/config.h"
 #include "service/operation/container-copy.h"
 #include "service/operation/image.h"
-#include "service/operation/settings.h"
 #include "service/util/cleanup.h"
 
 const Option bus_copy_options[] = {
@@ -116,15 +114,13 @@ int bus_publish(BusCall *call, Error *ret_error) {
         Snapshot *s = call->object->kind == OBJECT_SNAPSHOT ? (Snapshot *) call->object : NULL;
         g_autoptr(GVariant) properties = option_get_variant(call->options, "properties", "a{ss}");
         g_autofree const char **aliases = option_get_strv(call->options, "aliases");
-        const char *compression = config_get(settings_get_config(call->manager->settings),
-                                             "images.compression_algorithm") ?: "gzip";
         ImagePublish args = {
                 .source = s ? manager_get_container_of(call->manager, s)
                             : (Container *) call->object,
                 .snapshot = s,
                 .aliases = aliases,
                 .properties = properties,
-                .compression = option_get_string(call->options, "compression", compression),
+                .compression = bus_call_get_compression(call, "images.compression_algorithm"),
                 .expires = option_get_uint64(call->options, "expires", 0),
                 .public = option_get_boolean(call->options, "public", false),
                 .force = option_get_boolean(call->options, "force", false),

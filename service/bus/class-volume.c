@@ -2,7 +2,6 @@
 #include "service/bus/call.h"
 #include "service/bus/disk-usage.h"
 #include "service/bus/path.h"
-#include "service/operation/archive.h"
 #include "service/operation/step.h"
 #include "service/operation/usage.h"
 #include "service/operation/volume-archive.h"
@@ -97,10 +96,7 @@ static int copy(BusCall *call, Error *ret_error) {
 static int export_to(BusCall *call, int fd, Job **ret, Error *ret_error) {
         const VolumeExport args = {
                 .archive = fd,
-                .compression = option_get_string(
-                        call->options, "compression",
-                        archive_default_compression(call->manager,
-                                                    "backups.compression_algorithm")),
+                .compression = bus_call_get_compression(call, "backups.compression_algorithm"),
                 .without_snapshots = option_get_boolean(call->options, "without-snapshots", false),
         };
 

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "service/bus/path.h"
-#include "service/operation/archive.h"
 #include "service/operation/container-archive.h"
 #include "service/operation/container-migrate.h"
 #include "service/operation/container-stateful.h"
@@ -28,10 +27,7 @@ const Option bus_container_import_options[] = {
 static int export_to(BusCall *call, int fd, Job **ret, Error *ret_error) {
         const ContainerExport args = {
                 .archive = fd,
-                .compression = option_get_string(
-                        call->options, "compression",
-                        archive_default_compression(call->manager,
-                                                    "backups.compression_algorithm")),
+                .compression = bus_call_get_compression(call, "backups.compression_algorithm"),
                 .without_snapshots = option_get_boolean(call->options, "without-snapshots", false),
         };
 

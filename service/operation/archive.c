@@ -9,7 +9,6 @@
 #include "service/model/config-value.h"
 #include "service/model/config.h"
 #include "service/operation/manager.h"
-#include "service/operation/settings.h"
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
 #include "service/worker/protocol.h"
@@ -28,10 +27,6 @@ int archive_check_stream(int fd, int mode, const char *what, Error *ret_error) {
                 return error_set(ret_error, ERROR_INVALID_ARGS, "The archive is not open for %s",
                                  what);
         return 0;
-}
-
-const char *archive_default_compression(Manager *m, const char *key) {
-        return config_get(settings_get_config(m->settings), key) ?: "gzip";
 }
 
 int archive_check_compression(const char *name, Error *ret_error) {

@@ -16,6 +16,4 @@ void archive_take_index(Job *job, const int *fds, size_t n_fds, GVariant **index
                         int (*consider)(Job *job, Error *ret_error), const char *unusable);
 /* Tells the job's worker that what the index says is not welcome. */
 void archive_refuse(Job *job, const Error *error);
-/* What the setting of the service with that key says of compression. */
-const char *archive_default_compression(Manager *m, const char *key);
 int archive_check_compression(const char *name, Error *ret_error);
