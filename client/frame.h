@@ -14,9 +14,10 @@
  *   GOES  from here on it is theirs
  *                                            DONE  it is as it is to be
  *
- * and instead of any of these FAIL with words for people. A frame is four letters, the number of
- * bytes that follow (32 bits, the highest first), and these. Neither side is trusted with more than
- * its user could do by hand: what is in an archive or a state is checked by the service.
+ * and instead of any of these FAIL with words for people; after GOES only when nothing of it is
+ * there any more. A frame is four letters, the number of bytes that follow (32 bits, the highest
+ * first), and these. Neither side is trusted with more than its user could do by hand: what is in
+ * an archive or a state is checked by the service.
  */
 
 #include <stddef.h>

@@ -14,7 +14,8 @@ typedef struct Receipt {
         Client *c;
         MigrateMode mode;
         char *name, *path;
-        bool made; /* the container is there, and ours to delete */
+        bool made;  /* the container is there, and ours to delete */
+        bool ours;  /* to start: the other side does not, until it is told that we cannot */
 } Receipt;
 
 static void receipt_done(Receipt *receipt) {
@@ -139,15 +140,25 @@ static int take_in(Receipt *receipt, Error *ret_error) {
         r = receive_parts(receipt, ret_error);
         if (r >= 0)
                 r = agree(ret_error);
+        receipt->ours = r >= 0;
         if (r < 0 || receipt->mode != MIGRATE_RUNNING)
                 return r;
         return job_run(receipt->c, OBJECT_CONTAINER, receipt->path, "Start",
                        g_variant_new("(a{sv})", NULL), ret_error);
 }
 
+/* Returns whether there is nothing of it any more. */
+static bool take_back(const Receipt *receipt) {
+        g_auto(Error) error = ERROR_INIT;
+
+        return !receipt->made ||
+               job_run(receipt->c, OBJECT_CONTAINER, receipt->path, "Delete",
+                       g_variant_new("(a{sv})", NULL), &error) >= 0 ||
+               error.code == ERROR_NO_SUCH_CONTAINER;
+}
+
 int run_migrate_receive(Client *c, Error *ret_error) {
         g_auto(Receipt) receipt = { .c = c };
-        g_auto(Error) ignored = ERROR_INIT;
         int r;
 
         if (isatty(STDIN_FILENO) || isatty(STDOUT_FILENO))
@@ -157,9 +168,10 @@ int run_migrate_receive(Client *c, Error *ret_error) {
                 (void) frame_send(STDOUT_FILENO, FRAME_DONE, NULL, 0);
                 return 0;
         }
-        (void) frame_send_text(STDOUT_FILENO, FRAME_FAIL, ret_error->message ?: "");
-        if (receipt.made)
-                (void) job_run(c, OBJECT_CONTAINER, receipt.path, "Delete",
-                               g_variant_new("(a{sv})", NULL), &ignored);
+        /* What may run here must not go on there. */
+        if (take_back(&receipt) || !receipt.ours)
+                (void) frame_send_text(STDOUT_FILENO, FRAME_FAIL, ret_error->message ?: "");
+        else
+                error_prefix(ret_error, "Container '%s' may run here, and stays", receipt.name);
         return r;
 }

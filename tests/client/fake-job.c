@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/epoll.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "client/message.h"
 #include "service/util/cleanup.h"
+#include "service/util/fd.h"
 #include "tests/client/fake-service.h"
 
 struct FakeJob {
@@ -13,6 +17,11 @@ struct FakeJob {
         GPtrArray *waiting; /* of sd_bus_message, calls of Wait() */
         sd_event_source *child;
         pid_t pid;
+        int stream;          /* a pipe that is read, or -EBADF */
+        sd_event_source *stream_source;
+        GString *text;       /* what has come from it */
+        char *path;          /* of whom it is for, */
+        void (*on_text)(FakeJob *job, FakeObject *o, const char *text); /* when all has come */
         bool cancelled;
 };
 
@@ -30,6 +39,7 @@ FakeJob *fake_job_new(Fake *f, const char *operation, const char *object) {
         FakeObject *o = g_new0(FakeObject, 1);
 
         job->fake = f;
+        job->stream = -EBADF;
         job->object = o;
         job->waiting = g_ptr_array_new_with_free_func(message_unref);
         o->kind = OBJECT_JOB;
@@ -117,8 +127,48 @@ void fake_job_watch_child(FakeJob *job, pid_t pid) {
                 g_error("Cannot watch a child");
 }
 
+static int on_stream(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        FakeJob *job = userdata;
+        char buffer[4096];
+        ssize_t n = read(fd, buffer, sizeof(buffer));
+        FakeObject *o;
+
+        if (n > 0) {
+                g_string_append_len(job->text, buffer, n);
+                return 0;
+        }
+        job->stream_source = sd_event_source_disable_unref(job->stream_source);
+        job->stream = fd_close(job->stream);
+        o = g_hash_table_lookup(job->fake->objects, job->path);
+        if (o)
+                job->on_text(job, o, job->text->str);
+        else
+                fake_job_finish(job, "org.berth1.Error.NoSuchContainer", "It has gone");
+        return 0;
+}
+
+void fake_job_read(FakeJob *job, int fd, const FakeObject *o,
+                   void (*done)(FakeJob *job, FakeObject *o, const char *text)) {
+        job->stream = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        job->text = g_string_new(NULL);
+        job->path = g_strdup(o->path);
+        job->on_text = done;
+        if (sd_event_add_io(job->fake->event, &job->stream_source, job->stream, EPOLLIN, on_stream,
+                            job) < 0)
+                g_error("Cannot watch a pipe");
+}
+
+Fake *fake_job_get_fake(const FakeJob *job) {
+        return job->fake;
+}
+
 void fake_job_free(FakeJob *job) {
         sd_event_source_unref(job->child);
+        sd_event_source_disable_unref(job->stream_source);
+        fd_close(job->stream);
+        if (job->text)
+                g_string_free(job->text, TRUE);
+        g_free(job->path);
         g_ptr_array_unref(job->waiting);
         fake_object_free(job->object);
         g_free(job);

@@ -75,7 +75,7 @@ static void get_image(FakeCall *call) {
                 fake_fail(call, ERROR_NAME("NoSuchImage"), "Image '%s' does not exist", name);
 }
 
-static FakeObject *add_container(Fake *f, const char *name, const char *state) {
+FakeObject *fake_container_add(Fake *f, const char *name, const char *state) {
         static const char *const profiles[] = { "default" };
         FakeObject *o = fake_object_add(f, OBJECT_CONTAINER, name);
 
@@ -115,7 +115,8 @@ static void create_container(FakeCall *call) {
                 fake_fail(call, ERROR_NAME("NoSuchImage"), "Image '%s' does not exist", image);
                 return;
         }
-        (void) add_container(call->fake, name, option_flag(call, "start") ? "running" : "stopped");
+        (void) fake_container_add(call->fake, name,
+                                  option_flag(call, "start") ? "running" : "stopped");
         job = fake_job_new(call->fake, "container-create", path);
         fake_job_progress(job, "Unpacking", 0.5);
         fake_job_finish(job, NULL, NULL);
@@ -382,7 +383,7 @@ static void container_rename(FakeCall *call) {
         FakeJob *job;
 
         g_variant_get(call->body, "(&s@a{sv})", &name, NULL);
-        o = add_container(call->fake, name, "stopped");
+        o = fake_container_add(call->fake, name, "stopped");
         job = fake_job_new(call->fake, "container-rename", o->path);
         fake_object_remove(call->fake, call->object);
         fake_job_finish(job, NULL, NULL);
@@ -640,7 +641,7 @@ static void profile_call(FakeCall *call) {
 void fake_call(FakeCall *call) {
         ObjectKind kind = call->object->kind;
 
-        if (fake_images_call(call) || fake_settings_call(call))
+        if (fake_images_call(call) || fake_settings_call(call) || fake_migrate_call(call))
                 return;
         if (g_str_equal(call->member, "GetSpace"))
                 call->reply->body = g_variant_new("(tt)", UINT64_C(10737418240),
@@ -675,7 +676,7 @@ void fake_populate(Fake *f) {
         fake_object_set(o, "Architecture", g_variant_new_string("x86_64"));
         g_hash_table_replace(f->objects, g_strdup(o->path), o);
 
-        o = add_container(f, "c1", "running");
+        o = fake_container_add(f, "c1", "running");
         fake_object_set(o, "Addresses",
                         g_variant_new_parsed("[('lo', 'inet', '127.0.0.1', uint32 8, 'local'),"
                                              " ('eth0', 'inet', '10.1.2.3', 24, 'global'),"
@@ -685,9 +686,9 @@ void fake_populate(Fake *f) {
         o->config = g_variant_ref_sink(g_variant_new_parsed(
                 "{'limits.cpu': '6', 'user.team': 'web', 'user.note': 'two\\nlines', "
                 "'image.os': 'BusyBox', 'volatile.last_state.power': 'RUNNING'}"));
-        (void) add_container(f, "c2", "stopped");
+        (void) fake_container_add(f, "c2", "stopped");
         for (size_t i = 0; i < ELEMENTSOF(bad); i++)
-                (void) add_container(f, bad[i], "stopped");
+                (void) fake_container_add(f, bad[i], "stopped");
 
         o = add_profile(f, "default", "Default profile");
         g_variant_unref(o->devices);

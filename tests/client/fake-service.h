@@ -12,6 +12,9 @@
  *   vanish   Start: the service ends while the job runs
  *   guarded  every call wants the user to be asked
  *   foreign  every call is denied
+ *   chained, stuck, unreadable, unsealed
+ *            SendState() of the first, Stop() of the second with its state, and the jobs of
+ *            ImportContainer() and ReceiveState() for the others fail
  */
 
 #include <stdbool.h>
@@ -87,6 +90,11 @@ void fake_job_progress(FakeJob *job, const char *stage, double fraction);
 void fake_job_finish(FakeJob *job, const char *error, const char *text);
 /* Ends with the exit status of a child. */
 void fake_job_watch_child(FakeJob *job, pid_t pid);
+Fake *fake_job_get_fake(const FakeJob *job);
+/* Reads all of a pipe, then calls `done`, which finishes the job; where the object has gone
+ * meanwhile the job fails instead. */
+void fake_job_read(FakeJob *job, int fd, const FakeObject *o,
+                   void (*done)(FakeJob *job, FakeObject *o, const char *text));
 GVariant *fake_job_properties(const FakeJob *job);
 void fake_job_free(FakeJob *job);
 void fake_job_call(FakeCall *call);
@@ -95,6 +103,10 @@ void fake_job_call(FakeCall *call);
 bool fake_images_call(FakeCall *call);
 /* What reads and changes configuration (fake-settings.c); false for other calls. */
 bool fake_settings_call(FakeCall *call);
+/* What takes containers from host to host (fake-migrate.c); false for other calls. */
+bool fake_migrate_call(FakeCall *call);
+/* A container as others are. */
+FakeObject *fake_container_add(Fake *f, const char *name, const char *state);
 /* a{ss} with what is to be set (a{ss}) and without what is not (as). A full reference. */
 GVariant *fake_merge_config(GVariant *old, GVariant *set, GVariant *unset);
 /* Methods of one interface (fake-methods.c). */
