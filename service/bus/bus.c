@@ -361,7 +361,7 @@ static int on_idle(sd_event_source *source, uint64_t usec, void *userdata) {
         while (sd_bus_process(bus->bus, NULL) > 0)
                 ;
         if (is_idle(bus))
-                return sd_event_exit(bus->event, 0);
+                return sd_event_exit(bus->event, 1);
         bus->ending = false;
         return sd_bus_request_name(bus->bus, BUS_NAME, 0);
 }
@@ -385,10 +385,12 @@ void bus_check_idle(Bus *bus) {
         "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus'," \
         "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg2=''"
 
+/* The bus has ended, or sd-bus has given it up because no file descriptor was left to take one of a
+ * message with, of which it says nothing. Who starts berthd starts it again. */
 static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Bus *bus = userdata;
 
-        log_notice("The bus has gone; ending. Containers go on.");
+        log_notice("The connection to the bus is lost; ending. Containers go on.");
         return sd_event_exit(bus->event, 1);
 }
 

@@ -7,6 +7,7 @@
  */
 
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "service/bus/call.h"
@@ -31,7 +32,7 @@ typedef struct Verb {
         const char *back, *back_path, *back_options; /* what takes it back, or NULL */
 } Verb;
 
-/* None that brings an fd: sd-bus gives up a connection that it cannot take one from. */
+/* None that brings an fd: see one_comes_too_many. */
 static const Verb verbs[] = {
         { C1, "Container.GetConfig", "(@a{sv} {},)" },
         { C1, "Container.Update", "({'user.a': 'b'}, @as [], @a{sv} {})" },
@@ -248,6 +249,35 @@ TEST(one_floods_another_works) {
         g_ptr_array_set_size(clients, 0);
         wait_for_fds(h, fds);
         g_assert_cmpint(h->service_pid, ==, pid);
+}
+
+/* sd-bus gives up a connection that it cannot take an fd from, and berthd ends with its connection:
+ * not as a program that fell over, so that it is started again, and finds all that there was. */
+TEST(one_comes_too_many) {
+        static const Verb start = { C1, "Container.Start", "(@a{sv} {},)", true, "Container.Stop",
+                                    C1, "{'force': <true>}" };
+        g_autoptr(Client) alice = NULL;
+        g_autoptr(Harness) h = stage(&alice);
+        g_autoptr(Call) call = NULL, again = NULL;
+        g_autofree char *job = NULL;
+
+        harness_plan(h, "storage.snapshot-create", "gate");
+        job = client_start_job(alice, C1, "Container.CreateSnapshot",
+                               g_variant_new("(s@a{sv})", "s1", no_options()));
+        world_wait_at_gate(h, job);
+        set_limit(h, limit_for(h, 0));
+        call = begin_with_fds(alice);
+        HARNESS_WAIT(h, h->service_pid == 0);
+        g_assert_true(WIFEXITED(h->service_status));
+        g_assert_cmpint(WEXITSTATUS(h->service_status), ==, 1);
+        HARNESS_WAIT(h, call->answered);
+        g_assert_cmpstr(call->error, ==, SD_BUS_ERROR_NO_REPLY);
+        harness_plan(h, "storage.snapshot-create", NULL);
+        harness_start_service(h, NULL);
+        HARNESS_WAIT(h, !world_has_object(h, C1 "/snapshot/s1"));
+        again = run(alice, &start);
+        call_assert_ok(again);
+        take_back(alice, &start);
 }
 
 /* What the dead have asked for may still come about: it is over when nothing is under way. */
