@@ -361,7 +361,7 @@ static int on_idle(sd_event_source *source, uint64_t usec, void *userdata) {
         while (sd_bus_process(bus->bus, NULL) > 0)
                 ;
         if (is_idle(bus))
-                return sd_event_exit(bus->event, 1);
+                return sd_event_exit(bus->event, 0);
         bus->ending = false;
         return sd_bus_request_name(bus->bus, BUS_NAME, 0);
 }
