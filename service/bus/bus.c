@@ -127,11 +127,12 @@ static int on_enumerate(sd_bus *sdbus, const char *prefix, void *userdata, char 
 
         for (ObjectKind kind = 0; kind < _OBJECT_KIND_MAX; kind++) {
                 GHashTableIter iter;
-                const char *name;
+                Object *o;
 
                 g_hash_table_iter_init(&iter, bus->manager->objects[kind]);
-                while (g_hash_table_iter_next(&iter, (void **) &name, NULL))
-                        g_ptr_array_add(paths, bus_path_of(kind, name));
+                while (g_hash_table_iter_next(&iter, NULL, (void **) &o))
+                        if (bus_shows(o))
+                                g_ptr_array_add(paths, bus_path_of(kind, o->name));
         }
         g_ptr_array_add(paths, NULL);
         *ret_nodes = (char **) g_ptr_array_free(paths, FALSE);
@@ -273,6 +274,8 @@ static int on_changed_source(sd_event_source *source, void *userdata) {
 static void on_object_changed(Object *o, void *userdata) {
         Bus *bus = userdata;
 
+        if (!bus_shows(o))
+                return;
         if (g_hash_table_size(bus->changed) == 0)
                 bus->changed_since = g_get_monotonic_time();
         if (g_hash_table_add(bus->changed, o))
@@ -397,11 +400,12 @@ static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *erro
 static void announce_all(Bus *bus) {
         for (ObjectKind kind = 0; kind < _OBJECT_KIND_MAX; kind++) {
                 GHashTableIter iter;
-                void *o;
+                Object *o;
 
                 g_hash_table_iter_init(&iter, bus->manager->objects[kind]);
-                while (g_hash_table_iter_next(&iter, NULL, &o))
-                        g_hash_table_add(bus->announced, o);
+                while (g_hash_table_iter_next(&iter, NULL, (void **) &o))
+                        if (bus_shows(o))
+                                g_hash_table_add(bus->announced, o);
         }
 }
 

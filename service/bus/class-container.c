@@ -399,10 +399,11 @@ static GVariant *property_snapshots(Bus *bus, Object *o) {
 
         g_variant_builder_init(&builder, G_VARIANT_TYPE_OBJECT_PATH_ARRAY);
         for (guint i = 0; i < snapshots->len; i++) {
-                g_autofree char *path = bus_path_of(
-                        OBJECT_SNAPSHOT, ((Snapshot *) snapshots->pdata[i])->object.name);
+                const Object *s = &((Snapshot *) snapshots->pdata[i])->object;
+                g_autofree char *path = bus_path_of(OBJECT_SNAPSHOT, s->name);
 
-                g_variant_builder_add(&builder, "o", path);
+                if (bus_shows(s))
+                        g_variant_builder_add(&builder, "o", path);
         }
         return g_variant_builder_end(&builder);
 }

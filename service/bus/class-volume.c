@@ -261,6 +261,8 @@ static GVariant *property_snapshots(Bus *bus, Object *o) {
                 const Snapshot *s = snapshots->pdata[i];
                 GVariantDict dict;
 
+                if (!bus_shows(&s->object))
+                        continue;
                 g_variant_dict_init(&dict, NULL);
                 g_variant_dict_insert(&dict, "name", "s", snapshot_get_name(s));
                 g_variant_dict_insert(&dict, "description", "s", s->description);

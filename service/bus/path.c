@@ -44,11 +44,17 @@ static int nested_path(const Nesting *nesting, const char *name, char **ret) {
 
 static Object *find_nested(Manager *m, const Nesting *nesting, const char *path) {
         g_autofree char *parent = NULL, *last = NULL, *name = NULL;
+        Object *o;
 
         if (sd_bus_path_decode_many(path, nesting->path, &parent, &last) <= 0)
                 return NULL;
         name = g_strconcat(parent, "/", last, NULL);
-        return manager_find(m, nesting->kind, name);
+        o = manager_find(m, nesting->kind, name);
+        return o && bus_shows(o) ? o : NULL;
+}
+
+bool bus_shows(const Object *o) {
+        return o->kind != OBJECT_SNAPSHOT || !snapshot_is_stand_in((const Snapshot *) o);
 }
 
 char *bus_path_of(ObjectKind kind, const char *name) {

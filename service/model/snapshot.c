@@ -9,10 +9,14 @@
 #include "service/model/record.h"
 #include "service/util/cleanup.h"
 
+/* No name that can be given begins with it, and none that is swept from a pool. */
+#define STAND_IN_MARK '_'
+
 static const char *const states[] = {
         [SNAPSHOT_CREATING] = "creating",
         [SNAPSHOT_READY] = "ready",
         [SNAPSHOT_DELETING] = "deleting",
+        [SNAPSHOT_REPLACING] = "replacing",
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(states) == _SNAPSHOT_STATE_MAX);
 
@@ -49,6 +53,30 @@ Snapshot *snapshot_free(Snapshot *s) {
 
 const char *snapshot_get_name(const Snapshot *s) {
         return strchr(s->object.name, '/') + 1;
+}
+
+bool snapshot_name_is_stand_in(const char *name) {
+        return name[0] == STAND_IN_MARK;
+}
+
+bool snapshot_is_stand_in(const Snapshot *s) {
+        return snapshot_name_is_stand_in(snapshot_get_name(s));
+}
+
+const char *snapshot_lasting_name(const char *name) {
+        return snapshot_name_is_stand_in(name) ? name + 1 : name;
+}
+
+const char *snapshot_get_name_to_be(const Snapshot *s) {
+        return s->rename_to ?: snapshot_lasting_name(snapshot_get_name(s));
+}
+
+bool snapshot_is_to_go(const Snapshot *s) {
+        return s->state == SNAPSHOT_CREATING || s->state == SNAPSHOT_DELETING;
+}
+
+void snapshot_set_made(Snapshot *s) {
+        s->state = snapshot_is_stand_in(s) ? SNAPSHOT_REPLACING : SNAPSHOT_READY;
 }
 
 char *snapshot_get_container(const Snapshot *s) {
@@ -117,7 +145,7 @@ static int snapshot_from_record(const char *container, uid_t owner, GVariant *va
         int state;
 
         if (record_get_string(record, "name", &name) < 0 ||
-            name_check(NAME_SNAPSHOT, name, NULL) < 0)
+            name_check(NAME_SNAPSHOT, snapshot_lasting_name(name), NULL) < 0)
                 return -EBADMSG;
         s = snapshot_new(container, name, owner);
         if (record_get_uint64(record, "revision", &s->object.revision) < 0 ||
@@ -172,5 +200,36 @@ Snapshot *snapshots_find(const GPtrArray *snapshots, const char *name) {
         for (guint i = 0; i < snapshots->len; i++)
                 if (g_str_equal(snapshot_get_name(snapshots->pdata[i]), name))
                         return snapshots->pdata[i];
+        return NULL;
+}
+
+bool snapshots_claim(const GPtrArray *snapshots, const char *name) {
+        for (guint i = 0; i < snapshots->len; i++) {
+                const Snapshot *s = snapshots->pdata[i];
+
+                if (g_str_equal(snapshot_lasting_name(snapshot_get_name(s)), name) ||
+                    g_strcmp0(s->rename_to, name) == 0)
+                        return true;
+        }
+        return false;
+}
+
+char *snapshots_name_new(const GPtrArray *snapshots, const char *name) {
+        return snapshots_claim(snapshots, name) ? g_strdup_printf("%c%s", STAND_IN_MARK, name)
+                                                : g_strdup(name);
+}
+
+Snapshot *snapshots_find_replaced(const GPtrArray *snapshots, const Snapshot *s) {
+        return snapshot_is_stand_in(s) ? snapshots_find(snapshots, snapshot_get_name_to_be(s))
+                                       : NULL;
+}
+
+Snapshot *snapshots_find_half(const GPtrArray *snapshots) {
+        for (guint i = 0; i < snapshots->len; i++) {
+                Snapshot *s = snapshots->pdata[i];
+
+                if (s->state != SNAPSHOT_READY || s->rename_to)
+                        return s;
+        }
         return NULL;
 }

@@ -22,10 +22,11 @@
  * copied; then it is recorded as whole. Interrupted, it is deleted at the next start. The source is
  * locked meanwhile, and held still where its pool cannot take a picture of it at once.
  *
- * A refresh leaves the record as it is but for the snapshots. It is marked with those to come;
- * their files are copied, and then the container's own exchanged by new ones. Then it is recorded
- * as done, and what is no more wanted goes: old files, old snapshots. Interrupted before that, the
- * old files take their place again and the new snapshots go, at the next start too.
+ * A refresh leaves the record as it is but for the snapshots. It is marked with those to come, as
+ * stand-ins where there is one of that name already; their files are copied, and then the
+ * container's own exchanged by new ones. Then it is recorded as done, and what is no more wanted
+ * goes: old files, old snapshots. Interrupted before that, the old files take their place again and
+ * the new snapshots go, at the next start too.
  */
 
 typedef struct CopyJob {
@@ -212,6 +213,15 @@ static bool has_same(const GPtrArray *snapshots, const Snapshot *s) {
         return other && other->state == SNAPSHOT_READY && other->created == s->created;
 }
 
+static Snapshot *refresh_copy(const Snapshot *s, const Container *target) {
+        Snapshot *copy = snapshot_copy(s, target->object.name, target->object.owner);
+        g_autofree char *name = snapshots_name_new(target->snapshots, snapshot_get_name(s));
+
+        copy->state = SNAPSHOT_CREATING;
+        snapshot_set_name(copy, target->object.name, name);
+        return copy;
+}
+
 static void refresh_collect(CopyJob *data) {
         const GPtrArray *theirs = data->source.container->snapshots;
         const GPtrArray *ours = data->target->snapshots;
@@ -222,10 +232,21 @@ static void refresh_collect(CopyJob *data) {
         for (guint i = 0; i < theirs->len; i++) {
                 const Snapshot *s = theirs->pdata[i];
 
-                if (s->state == SNAPSHOT_READY && !snapshots_find(ours, snapshot_get_name(s)))
-                        g_ptr_array_add(data->new, snapshot_copy(s, data->target->object.name,
-                                                                 data->target->object.owner));
+                if (s->state == SNAPSHOT_READY && !has_same(ours, s))
+                        g_ptr_array_add(data->new, refresh_copy(s, data->target));
         }
+}
+
+static int refresh_settled(Job *job, GVariant *result, int *fds, size_t n_fds, Error *ret_error) {
+        CopyJob *data = job->data;
+
+        return snapshots_settled(job, data->target, ret_error);
+}
+
+static int refresh_settle(Job *job, Error *ret_error) {
+        CopyJob *data = job->data;
+
+        return snapshots_settle(job, data->target, refresh_settled, ret_error);
 }
 
 static int refresh_mark(Job *job, Error *ret_error) {
@@ -239,7 +260,6 @@ static int refresh_mark(Job *job, Error *ret_error) {
         for (guint i = 0; i < data->new->len; i++) {
                 Snapshot *s = data->new->pdata[i];
 
-                s->state = SNAPSHOT_CREATING;
                 g_ptr_array_add(c->snapshots, s);
                 manager_add(m, &s->object);
         }
@@ -283,11 +303,19 @@ static int refresh_volume_undo(Job *job, Error *ret_error) {
                                : run_on_target(job, OPERATION_SNAPSHOT_RESTORE_UNDO, ret_error);
 }
 
-static void refresh_set_states(CopyJob *data, SnapshotState new, SnapshotState gone) {
-        for (guint i = 0; i < data->new->len; i++)
-                ((Snapshot *) data->new->pdata[i])->state = new;
+static void refresh_set_states(CopyJob *data, bool done) {
+        for (guint i = 0; i < data->new->len; i++) {
+                Snapshot *s = data->new->pdata[i];
+
+                if (done)
+                        snapshot_set_made(s);
+                else
+                        s->state = SNAPSHOT_CREATING;
+        }
         for (guint i = 0; i < data->gone->len; i++)
-                ((Snapshot *) data->gone->pdata[i])->state = gone;
+                ((Snapshot *) data->gone->pdata[i])->state = done ? SNAPSHOT_DELETING
+                                                                  : SNAPSHOT_READY;
+        data->target->refreshing = !done;
 }
 
 static int refresh_commit(Job *job, Error *ret_error) {
@@ -295,42 +323,20 @@ static int refresh_commit(Job *job, Error *ret_error) {
         Container *c = data->target;
         int r;
 
-        refresh_set_states(data, SNAPSHOT_READY, SNAPSHOT_DELETING);
-        c->refreshing = false;
+        refresh_set_states(data, true);
         r = manager_save(job->manager, &c->object, ret_error);
         if (r < 0) {
-                refresh_set_states(data, SNAPSHOT_CREATING, SNAPSHOT_READY);
-                c->refreshing = true;
+                refresh_set_states(data, false);
                 return r;
         }
         data->committed = true;
-        for (guint i = 0; i < data->new->len; i++)
-                manager_changed(job->manager, &((Snapshot *) data->new->pdata[i])->object);
-        for (guint i = 0; i < data->gone->len; i++)
-                manager_changed(job->manager, &((Snapshot *) data->gone->pdata[i])->object);
+        for (guint i = 0; i < c->snapshots->len; i++)
+                manager_changed(job->manager, &((Snapshot *) c->snapshots->pdata[i])->object);
         return JOB_STEP_DONE;
 }
 
 static int refresh_tidy(Job *job, Error *ret_error) {
         return run_on_target(job, OPERATION_SNAPSHOT_RESTORE_END, ret_error);
-}
-
-static int gone_deleted(Job *job, GVariant *result, int *fds, size_t n_fds, Error *ret_error) {
-        CopyJob *data = job->data;
-        Snapshot *s = g_ptr_array_steal_index(data->gone, 0);
-
-        manager_remove(job->manager, &s->object);
-        job_repeat_step(job);
-        return manager_save(job->manager, &data->target->object, ret_error);
-}
-
-static int refresh_delete(Job *job, Error *ret_error) {
-        CopyJob *data = job->data;
-
-        if (data->gone->len == 0)
-                return JOB_STEP_DONE;
-        return run_on(job, data->target, snapshot_get_name(data->gone->pdata[0]),
-                      OPERATION_SNAPSHOT_DELETE, gone_deleted, ret_error);
 }
 
 static int refresh_end(Job *job, Error *ret_error) {
@@ -342,6 +348,7 @@ static int refresh_end(Job *job, Error *ret_error) {
 
 static const JobStep refresh_steps[] = {
         { "Waiting for storage", copy_wait, NULL },
+        { "Settling what was interrupted", refresh_settle, NULL, .again = true },
         { NULL, refresh_mark, refresh_mark_undo },
         { NULL, copy_begin, step_released },
         { "Freezing the container", copy_hold, step_release },
@@ -350,7 +357,7 @@ static const JobStep refresh_steps[] = {
         { NULL, step_released, NULL },
         { NULL, refresh_commit, NULL },
         { "Deleting the old files", refresh_tidy, NULL, .again = true },
-        { "Deleting old snapshots", refresh_delete, NULL, .again = true },
+        { "Deleting old snapshots", refresh_settle, NULL, .again = true },
         { NULL, refresh_end, NULL },
         { NULL },
 };

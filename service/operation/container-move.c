@@ -5,6 +5,7 @@
 #include "service/operation/container-stateful.h"
 #include "service/operation/pool-records.h"
 #include "service/operation/pool.h"
+#include "service/operation/snapshot.h"
 #include "service/operation/usage.h"
 #include "service/util/cleanup.h"
 #include "service/worker/operations.h"
@@ -163,6 +164,7 @@ static int move_end(Job *job, Error *ret_error) {
 
 static const JobStep move_steps[] = {
         { "Waiting for storage", move_wait, NULL },
+        { "Settling what was interrupted", snapshots_step_settle, NULL, .again = true },
         { NULL, move_mark, move_mark_undo },
         { "Copying the container", move_copy, move_copy_undo },
         { NULL, move_commit, NULL },

@@ -198,16 +198,19 @@ static void add_found(const Scan *scan, Object *o) {
         job_add_subject(scan->job, o->kind, o->name);
 }
 
-/* Snapshots without files are none. */
+/* Snapshots without files are none. One that was about to go is there still, and what was to take
+ * its place is not yet. */
 static void drop_snapshots(const Scan *scan, GPtrArray *snapshots, const char *directory,
                            const char *parent) {
         for (guint i = snapshots->len; i > 0; i--) {
                 Snapshot *s = snapshots->pdata[i - 1];
                 g_auto(Error) error = ERROR_INIT;
 
-                if (s->state == SNAPSHOT_READY &&
-                    has_files(scan, directory, parent, snapshot_get_name(s)))
+                if ((s->state == SNAPSHOT_READY || s->state == SNAPSHOT_DELETING) &&
+                    has_files(scan, directory, parent, snapshot_get_name(s))) {
+                        s->state = SNAPSHOT_READY;
                         continue;
+                }
                 (void) error_set(&error, ERROR_NO_SUCH_VOLUME, "its files are not there");
                 warn(scan->job, "The snapshot", s->object.name, &error);
                 s = g_ptr_array_steal_index(snapshots, i - 1);
@@ -346,8 +349,12 @@ static GVariant *snapshots_as_in_index(GVariant *record) {
         g_variant_builder_init(&builder, SNAPSHOTS_TYPE);
         for (gsize i = 0; list && i < g_variant_n_children(list); i++) {
                 g_autoptr(GVariant) snapshot = g_variant_get_child_value(list, i);
+                const char *snapshot_name;
                 GVariantDict dict;
 
+                if (g_variant_lookup(snapshot, "name", "&s", &snapshot_name) &&
+                    snapshot_name_is_stand_in(snapshot_name))
+                        continue;
                 g_variant_dict_init(&dict, snapshot);
                 g_variant_dict_insert(&dict, "architecture", "s", "");
                 g_variant_builder_add_value(&builder, g_variant_dict_end(&dict));

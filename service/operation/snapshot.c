@@ -13,11 +13,18 @@
 #include "service/util/log.h"
 #include "service/worker/operations.h"
 
+/*
+ * Where a new snapshot replaces one of the same name, it is made as a stand-in (see the model), and
+ * the other stays as it is meanwhile. The record that says that the new one is whole says too that
+ * the old one goes: from there on nothing is undone, and what is left is settled: the old one is
+ * deleted, then the new one gets its name. So is what is half done after a crash.
+ */
+
 typedef struct SnapshotJob {
         ContainerJob container; /* its container, locked; what shared steps look at */
         Snapshot *snapshot;     /* NULL once it has been removed, and until it is in the model */
         Snapshot *made;         /* the one to be created until then, the job's own */
-        Snapshot *old;          /* one of the same name that it replaces, or NULL */
+        bool committed;         /* create: nothing is undone any more */
         char *name;             /* rename: the new one */
 } SnapshotJob;
 
@@ -29,10 +36,9 @@ static void snapshot_job_free(void *p) {
         container_job_free(p);
 }
 
-static int run_worker(Job *job, const char *operation, const char *snapshot, const char *name,
-                      Error *ret_error) {
-        SnapshotJob *data = job->data;
-        const Container *c = data->container.container;
+static int run_on(Job *job, const Container *c, const char *operation, const char *snapshot,
+                  const char *name,
+                  int (*done)(Job *, GVariant *, int *, size_t, Error *), Error *ret_error) {
         GVariantDict args;
         int r;
 
@@ -42,7 +48,14 @@ static int run_worker(Job *job, const char *operation, const char *snapshot, con
         g_variant_dict_insert(&args, "snapshot", "s", snapshot);
         if (name)
                 g_variant_dict_insert(&args, "name", "s", name);
-        return job_run_worker(job, operation, g_variant_dict_end(&args), NULL, 0, NULL, ret_error);
+        return job_run_worker(job, operation, g_variant_dict_end(&args), NULL, 0, done, ret_error);
+}
+
+static int run_worker(Job *job, const char *operation, const char *snapshot, const char *name,
+                      Error *ret_error) {
+        SnapshotJob *data = job->data;
+
+        return run_on(job, data->container.container, operation, snapshot, name, NULL, ret_error);
 }
 
 static void tell(Manager *m, Container *c, const char *event, const char *snapshot) {
@@ -53,13 +66,7 @@ static void tell(Manager *m, Container *c, const char *event, const char *snapsh
         manager_lifecycle(m, c, event, g_variant_dict_end(&details));
 }
 
-/* --- deleting --- */
-
-static int mark_deleting(Manager *m, Snapshot *s, Error *ret_error) {
-        s->state = SNAPSHOT_DELETING;
-        manager_changed(m, &s->object);
-        return manager_save(m, &s->object, ret_error);
-}
+/* --- settling: what is half made or half gone goes, what is to have a name gets it --- */
 
 /* Out of the record first: what a crash leaves then has no name any more. */
 static int forget(Manager *m, Snapshot *s, Error *ret_error) {
@@ -80,30 +87,83 @@ static int forget(Manager *m, Snapshot *s, Error *ret_error) {
         return 0;
 }
 
+static int settle_gone(Manager *m, Container *c, Snapshot *s, Error *ret_error) {
+        g_autofree char *name = g_strdup(snapshot_get_name(s));
+        bool was_seen = !snapshot_is_stand_in(s);
+        int r = forget(m, s, ret_error);
+
+        if (r >= 0 && was_seen)
+                tell(m, c, "snapshot-deleted", name);
+        return r;
+}
+
+static int settle_named(Manager *m, Container *c, Snapshot *s, Error *ret_error) {
+        g_autofree char *old = g_strdup(s->object.name), *rename_to = g_strdup(s->rename_to);
+        g_autofree char *name = g_strconcat(c->object.name, "/", snapshot_get_name_to_be(s), NULL);
+        SnapshotState state = s->state;
+        int r;
+
+        s->state = SNAPSHOT_READY;
+        g_clear_pointer(&s->rename_to, g_free);
+        manager_rename(m, &s->object, name);
+        r = manager_save(m, &s->object, ret_error);
+        if (r < 0) {
+                manager_rename(m, &s->object, old);
+                s->rename_to = TAKE_PTR(rename_to);
+                s->state = state;
+                return r;
+        }
+        manager_changed(m, &c->object);
+        tell(m, c, rename_to ? "snapshot-renamed" : "snapshot-created", snapshot_get_name(s));
+        return 0;
+}
+
+int snapshots_settle(Job *job, Container *c,
+                     int (*done)(Job *, GVariant *, int *, size_t, Error *), Error *ret_error) {
+        const Snapshot *s = snapshots_find_half(c->snapshots);
+
+        if (!s)
+                return JOB_STEP_DONE;
+        job->cancelable = false;
+        if (snapshot_is_to_go(s))
+                return run_on(job, c, OPERATION_SNAPSHOT_DELETE, snapshot_get_name(s), NULL, done,
+                              ret_error);
+        return run_on(job, c, OPERATION_SNAPSHOT_RENAME, snapshot_get_name(s),
+                      snapshot_get_name_to_be(s), done, ret_error);
+}
+
+int snapshots_settled(Job *job, Container *c, Error *ret_error) {
+        Snapshot *s = snapshots_find_half(c->snapshots);
+        int r = snapshot_is_to_go(s) ? settle_gone(job->manager, c, s, ret_error)
+                                     : settle_named(job->manager, c, s, ret_error);
+
+        if (r >= 0)
+                job_repeat_step(job); /* for the next one */
+        return r;
+}
+
+static int one_settled(Job *job, GVariant *result, int *fds, size_t n_fds, Error *ret_error) {
+        ContainerJob *data = job->data;
+
+        return snapshots_settled(job, data->container, ret_error);
+}
+
+int snapshots_step_settle(Job *job, Error *ret_error) {
+        ContainerJob *data = job->data;
+
+        return snapshots_settle(job, data->container, one_settled, ret_error);
+}
+
+/* --- deleting --- */
+
 static int delete_mark(Job *job, Error *ret_error) {
         SnapshotJob *data = job->data;
+        Snapshot *s = TAKE_PTR(data->snapshot);
 
         job->cancelable = false;
-        return mark_deleting(job->manager, data->snapshot, ret_error);
-}
-
-static int delete_volume(Job *job, Error *ret_error) {
-        SnapshotJob *data = job->data;
-
-        return run_worker(job, OPERATION_SNAPSHOT_DELETE, snapshot_get_name(data->snapshot), NULL,
-                          ret_error);
-}
-
-static int delete_forget(Job *job, Error *ret_error) {
-        SnapshotJob *data = job->data;
-        g_autofree char *name = g_strdup(snapshot_get_name(data->snapshot));
-        int r = forget(job->manager, data->snapshot, ret_error);
-
-        if (r < 0)
-                return r;
-        data->snapshot = NULL;
-        tell(job->manager, data->container.container, "snapshot-deleted", name);
-        return JOB_STEP_DONE;
+        s->state = SNAPSHOT_DELETING;
+        manager_changed(job->manager, &s->object);
+        return manager_save(job->manager, &s->object, ret_error);
 }
 
 static int delete_wait(Job *job, Error *ret_error) {
@@ -115,39 +175,11 @@ static int delete_wait(Job *job, Error *ret_error) {
 static const JobStep delete_steps[] = {
         { NULL, delete_wait, NULL },
         { NULL, delete_mark, NULL },
-        { "Deleting the snapshot", delete_volume, NULL, .again = true },
-        { NULL, delete_forget, NULL },
+        { "Deleting the snapshot", snapshots_step_settle, NULL, .again = true },
         { NULL },
 };
 
 /* --- creating --- */
-
-static int reuse_mark(Job *job, Error *ret_error) {
-        SnapshotJob *data = job->data;
-
-        return data->old ? mark_deleting(job->manager, data->old, ret_error) : JOB_STEP_DONE;
-}
-
-static int reuse_volume(Job *job, Error *ret_error) {
-        SnapshotJob *data = job->data;
-
-        if (!data->old)
-                return JOB_STEP_DONE;
-        return run_worker(job, OPERATION_SNAPSHOT_DELETE, snapshot_get_name(data->old), NULL,
-                          ret_error);
-}
-
-static int reuse_forget(Job *job, Error *ret_error) {
-        SnapshotJob *data = job->data;
-        int r;
-
-        if (!data->old)
-                return JOB_STEP_DONE;
-        r = forget(job->manager, data->old, ret_error);
-        if (r >= 0)
-                data->old = NULL;
-        return r;
-}
 
 /* Where a copy takes its time, nothing may change meanwhile; nor between processes and files. */
 static bool must_freeze(Manager *m, const Container *c, const Snapshot *s) {
@@ -178,7 +210,7 @@ static int create_record(Job *job, Error *ret_error) {
 
 static int create_record_undo(Job *job, Error *ret_error) {
         SnapshotJob *data = job->data;
-        Snapshot *s = TAKE_PTR(data->snapshot);
+        Snapshot *s = data->committed ? NULL : TAKE_PTR(data->snapshot);
 
         return s ? forget(job->manager, s, ret_error) : JOB_STEP_DONE;
 }
@@ -211,8 +243,9 @@ static int create_room_undo(Job *job, Error *ret_error) {
         SnapshotJob *data = job->data;
         const Snapshot *s = data->snapshot;
 
-        return s->stateful ? stateful_remove(job, snapshot_get_name(s), ret_error)
-                           : JOB_STEP_DONE;
+        return s->stateful && !data->committed
+                       ? stateful_remove(job, snapshot_get_name(s), ret_error)
+                       : JOB_STEP_DONE;
 }
 
 static int create_dump(Job *job, Error *ret_error) {
@@ -235,36 +268,53 @@ static int create_volume(Job *job, Error *ret_error) {
                           ret_error);
 }
 
+static int create_volume_undo(Job *job, Error *ret_error) {
+        SnapshotJob *data = job->data;
+
+        return data->committed ? JOB_STEP_DONE
+                               : run_worker(job, OPERATION_SNAPSHOT_DELETE,
+                                            snapshot_get_name(data->snapshot), NULL, ret_error);
+}
+
 static int create_commit(Job *job, Error *ret_error) {
         SnapshotJob *data = job->data;
+        Container *c = data->container.container;
         Snapshot *s = data->snapshot;
+        Snapshot *old = snapshots_find_replaced(c->snapshots, s);
         bool froze = s->froze;
         int r;
 
-        s->state = SNAPSHOT_READY;
+        snapshot_set_made(s);
         s->froze = false;
+        if (old)
+                old->state = SNAPSHOT_DELETING;
         r = manager_save(job->manager, &s->object, ret_error);
         if (r < 0) {
                 s->state = SNAPSHOT_CREATING;
                 s->froze = froze;
+                if (old)
+                        old->state = SNAPSHOT_READY;
                 return r;
         }
+        data->committed = true;
         manager_changed(job->manager, &s->object);
-        tell(job->manager, data->container.container, "snapshot-created", snapshot_get_name(s));
+        if (old)
+                manager_changed(job->manager, &old->object);
+        if (s->state == SNAPSHOT_READY)
+                tell(job->manager, c, "snapshot-created", snapshot_get_name(s));
         return JOB_STEP_DONE;
 }
 
 static const JobStep create_steps[] = {
-        { NULL, reuse_mark, NULL },
-        { "Deleting the old snapshot", reuse_volume, NULL, .again = true },
-        { NULL, reuse_forget, NULL },
+        { "Settling what was interrupted", snapshots_step_settle, NULL, .again = true },
         { NULL, create_record, create_record_undo },
         { "Freezing the container", create_freeze, create_thaw },
         { "Making room for its state", create_room, create_room_undo },
         { "Saving its state", create_dump, NULL },
-        { "Taking the snapshot", create_volume, delete_volume },
+        { "Taking the snapshot", create_volume, create_volume_undo },
         { "Thawing the container", create_thaw, NULL },
         { NULL, create_commit, NULL },
+        { "Deleting the old snapshot", snapshots_step_settle, NULL, .again = true },
         { NULL },
 };
 
@@ -356,7 +406,7 @@ int snapshot_get(Manager *m, const Container *c, const char *name, Snapshot **re
         g_autofree char *shown = NULL;
         Snapshot *s = snapshots_find(c->snapshots, name);
 
-        if (!s) {
+        if (!s || snapshot_is_stand_in(s)) {
                 shown = g_strescape(name, NULL);
                 return error_set(ret_error, ERROR_NO_SUCH_SNAPSHOT,
                                  "Container \"%s\" has no snapshot \"%.80s\"", c->object.name,
@@ -367,7 +417,7 @@ int snapshot_get(Manager *m, const Container *c, const char *name, Snapshot **re
 }
 
 static int check_free(const Container *c, const char *name, Error *ret_error) {
-        if (!snapshots_find(c->snapshots, name))
+        if (!snapshots_claim(c->snapshots, name))
                 return 0;
         return error_set(ret_error, ERROR_EXISTS, "Container \"%s\" has a snapshot \"%s\" already",
                          c->object.name, name);
@@ -397,11 +447,11 @@ static int snapshot_prepare(Manager *m, Container *c, const SnapshotCreate *args
         uint64_t now = (uint64_t) g_get_real_time(), expires = 0;
         g_autoptr(GVariant) config = NULL, devices = NULL;
         g_autoptr(Snapshot) s = NULL;
-        g_autofree char *name = NULL;
+        g_autofree char *wanted = NULL, *name = NULL;
         int r;
 
         container_expand(m, c, &config, &devices);
-        r = choose_name(c, config, args, now, &name, ret_error);
+        r = choose_name(c, config, args, now, &wanted, ret_error);
         if (r >= 0 && args->expires)
                 expires = *args->expires;
         else if (r >= 0)
@@ -410,6 +460,7 @@ static int snapshot_prepare(Manager *m, Container *c, const SnapshotCreate *args
         if (r < 0)
                 return r;
 
+        name = snapshots_name_new(c->snapshots, wanted);
         s = snapshot_new(c->object.name, name, c->object.owner);
         s->created = now;
         s->expires = expires;
@@ -453,7 +504,7 @@ static int check_stateful(Manager *m, Caller caller, const Container *c, Error *
 int snapshot_create(Manager *m, Caller caller, Container *c, const SnapshotCreate *args, Job **ret,
                     Error *ret_error) {
         g_autoptr(Snapshot) s = NULL;
-        SnapshotJob *data;
+        g_autofree char *name = NULL;
         int r;
 
         r = check_whole(c, ret_error);
@@ -470,10 +521,9 @@ int snapshot_create(Manager *m, Caller caller, Container *c, const SnapshotCreat
         r = new_job(m, "snapshot-create", caller, create_steps, c, NULL, ret, ret_error);
         if (r < 0)
                 return r;
-        job_add_subject(*ret, OBJECT_SNAPSHOT, s->object.name);
-        data = (*ret)->data;
-        data->old = snapshots_find(c->snapshots, snapshot_get_name(s));
-        data->made = TAKE_PTR(s);
+        name = g_strconcat(c->object.name, "/", snapshot_get_name_to_be(s), NULL);
+        job_add_subject(*ret, OBJECT_SNAPSHOT, name);
+        ((SnapshotJob *) (*ret)->data)->made = TAKE_PTR(s);
         return 0;
 }
 
@@ -488,7 +538,8 @@ int snapshot_rename(Manager *m, Caller caller, Snapshot *s, const char *name, Jo
         int r;
 
         r = name_check(NAME_SNAPSHOT, name, ret_error);
-        if (r >= 0)
+        /* One that was begun is finished. */
+        if (r >= 0 && g_strcmp0(s->rename_to, name) != 0)
                 r = check_free(c, name, ret_error);
         if (r >= 0)
                 r = new_job(m, "snapshot-rename", caller, rename_steps, c, s, ret, ret_error);
@@ -529,18 +580,9 @@ int snapshot_update(Manager *m, Snapshot *s, const char *description, const uint
 
 /* --- recovery --- */
 
-static Snapshot *find_half(const Container *c) {
-        for (guint i = 0; i < c->snapshots->len; i++) {
-                Snapshot *s = c->snapshots->pdata[i];
-
-                if (s->state != SNAPSHOT_READY || s->rename_to)
-                        return s;
-        }
-        return NULL;
-}
-
 bool snapshots_are_half(const Container *c) {
-        return c->held || c->move_pool || c->refreshing || c->restore_from || find_half(c);
+        return c->held || c->move_pool || c->refreshing || c->restore_from ||
+               snapshots_find_half(c->snapshots);
 }
 
 /* A copy was made of one that ran. */
@@ -549,6 +591,17 @@ static int recover_thaw(Job *job, Error *ret_error) {
 
         return container_is_up(data->container.container) ? step_unfreeze(job, ret_error)
                                                           : JOB_STEP_DONE;
+}
+
+/* So it was while a snapshot was made. */
+static int recover_froze(Job *job, Error *ret_error) {
+        SnapshotJob *data = job->data;
+        const GPtrArray *snapshots = data->container.container->snapshots;
+
+        for (guint i = 0; i < snapshots->len; i++)
+                if (((const Snapshot *) snapshots->pdata[i])->froze)
+                        return recover_thaw(job, ret_error);
+        return JOB_STEP_DONE;
 }
 
 static int recover_released(Job *job, Error *ret_error) {
@@ -591,19 +644,13 @@ static const JobStep release_steps[] = {
         { NULL },
 };
 
-static const JobStep clear_steps[] = {
-        { NULL, create_thaw, NULL },
-        { NULL, delete_mark, NULL },
-        { "Deleting the snapshot", delete_volume, NULL, .again = true },
-        { NULL, delete_forget, NULL },
-        { NULL, snapshots_step_recover, NULL },
+static const JobStep settle_steps[] = {
+        { NULL, recover_froze, NULL },
+        { "Settling what was interrupted", snapshots_step_settle, NULL, .again = true },
         { NULL },
 };
 
 int snapshots_recover(Manager *m, Container *c, Job **ret, Error *ret_error) {
-        Snapshot *s = find_half(c);
-        int r;
-
         if (c->held)
                 return new_job(m, "container-recover", CALLER_SERVICE, release_steps, c, NULL, ret,
                                ret_error);
@@ -614,12 +661,6 @@ int snapshots_recover(Manager *m, Container *c, Job **ret, Error *ret_error) {
         if (c->restore_from)
                 return snapshot_restore(m, CALLER_SERVICE, c, c->restore_from, false, ret,
                                         ret_error);
-        g_assert(s); /* nothing else is to be recovered */
-        if (s->state != SNAPSHOT_READY)
-                return new_job(m, "snapshot-recover", CALLER_SERVICE, clear_steps, c, s, ret,
-                               ret_error);
-        r = new_job(m, "snapshot-recover", CALLER_SERVICE, rename_steps, c, s, ret, ret_error);
-        if (r >= 0)
-                ((SnapshotJob *) (*ret)->data)->name = g_strdup(s->rename_to);
-        return r;
+        return new_job(m, "snapshot-recover", CALLER_SERVICE, settle_steps, c, NULL, ret,
+                       ret_error);
 }

@@ -40,5 +40,15 @@ int snapshot_get(Manager *m, const Container *c, const char *name, Snapshot **re
  * the job that does it; for a container that is whole otherwise. */
 bool snapshots_are_half(const Container *c);
 int snapshots_recover(Manager *m, Container *c, Job **ret, Error *ret_error);
+/* For a step: settles one of them, which is deleted, or gets the name that it is to have. Runs a
+ * worker, whose `done` is to call snapshots_settled(), and then the step again for the next one;
+ * JOB_STEP_DONE when there is none. */
+int snapshots_settle(Job *job, Container *c,
+                     int (*done)(Job *job, GVariant *result, int *fds, size_t n_fds,
+                                 Error *ret_error),
+                     Error *ret_error);
+int snapshots_settled(Job *job, Container *c, Error *ret_error);
+/* The whole as a step of a job whose data begin with a ContainerJob, to be tried `again`. */
+int snapshots_step_settle(Job *job, Error *ret_error);
 /* Last step of such a job, whose data begins with a ContainerJob: there may be more to do. */
 int snapshots_step_recover(Job *job, Error *ret_error);

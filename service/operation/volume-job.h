@@ -11,7 +11,6 @@ typedef struct VolumeJob {
         StorageVolume *source;   /* copy: locked, too */
         Snapshot *snapshot;      /* of the volume, in its list; NULL once it is out of it */
         Snapshot *made;          /* one to be created until it is in there, the job's own */
-        Snapshot *old;           /* one of the same name that it replaces, or NULL */
         char *from_snapshot;     /* copy, restore: last part of its name */
         char *name;              /* rename: the new one */
         bool committed;          /* nothing is undone any more */
@@ -39,8 +38,9 @@ int volume_step_unmake(Job *job, Error *ret_error);
 int volume_step_forget(Job *job, Error *ret_error);
 /* Step: copies the files of `source` to those of `volume`. */
 int volume_step_copy(Job *job, Error *ret_error);
-/* Step, also to undo or recover: snapshots of the volume that are half made, or half gone, go. */
-int volume_step_delete_halves(Job *job, Error *ret_error);
+/* Step, also to undo or recover: snapshots of the volume that are half made, or half gone, go, and
+ * those that are to have a name get it. */
+int volume_step_settle(Job *job, Error *ret_error);
 int volume_step_commit(Job *job, Error *ret_error);
 /* Whether there can be a new one of that name. */
 int volume_check_new(Manager *m, const StoragePool *pool, const char *name, Error *ret_error);

@@ -5,10 +5,11 @@
 #include "service/worker/operations.h"
 
 /*
- * Bringing a copy up to date: its record stays as it is but for the snapshots. Those that are to go
- * make room first. Then those to come are marked in the record; their files are copied, and after
- * them the volume's own exchanged. Interrupted before that is recorded as done, the old files take
- * their place again and the new snapshots go, at the next start too.
+ * Bringing a copy up to date: its record stays as it is but for the snapshots. Those to come are
+ * marked in the record, as stand-ins where there is one of that name already; their files are
+ * copied, and after them the volume's own exchanged. Then it is recorded as done, and what is no
+ * more wanted goes: old files, old snapshots. Interrupted before that, the old files take their
+ * place again and the new snapshots go, at the next start too.
  */
 
 static int save(Job *job, Error *ret_error) {
@@ -25,6 +26,15 @@ static bool has_same(const GPtrArray *snapshots, const Snapshot *s) {
         return other && other->state == SNAPSHOT_READY && other->created == s->created;
 }
 
+static Snapshot *copy_of(const Snapshot *s, const StorageVolume *v) {
+        Snapshot *copy = snapshot_copy(s, storage_volume_get_name(v), v->object.owner);
+        g_autofree char *name = snapshots_name_new(v->snapshots, snapshot_get_name(s));
+
+        copy->state = SNAPSHOT_CREATING;
+        snapshot_set_name(copy, storage_volume_get_name(v), name);
+        return copy;
+}
+
 static void collect(VolumeJob *data) {
         const GPtrArray *theirs = data->source->snapshots, *ours = data->volume->snapshots;
 
@@ -35,36 +45,18 @@ static void collect(VolumeJob *data) {
                 const Snapshot *s = theirs->pdata[i];
 
                 if (s->state == SNAPSHOT_READY && !has_same(ours, s))
-                        g_ptr_array_add(data->new,
-                                        snapshot_copy(s, storage_volume_get_name(data->volume),
-                                                      data->volume->object.owner));
+                        g_ptr_array_add(data->new, copy_of(s, data->volume));
         }
 }
 
-/* The new ones come into the record once the old ones of their names are out of it. */
-static int mark_gone(Job *job, Error *ret_error) {
+static int mark(Job *job, Error *ret_error) {
         VolumeJob *data = job->data;
 
         job->cancelable = false;
         if (!data->without_snapshots)
                 collect(data);
-        if (data->gone->len == 0)
-                return JOB_STEP_DONE;
-        for (guint i = 0; i < data->gone->len; i++)
-                ((Snapshot *) data->gone->pdata[i])->state = SNAPSHOT_DELETING;
-        g_ptr_array_set_size(data->gone, 0);
-        return save(job, ret_error);
-}
-
-static int mark_new(Job *job, Error *ret_error) {
-        VolumeJob *data = job->data;
-
-        for (guint i = 0; i < data->new->len; i++) {
-                Snapshot *s = data->new->pdata[i];
-
-                s->state = SNAPSHOT_CREATING;
-                g_ptr_array_add(data->volume->snapshots, s);
-        }
+        for (guint i = 0; i < data->new->len; i++)
+                g_ptr_array_add(data->volume->snapshots, data->new->pdata[i]);
         data->marked = true;
         data->volume->refreshing = true;
         return save(job, ret_error);
@@ -79,10 +71,10 @@ static int put_back_done(Job *job, Error *ret_error) {
         return save(job, ret_error);
 }
 
-static int mark_new_undo(Job *job, Error *ret_error) {
+static int mark_undo(Job *job, Error *ret_error) {
         int r = put_back_done(job, ret_error);
 
-        return r < 0 ? r : volume_step_delete_halves(job, ret_error);
+        return r < 0 ? r : volume_step_settle(job, ret_error);
 }
 
 static int run(Job *job, const char *operation, Error *ret_error) {
@@ -105,21 +97,31 @@ static int copy_undo(Job *job, Error *ret_error) {
         return data->committed ? JOB_STEP_DONE : put_back(job, ret_error);
 }
 
+static void set_states(VolumeJob *data, bool done) {
+        for (guint i = 0; i < data->new->len; i++) {
+                Snapshot *s = data->new->pdata[i];
+
+                if (done)
+                        snapshot_set_made(s);
+                else
+                        s->state = SNAPSHOT_CREATING;
+        }
+        for (guint i = 0; i < data->gone->len; i++)
+                ((Snapshot *) data->gone->pdata[i])->state = done ? SNAPSHOT_DELETING
+                                                                  : SNAPSHOT_READY;
+        data->volume->refreshing = !done;
+}
+
 static int commit(Job *job, Error *ret_error) {
         VolumeJob *data = job->data;
         int r;
 
-        for (guint i = 0; i < data->new->len; i++)
-                ((Snapshot *) data->new->pdata[i])->state = SNAPSHOT_READY;
-        data->volume->refreshing = false;
+        set_states(data, true);
         r = save(job, ret_error);
-        if (r >= 0) {
+        if (r < 0)
+                set_states(data, false);
+        else
                 data->committed = true;
-                return JOB_STEP_DONE;
-        }
-        for (guint i = 0; i < data->new->len; i++)
-                ((Snapshot *) data->new->pdata[i])->state = SNAPSHOT_CREATING;
-        data->volume->refreshing = true;
         return r;
 }
 
@@ -128,19 +130,19 @@ static int tidy(Job *job, Error *ret_error) {
 }
 
 static const JobStep steps[] = {
-        { NULL, mark_gone, NULL },
-        { "Deleting old snapshots", volume_step_delete_halves, NULL, .again = true },
-        { NULL, mark_new, mark_new_undo },
+        { "Settling what was interrupted", volume_step_settle, NULL, .again = true },
+        { NULL, mark, mark_undo },
         { "Copying the volume", volume_step_copy, copy_undo },
         { NULL, commit, NULL },
         { "Deleting the old files", tidy, NULL, .again = true },
+        { "Deleting old snapshots", volume_step_settle, NULL, .again = true },
         { NULL },
 };
 
 static const JobStep put_back_steps[] = {
         { "Putting the old files back", put_back, NULL, .again = true },
         { NULL, put_back_done, NULL },
-        { "Deleting snapshots", volume_step_delete_halves, NULL, .again = true },
+        { "Deleting snapshots", volume_step_settle, NULL, .again = true },
         { NULL },
 };
 

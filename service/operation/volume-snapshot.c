@@ -34,15 +34,7 @@ static int save(Manager *m, StorageVolume *v, Error *ret_error) {
         return manager_save(m, &v->object, ret_error);
 }
 
-/* --- deleting --- */
-
-static int mark_deleting(Job *job, Snapshot *s, Error *ret_error) {
-        VolumeJob *data = job->data;
-
-        job->cancelable = false;
-        s->state = SNAPSHOT_DELETING;
-        return save(job->manager, data->volume, ret_error);
-}
+/* --- settling: as with those of containers, see snapshot.c --- */
 
 static int forget(Job *job, Snapshot *s, Error *ret_error) {
         VolumeJob *data = job->data;
@@ -61,60 +53,80 @@ static int forget(Job *job, Snapshot *s, Error *ret_error) {
         return r;
 }
 
+static int name_snapshot(Job *job, Snapshot *s, Error *ret_error) {
+        VolumeJob *data = job->data;
+        const char *volume = storage_volume_get_name(data->volume);
+        g_autofree char *old = g_strdup(snapshot_get_name(s));
+        g_autofree char *name = g_strdup(snapshot_get_name_to_be(s));
+        g_autofree char *rename_to = TAKE_PTR(s->rename_to);
+        SnapshotState state = s->state;
+        int r;
+
+        s->state = SNAPSHOT_READY;
+        snapshot_set_name(s, volume, name);
+        r = save(job->manager, data->volume, ret_error);
+        if (r < 0) {
+                snapshot_set_name(s, volume, old);
+                s->rename_to = TAKE_PTR(rename_to);
+                s->state = state;
+        }
+        return r;
+}
+
+static int one_settled(Job *job, GVariant *result, int *fds, size_t n_fds, Error *ret_error) {
+        VolumeJob *data = job->data;
+        Snapshot *s = snapshots_find_half(data->volume->snapshots);
+        int r = snapshot_is_to_go(s) ? forget(job, s, ret_error) : name_snapshot(job, s, ret_error);
+
+        if (r >= 0)
+                job_repeat_step(job); /* for the next one */
+        return r;
+}
+
+int volume_step_settle(Job *job, Error *ret_error) {
+        VolumeJob *data = job->data;
+        const Snapshot *s = snapshots_find_half(data->volume->snapshots);
+        g_autofree char *name = storage_volume_get_pool(data->volume);
+        StoragePool *pool;
+        GVariantDict args;
+        int r;
+
+        if (!s)
+                return JOB_STEP_DONE;
+        job->cancelable = false;
+        r = step_wait_for_pool(job, name, &pool, ret_error);
+        if (r != JOB_STEP_DONE)
+                return r;
+        g_variant_dict_init(&args, NULL);
+        step_put_pool(&args, job->manager, pool);
+        g_variant_dict_insert(&args, "volume", "s", storage_volume_get_name(data->volume));
+        g_variant_dict_insert(&args, "snapshot", "s", snapshot_get_name(s));
+        if (!snapshot_is_to_go(s))
+                g_variant_dict_insert(&args, "name", "s", snapshot_get_name_to_be(s));
+        return job_run_worker(job,
+                              snapshot_is_to_go(s) ? OPERATION_VOLUME_SNAPSHOT_DELETE
+                                                   : OPERATION_VOLUME_SNAPSHOT_RENAME,
+                              g_variant_dict_end(&args), NULL, 0, one_settled, ret_error);
+}
+
+/* --- deleting --- */
+
 static int delete_mark(Job *job, Error *ret_error) {
         VolumeJob *data = job->data;
 
-        return mark_deleting(job, data->snapshot, ret_error);
-}
-
-static int delete_files(Job *job, Error *ret_error) {
-        VolumeJob *data = job->data;
-
-        return run_worker(job, OPERATION_VOLUME_SNAPSHOT_DELETE,
-                          snapshot_get_name(data->snapshot), NULL, ret_error);
-}
-
-static int delete_forget(Job *job, Error *ret_error) {
-        VolumeJob *data = job->data;
-        int r = forget(job, data->snapshot, ret_error);
-
-        if (r >= 0)
-                data->snapshot = NULL;
-        return r;
+        job->cancelable = false;
+        TAKE_PTR(data->snapshot)->state = SNAPSHOT_DELETING;
+        return save(job->manager, data->volume, ret_error);
 }
 
 static const JobStep delete_steps[] = {
         { NULL, volume_step_wait_to_delete, NULL },
         { NULL, delete_mark, NULL },
-        { "Deleting the snapshot", delete_files, NULL, .again = true },
-        { NULL, delete_forget, NULL },
+        { "Deleting the snapshot", volume_step_settle, NULL, .again = true },
         { NULL },
 };
 
 /* --- creating --- */
-
-static int reuse_mark(Job *job, Error *ret_error) {
-        VolumeJob *data = job->data;
-
-        return data->old ? mark_deleting(job, data->old, ret_error) : JOB_STEP_DONE;
-}
-
-static int reuse_files(Job *job, Error *ret_error) {
-        VolumeJob *data = job->data;
-
-        return data->old ? run_worker(job, OPERATION_VOLUME_SNAPSHOT_DELETE,
-                                      snapshot_get_name(data->old), NULL, ret_error)
-                         : JOB_STEP_DONE;
-}
-
-static int reuse_forget(Job *job, Error *ret_error) {
-        VolumeJob *data = job->data;
-        int r = data->old ? forget(job, data->old, ret_error) : JOB_STEP_DONE;
-
-        if (r >= 0)
-                data->old = NULL;
-        return r;
-}
 
 static int create_record(Job *job, Error *ret_error) {
         VolumeJob *data = job->data;
@@ -132,7 +144,7 @@ static int create_record(Job *job, Error *ret_error) {
 
 static int create_record_undo(Job *job, Error *ret_error) {
         VolumeJob *data = job->data;
-        Snapshot *s = TAKE_PTR(data->snapshot);
+        Snapshot *s = data->committed ? NULL : TAKE_PTR(data->snapshot);
 
         return s ? forget(job, s, ret_error) : JOB_STEP_DONE;
 }
@@ -144,24 +156,40 @@ static int create_files(Job *job, Error *ret_error) {
                           snapshot_get_name(data->snapshot), NULL, ret_error);
 }
 
+static int create_files_undo(Job *job, Error *ret_error) {
+        VolumeJob *data = job->data;
+
+        return data->committed ? JOB_STEP_DONE
+                               : run_worker(job, OPERATION_VOLUME_SNAPSHOT_DELETE,
+                                            snapshot_get_name(data->snapshot), NULL, ret_error);
+}
+
 static int create_commit(Job *job, Error *ret_error) {
         VolumeJob *data = job->data;
+        Snapshot *s = data->snapshot;
+        Snapshot *old = snapshots_find_replaced(data->volume->snapshots, s);
         int r;
 
-        data->snapshot->state = SNAPSHOT_READY;
+        snapshot_set_made(s);
+        if (old)
+                old->state = SNAPSHOT_DELETING;
         r = save(job->manager, data->volume, ret_error);
-        if (r < 0)
-                data->snapshot->state = SNAPSHOT_CREATING;
-        return r;
+        if (r < 0) {
+                s->state = SNAPSHOT_CREATING;
+                if (old)
+                        old->state = SNAPSHOT_READY;
+                return r;
+        }
+        data->committed = true;
+        return JOB_STEP_DONE;
 }
 
 static const JobStep create_steps[] = {
-        { NULL, reuse_mark, NULL },
-        { "Deleting the old snapshot", reuse_files, NULL, .again = true },
-        { NULL, reuse_forget, NULL },
+        { "Settling what was interrupted", volume_step_settle, NULL, .again = true },
         { NULL, create_record, create_record_undo },
-        { "Taking the snapshot", create_files, delete_files },
+        { "Taking the snapshot", create_files, create_files_undo },
         { NULL, create_commit, NULL },
+        { "Deleting the old snapshot", volume_step_settle, NULL, .again = true },
         { NULL },
 };
 
@@ -199,18 +227,8 @@ static int rename_files_undo(Job *job, Error *ret_error) {
 
 static int rename_commit(Job *job, Error *ret_error) {
         VolumeJob *data = job->data;
-        const char *volume = storage_volume_get_name(data->volume);
-        g_autofree char *old = g_strdup(snapshot_get_name(data->snapshot));
-        int r;
 
-        g_clear_pointer(&data->snapshot->rename_to, g_free);
-        snapshot_set_name(data->snapshot, volume, data->name);
-        r = save(job->manager, data->volume, ret_error);
-        if (r < 0) {
-                snapshot_set_name(data->snapshot, volume, old);
-                data->snapshot->rename_to = g_strdup(data->name);
-        }
-        return r;
+        return name_snapshot(job, data->snapshot, ret_error);
 }
 
 static const JobStep rename_steps[] = {
@@ -292,7 +310,7 @@ static int get_snapshot(const StorageVolume *v, const char *name, Snapshot **ret
         g_autofree char *shown = NULL;
         Snapshot *s = snapshots_find(v->snapshots, name);
 
-        if (!s) {
+        if (!s || snapshot_is_stand_in(s)) {
                 shown = g_strescape(name, NULL);
                 return error_set(ret_error, ERROR_NO_SUCH_SNAPSHOT,
                                  "Volume \"%s\" has no snapshot \"%.80s\"", v->object.name, shown);
@@ -311,7 +329,7 @@ static int choose_name(const StorageVolume *v, const SnapshotCreate *args, uint6
                                                                   : SNAPSHOT_PATTERN_DEFAULT,
                                               v->snapshots, now, ret, ret_error);
         r = name_check(NAME_SNAPSHOT, args->name, ret_error);
-        if (r >= 0 && !args->reuse && snapshots_find(v->snapshots, args->name))
+        if (r >= 0 && !args->reuse && snapshots_claim(v->snapshots, args->name))
                 r = error_set(ret_error, ERROR_EXISTS,
                               "Volume \"%s\" has a snapshot \"%s\" already", v->object.name,
                               args->name);
@@ -324,13 +342,12 @@ int volume_snapshot_create(Manager *m, Caller caller, StorageVolume *v, const Sn
                            Job **ret, Error *ret_error) {
         uint64_t now = (uint64_t) g_get_real_time(), expires = 0;
         g_autoptr(Snapshot) s = NULL;
-        g_autofree char *name = NULL;
-        VolumeJob *data;
+        g_autofree char *wanted = NULL, *name = NULL;
         int r;
 
         r = volume_check_ready(v, ret_error);
         if (r >= 0)
-                r = choose_name(v, args, now, &name, ret_error);
+                r = choose_name(v, args, now, &wanted, ret_error);
         if (r >= 0 && args->expires)
                 expires = *args->expires;
         else if (r >= 0)
@@ -342,6 +359,7 @@ int volume_snapshot_create(Manager *m, Caller caller, StorageVolume *v, const Sn
                 return error_set(ret_error, ERROR_LIMITS_EXCEEDED,
                                  "Volume \"%s\" has %u snapshots already", v->object.name,
                                  v->snapshots->len);
+        name = snapshots_name_new(v->snapshots, wanted);
         s = snapshot_new(storage_volume_get_name(v), name, v->object.owner);
         s->created = now;
         s->expires = expires;
@@ -350,14 +368,12 @@ int volume_snapshot_create(Manager *m, Caller caller, StorageVolume *v, const Sn
         r = volume_job_new(m, "volume-snapshot-create", caller, create_steps, v, ret, ret_error);
         if (r < 0)
                 return r;
-        data = (*ret)->data;
-        data->old = snapshots_find(v->snapshots, name);
-        data->made = TAKE_PTR(s);
+        ((VolumeJob *) (*ret)->data)->made = TAKE_PTR(s);
         return 0;
 }
 
 const char *volume_snapshot_of_job(const Job *job) {
-        return snapshot_get_name(((const VolumeJob *) job->data)->made);
+        return snapshot_get_name_to_be(((const VolumeJob *) job->data)->made);
 }
 
 static int new_job(Manager *m, const char *operation, Caller caller, const JobStep *steps,
@@ -388,7 +404,8 @@ int volume_snapshot_rename(Manager *m, Caller caller, StorageVolume *v, const ch
                 r = get_snapshot(v, name, &s, ret_error);
         if (r < 0)
                 return r;
-        if (snapshots_find(v->snapshots, new_name))
+        /* One that was begun is finished. */
+        if (g_strcmp0(s->rename_to, new_name) != 0 && snapshots_claim(v->snapshots, new_name))
                 return error_set(ret_error, ERROR_EXISTS,
                                  "Volume \"%s\" has a snapshot \"%s\" already", v->object.name,
                                  new_name);
@@ -451,64 +468,19 @@ int volume_snapshot_update(Manager *m, StorageVolume *v, const char *name, const
 
 /* --- recovery --- */
 
-static Snapshot *find_half(const StorageVolume *v) {
-        for (guint i = 0; i < v->snapshots->len; i++) {
-                Snapshot *s = v->snapshots->pdata[i];
-
-                if (s->state != SNAPSHOT_READY || s->rename_to)
-                        return s;
-        }
-        return NULL;
-}
-
-static int half_deleted(Job *job, GVariant *result, int *fds, size_t n_fds, Error *ret_error) {
-        VolumeJob *data = job->data;
-        int r = forget(job, data->snapshot, ret_error);
-
-        data->snapshot = NULL;
-        if (r >= 0)
-                job_repeat_step(job);
-        return r;
-}
-
-int volume_step_delete_halves(Job *job, Error *ret_error) {
-        VolumeJob *data = job->data;
-        g_autofree char *name = storage_volume_get_pool(data->volume);
-        StoragePool *pool;
-        GVariantDict args;
-        int r;
-
-        data->snapshot = find_half(data->volume);
-        if (!data->snapshot || data->snapshot->state == SNAPSHOT_READY)
-                return JOB_STEP_DONE;
-        job->cancelable = false;
-        r = step_wait_for_pool(job, name, &pool, ret_error);
-        if (r != JOB_STEP_DONE)
-                return r;
-        g_variant_dict_init(&args, NULL);
-        step_put_pool(&args, job->manager, pool);
-        g_variant_dict_insert(&args, "volume", "s", storage_volume_get_name(data->volume));
-        g_variant_dict_insert(&args, "snapshot", "s", snapshot_get_name(data->snapshot));
-        return job_run_worker(job, OPERATION_VOLUME_SNAPSHOT_DELETE, g_variant_dict_end(&args),
-                              NULL, 0, half_deleted, ret_error);
-}
-
 static const JobStep recover_steps[] = {
-        { "Deleting snapshots", volume_step_delete_halves, NULL, .again = true },
+        { "Settling what was interrupted", volume_step_settle, NULL, .again = true },
         { NULL },
 };
 
 bool volume_is_half(const StorageVolume *v) {
         return v->state != STORAGE_VOLUME_READY || v->rename_to || v->refreshing ||
-               v->restore_from || find_half(v);
+               v->restore_from || snapshots_find_half(v->snapshots);
 }
 
 /* The container that is being started may have it when it is found that it must not: so what
  * was begun is finished whoever uses it. */
 int volume_recover(Manager *m, StorageVolume *v, Job **ret, Error *ret_error) {
-        Snapshot *s = find_half(v);
-        int r;
-
         if (v->state != STORAGE_VOLUME_READY)
                 return volume_delete(m, CALLER_SERVICE, v, ret, ret_error);
         if (v->rename_to)
@@ -518,12 +490,6 @@ int volume_recover(Manager *m, StorageVolume *v, Job **ret, Error *ret_error) {
         if (v->restore_from)
                 return volume_snapshot_restore(m, CALLER_SERVICE, v, v->restore_from, ret,
                                                ret_error);
-        g_assert(s); /* nothing else is to be recovered */
-        if (s->state != SNAPSHOT_READY)
-                return volume_job_new(m, "volume-recover", CALLER_SERVICE, recover_steps, v, ret,
-                                      ret_error);
-        r = new_job(m, "volume-recover", CALLER_SERVICE, rename_steps, v, s, ret, ret_error);
-        if (r >= 0)
-                ((VolumeJob *) (*ret)->data)->name = g_strdup(s->rename_to);
-        return r;
+        return volume_job_new(m, "volume-recover", CALLER_SERVICE, recover_steps, v, ret,
+                              ret_error);
 }

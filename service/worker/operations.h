@@ -58,7 +58,8 @@
  * ERROR_NOT_SUPPORTED. Result: "idmap" again. */
 #define OPERATION_CONTAINER_CREATE "storage.container-create"
 /* Makes volume containers/"name" s a copy of containers/"container" s, or of its snapshot
- * "snapshot" s ("" for itself), and copies its snapshots "snapshots" as too. The source is in the
+ * "snapshot" s ("" for itself), and copies its snapshots "snapshots" as too; one that is named as a
+ * stand-in (see service/model/snapshot.h) becomes one of what it stands for. The source is in the
  * pool "from-pool", "from-driver", "from-path"; the pool of the other three arguments may be the
  * same, where copies share their data if it can. With "refresh" b the volume is there already and
  * replaced, as OPERATION_SNAPSHOT_RESTORE does. "idmap" a(suuu), "may-shift" b, "size" t and
@@ -69,7 +70,7 @@
 /* Renames volume containers/"container" s to "name" s, and the directory of its snapshots. */
 #define OPERATION_CONTAINER_RENAME "storage.container-rename"
 /* Makes volume snapshots/"container" s/"snapshot" s a copy of containers/"container": a read-only
- * snapshot on btrfs, a copy on dir. Replaces an unfinished one. */
+ * snapshot on btrfs, a copy on dir. Replaces an unfinished one, and a stand-in. */
 #define OPERATION_SNAPSHOT_CREATE "storage.snapshot-create"
 /* Deletes, and renames to "name" s, that volume and the state that goes with it. */
 #define OPERATION_SNAPSHOT_DELETE "storage.snapshot-delete"

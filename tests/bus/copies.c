@@ -348,4 +348,37 @@ TEST(killed_while_refreshing) {
         g_assert_false(world_has_object(h, C2 "/snapshot/own"));
 }
 
+/* The copy has a snapshot of the same name that is another one. */
+TEST(killed_while_a_refresh_replaces_a_snapshot) {
+        static const struct {
+                const char *operation, *left;
+        } cases[] = {
+                { "storage.container-copy", "old" },
+                { "storage.snapshot-restore-end", "new" },
+                { "storage.snapshot-delete", "new" },
+                { "storage.snapshot-rename", "new" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                g_autoptr(Client) alice = NULL;
+                g_autoptr(Harness) h = new_with_container(&alice);
+                g_autofree char *killed = NULL, *refreshed = NULL;
+
+                run_job(alice, C1, "Container.Copy", named("c2", "{}"));
+                run_job(alice, C1, "Container.CreateSnapshot",
+                        named("s2", "{'description': <'new'>}"));
+                run_job(alice, C2, "Container.CreateSnapshot",
+                        named("s2", "{'description': <'old'>}"));
+                kill_at_gate(h, alice, cases[i].operation, "Container.Copy",
+                             named("c2", "{'refresh': <true>}"));
+                killed = client_get_string(h->root, C2 "/snapshot/s2", "Description");
+                g_assert_cmpstr(killed, ==, cases[i].left);
+                g_assert_cmpuint(harness_count_entries(h, DEFAULT "snapshots/c2"), ==, 2);
+                run_job(h->root, C1, "Container.Copy", named("c2", "{'refresh': <true>}"));
+                refreshed = client_get_string(h->root, C2 "/snapshot/s2", "Description");
+                g_assert_cmpstr(refreshed, ==, "new");
+                g_assert_cmpuint(harness_count_entries(h, DEFAULT "snapshots/c2"), ==, 2);
+        }
+}
+
 HARNESS_MAIN()

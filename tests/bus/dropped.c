@@ -26,7 +26,7 @@ static const Maker makers[] = {
           "storage.container-create", "/org/berth1/container/c2" },
         { C1, "Container.Copy", "('c3', @a{sv} {})", "storage.container-copy",
           "/org/berth1/container/c3" },
-        { C1, "Container.CreateSnapshot", "('s1', {'reuse': <true>})", "storage.snapshot-delete" },
+        { C1, "Container.CreateSnapshot", "('s1', {'reuse': <true>})", "storage.snapshot-create" },
         { C1, "Container.CreateSnapshot", "('s2', @a{sv} {})", "storage.snapshot-create",
           C1 "/snapshot/s2" },
         { C1, "Container.Publish", "({'aliases': <['published']>},)", "image.publish" },
@@ -40,7 +40,7 @@ static const Maker makers[] = {
         { V1, "Volume.Copy", "('v3', @a{sv} {})", "storage.volume-copy",
           PATH_POOL "/volume/v3" },
         { V1, "Volume.CreateSnapshot", "('s1', {'reuse': <true>})",
-          "storage.volume-snapshot-delete" },
+          "storage.volume-snapshot-create" },
         { V1, "Volume.CreateSnapshot", "('s2', @a{sv} {})", "storage.volume-snapshot-create" },
         { PATH_ROOT, "Manager.CreateStoragePool", "('p2', 'dir', @a{ss} {}, @a{sv} {})",
           "storage.pool-create", "/org/berth1/pool/p2" },
@@ -112,6 +112,38 @@ TEST(when_the_service_ends) {
                         HARNESS_WAIT(h, !world_has_object(h, makers[i].made));
         }
         harness_stop_service(h);
+}
+
+static void fail_at(Harness *h, Client *client, const Maker *maker, const char *args) {
+        g_autoptr(Call) end = NULL;
+
+        harness_plan(h, maker->operation, "fail NoSpace Full");
+        end = client_run_job(client, maker->path, maker->method, g_variant_new_parsed(args));
+        call_assert_error(end, ERROR_NO_SPACE, "Full");
+}
+
+/* What an earlier job has left half done is in the way of one that has a snapshot to make. */
+TEST(when_the_way_is_not_free) {
+        static const Maker left[] = {
+                { C1, "Container.CreateSnapshot", "('s2', @a{sv} {})", "storage.snapshot-delete",
+                  C1 "/snapshot/s2" },
+                { V1, "Volume.CreateSnapshot", "('s2', @a{sv} {})",
+                  "storage.volume-snapshot-delete" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(left); i++) {
+                g_autoptr(Client) alice = NULL;
+                g_autoptr(Harness) h = stage(&alice);
+                g_autofree char *job = NULL;
+
+                fail_at(h, alice, &left[i], "('s1', {'reuse': <true>})");
+                fail_at(h, alice, &left[i], left[i].args);
+                assert_not_made(h, &left[i]);
+                harness_plan(h, left[i].operation, "gate");
+                job = begin(alice, &left[i]);
+                world_wait_at_gate(h, job);
+                harness_stop_service(h);
+        }
 }
 
 /* As many as a user may have, at the gate. */

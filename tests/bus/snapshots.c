@@ -159,6 +159,58 @@ TEST(reuse_replaces) {
         g_assert_cmpuint(count_snapshots(h, C1), ==, 1);
 }
 
+static void assert_description(Harness *h, const char *expected) {
+        g_autofree char *description = client_get_string(h->root, S1, "Description");
+        g_autofree char *state = client_get_string(h->root, S1, "State");
+
+        g_assert_cmpstr(description, ==, expected);
+        g_assert_cmpstr(state, ==, "ready");
+        g_assert_cmpuint(count_snapshots(h, C1), ==, 1);
+        g_assert_cmpuint(harness_count_entries(h, VOLUME "c1"), ==, 1);
+        g_assert_true(harness_has_file(h, VOLUME "c1/s1"));
+}
+
+static Harness *new_with_old_snapshot(void) {
+        Harness *h = new_with_container();
+
+        run_job(h->root, C1, "Container.CreateSnapshot", named("s1", "{'description': <'old'>}"));
+        return h;
+}
+
+static GVariant *new_in_its_place(void) {
+        return named("s1", "{'description': <'new'>, 'reuse': <true>}");
+}
+
+/* Nobody sees or finds the one to come before it has its name. */
+TEST(the_old_one_stays_until_the_new_one_is_there) {
+        g_autoptr(Harness) h = new_with_old_snapshot();
+        g_autofree char *job = NULL, *description = NULL;
+        g_autoptr(Call) end = NULL, failed = NULL, restore = NULL;
+        g_autoptr(GVariant) told = NULL;
+
+        harness_plan(h, "storage.snapshot-create", "gate");
+        job = client_start_job(h->root, C1, "Container.CreateSnapshot", new_in_its_place());
+        world_wait_at_gate(h, job);
+        description = client_get_string(h->root, S1, "Description");
+        g_assert_cmpstr(description, ==, "old");
+        g_assert_cmpuint(count_snapshots(h, C1), ==, 1);
+        g_assert_false(world_has_object(h, C1 "/snapshot/_5fs1"));
+        restore = client_call(h->root, C1, "Container.RestoreSnapshot", named("_s1", "{}"));
+        call_assert_error(restore, ERROR_NO_SUCH_SNAPSHOT, "_s1");
+        harness_open_gate(h, "storage.snapshot-create");
+        end = client_wait_job(h->root, job);
+        call_assert_ok(end);
+        assert_description(h, "new");
+
+        harness_plan(h, "storage.snapshot-create", "fail NoSpace Full");
+        failed = client_run_job(h->root, C1, "Container.CreateSnapshot",
+                                named("s1", "{'reuse': <true>}"));
+        call_assert_error(failed, ERROR_NO_SPACE, "Full");
+        assert_description(h, "new");
+        told = client_find_value(h->root, 0, C1 "/snapshot/_5fs1", "State");
+        g_assert_null(told);
+}
+
 TEST(a_failed_one_leaves_nothing) {
         g_autoptr(Harness) h = new_with_container();
         g_autoptr(Call) end = NULL;
@@ -383,6 +435,49 @@ TEST(killed_while_holding_one_still) {
         assert_state(h, "running");
         g_assert_cmpuint(harness_count_runs(h, "runtime.unfreeze"), ==, 1);
         g_assert_false(world_has_object(h, S1));
+}
+
+/* Once the new one is there it is done, before that it is undone; never neither. */
+TEST(killed_while_replacing_one) {
+        static const struct {
+                const char *operation, *left;
+        } cases[] = {
+                { "storage.snapshot-create", "old" },
+                { "storage.snapshot-delete", "new" },
+                { "storage.snapshot-rename", "new" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                g_autoptr(Harness) h = new_with_old_snapshot();
+
+                kill_at_gate(h, cases[i].operation, C1, "Container.CreateSnapshot",
+                             new_in_its_place());
+                assert_description(h, cases[i].left);
+                run_job(h->root, C1, "Container.CreateSnapshot", new_in_its_place());
+                assert_description(h, "new");
+        }
+}
+
+/* A worker fails that the service cannot do without: the next verb that comes finishes it. */
+TEST(what_cannot_be_replaced_at_once_is_later) {
+        static const char *const operations[] = { "storage.snapshot-delete",
+                                                  "storage.snapshot-rename" };
+
+        for (size_t i = 0; i < ELEMENTSOF(operations); i++) {
+                g_autoptr(Harness) h = new_with_old_snapshot();
+                g_autoptr(Call) failed = NULL, taken = NULL;
+
+                harness_plan(h, operations[i], "fail BackendFailed Not now");
+                failed = client_run_job(h->root, C1, "Container.CreateSnapshot",
+                                        new_in_its_place());
+                call_assert_error(failed, ERROR_BACKEND_FAILED, "Not now");
+                taken = client_run_job(h->root, C1, "Container.CreateSnapshot", named("s1", "{}"));
+                call_assert_error(taken, ERROR_EXISTS, "s1");
+                harness_plan(h, operations[i], NULL);
+                run_job(h->root, C1, "Container.CreateSnapshot", named("s2", "{}"));
+                run_job(h->root, C1 "/snapshot/s2", "Snapshot.Delete", nothing());
+                assert_description(h, "new");
+        }
 }
 
 TEST(killed_while_deleting_one) {

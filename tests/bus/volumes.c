@@ -409,6 +409,85 @@ TEST(a_failed_refresh_leaves_the_copy) {
         g_assert_cmpuint(count(h->root, PATH_POOL "/volume/v2", "Snapshots"), ==, 2);
 }
 
+/* The volume has one snapshot, s1, and it is that one. */
+static void assert_snapshot(Harness *h, const char *name, const char *expected) {
+        g_autofree char *path = g_strconcat(PATH_POOL "/volume/", name, NULL);
+        g_autofree char *directory = g_strconcat(SNAPSHOTS, name, NULL);
+        g_autoptr(GVariant) snapshots = client_get(h->root, path, "Snapshots"), s = NULL;
+        const char *own, *description, *state;
+
+        g_assert_cmpuint(g_variant_n_children(snapshots), ==, 1);
+        s = g_variant_get_child_value(snapshots, 0);
+        g_assert_true(g_variant_lookup(s, "name", "&s", &own));
+        g_assert_true(g_variant_lookup(s, "description", "&s", &description));
+        g_assert_true(g_variant_lookup(s, "state", "&s", &state));
+        g_assert_cmpstr(own, ==, "s1");
+        g_assert_cmpstr(description, ==, expected);
+        g_assert_cmpstr(state, ==, "ready");
+        g_assert_cmpuint(harness_count_entries(h, directory), ==, 1);
+}
+
+static void kill_at_gate(Harness *h, const char *operation, const char *method,
+                         const char *args) {
+        g_autofree char *job = NULL;
+
+        harness_plan(h, operation, "gate");
+        job = client_start_job(h->root, V1, method, g_variant_new_parsed(args));
+        world_wait_at_gate(h, job);
+        harness_kill_service(h);
+        harness_plan(h, operation, NULL);
+        harness_start_service(h, NULL);
+}
+
+/* Once the new one is there it is done, before that it is undone; never neither. */
+TEST(killed_while_replacing_a_snapshot) {
+        static const struct {
+                const char *operation, *left;
+        } cases[] = {
+                { "storage.volume-snapshot-create", "old" },
+                { "storage.volume-snapshot-delete", "new" },
+                { "storage.volume-snapshot-rename", "new" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                static const char args[] = "('s1', {'description': <'new'>, 'reuse': <true>})";
+                g_autoptr(Harness) h = new_with_volume();
+
+                run_well(h->root, V1, "Volume.CreateSnapshot", "('s1', {'description': <'old'>})");
+                kill_at_gate(h, cases[i].operation, "Volume.CreateSnapshot", args);
+                assert_snapshot(h, "v1", cases[i].left);
+                run_badly(h->root, V1, "Volume.CreateSnapshot", "('s1', @a{sv} {})", ERROR_EXISTS,
+                          "s1");
+                run_well(h->root, V1, "Volume.CreateSnapshot", args);
+                assert_snapshot(h, "v1", "new");
+        }
+}
+
+/* A copy has a snapshot of the same name that is another one. */
+TEST(killed_while_a_refresh_replaces_a_snapshot) {
+        static const struct {
+                const char *operation, *left;
+        } cases[] = {
+                { "storage.volume-copy", "old" },
+                { "storage.volume-snapshot-restore-end", "new" },
+                { "storage.volume-snapshot-delete", "new" },
+                { "storage.volume-snapshot-rename", "new" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                g_autoptr(Harness) h = new_with_volume();
+
+                run_well(h->root, V1, "Volume.Copy", "('v2', @a{sv} {})");
+                run_well(h->root, PATH_POOL "/volume/v2", "Volume.CreateSnapshot",
+                         "('s1', {'description': <'old'>})");
+                run_well(h->root, V1, "Volume.CreateSnapshot", "('s1', {'description': <'new'>})");
+                kill_at_gate(h, cases[i].operation, "Volume.Copy", "('v2', {'refresh': <true>})");
+                assert_snapshot(h, "v2", cases[i].left);
+                run_well(h->root, V1, "Volume.Copy", "('v2', {'refresh': <true>})");
+                assert_snapshot(h, "v2", "new");
+        }
+}
+
 TEST(a_failed_copy_leaves_nothing) {
         g_autoptr(Harness) h = new_with_volume();
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "service/model/name.h"
 #include "service/model/snapshot-calendar.h"
 #include "service/model/snapshot-pattern.h"
 #include "service/model/snapshot.h"
@@ -211,12 +212,43 @@ TEST(records) {
 }
 
 TEST(a_name_in_a_record_is_checked) {
-        static const char *const names[] = { "../x", NULL };
-        g_autoptr(GPtrArray) list = list_of(names), back = list_of(NULL);
-        g_autoptr(GVariant) record = snapshots_to_record(list);
+        static const char *const bad[] = { "../x", "_", "__x", "_../x", ".x" };
 
-        g_assert_cmpint(snapshots_from_record("c2", 7, record, back), ==, -EBADMSG);
-        g_assert_cmpuint(back->len, ==, 0);
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+                const char *const names[] = { bad[i], NULL };
+                g_autoptr(GPtrArray) list = list_of(names), back = list_of(NULL);
+                g_autoptr(GVariant) record = snapshots_to_record(list);
+
+                g_assert_cmpint(snapshots_from_record("c2", 7, record, back), ==, -EBADMSG);
+                g_assert_cmpuint(back->len, ==, 0);
+        }
+}
+
+TEST(stand_ins) {
+        static const char *const names[] = { "a", "b", NULL };
+        g_autoptr(GPtrArray) list = list_of(names), back = list_of(NULL);
+        g_autofree char *free = snapshots_name_new(list, "c");
+        g_autofree char *taken = snapshots_name_new(list, "b");
+        g_autoptr(GVariant) record = NULL;
+        Snapshot *s;
+
+        g_assert_cmpstr(free, ==, "c");
+        g_assert_cmpint(name_check(NAME_SNAPSHOT, taken, NULL), <, 0);
+        g_assert_cmpstr(snapshot_lasting_name(taken), ==, "b");
+        ((Snapshot *) list->pdata[0])->state = SNAPSHOT_READY;
+        snapshot_set_name(list->pdata[1], "c1", taken);
+        g_assert_true(snapshots_claim(list, "b"));
+        g_assert_false(snapshots_claim(list, "c"));
+        ((Snapshot *) list->pdata[0])->rename_to = g_strdup("c");
+        g_assert_true(snapshots_claim(list, "c"));
+        snapshot_set_made(list->pdata[1]);
+        record = snapshots_to_record(list);
+        g_assert_cmpint(snapshots_from_record("c2", 7, record, back), ==, 0);
+        s = back->pdata[1];
+        g_assert_cmpint(s->state, ==, SNAPSHOT_REPLACING);
+        g_assert_true(snapshot_is_stand_in(s));
+        g_assert_cmpstr(snapshot_get_name_to_be(s), ==, "b");
+        g_assert_true(snapshots_find_half(back) == back->pdata[0]);
 }
 
 TEST_MAIN()

@@ -173,6 +173,32 @@ TEST(what_is_half_made_is_made_anew) {
         }
 }
 
+/* What takes the place of another one: no caller can have made what is there before. */
+TEST(a_stand_in_is_made_anew_and_gets_its_name) {
+        FOR_EACH_DRIVER(f) {
+                g_autoptr(WorkerClient) taken = NULL, named = NULL;
+
+                make_container(&f, "c", "old");
+                run(&f, OPERATION_SNAPSHOT_CREATE, "s");
+                run(&f, OPERATION_SNAPSHOT_CREATE, "_s");
+                write_file(&f, "containers/c/file", "new");
+                run(&f, OPERATION_SNAPSHOT_CREATE, "_s");
+                assert_file(&f, "snapshots/c/_s/file", "new");
+                assert_file(&f, "snapshots/c/s/file", "old");
+                taken = storage_fixture_run_volume(f.base, OPERATION_SNAPSHOT_RENAME, "p",
+                                                   f.driver, "container", "c", "snapshot", "_s",
+                                                   "name", "s", NULL);
+                worker_client_assert_error(taken, ERROR_EXISTS, "there is one already");
+                run(&f, OPERATION_SNAPSHOT_DELETE, "s");
+                named = storage_fixture_run_volume(f.base, OPERATION_SNAPSHOT_RENAME, "p",
+                                                   f.driver, "container", "c", "snapshot", "_s",
+                                                   "name", "s", NULL);
+                worker_client_assert_result(named);
+                assert_file(&f, "snapshots/c/s/file", "new");
+                g_assert_false(is_there(&f, "snapshots/c/_s"));
+        }
+}
+
 TEST(they_go_and_move_with_their_container) {
         FOR_EACH_DRIVER(f) {
                 g_autoptr(WorkerClient) renamed = NULL, again = NULL, deleted = NULL;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "service/model/snapshot.h"
 #include "service/util/cleanup.h"
 #include "service/worker/storage/driver.h"
 #include "service/worker/storage/still.h"
@@ -133,11 +134,16 @@ static int copy_snapshots(const Copy *copy, Error *ret_error) {
 
         g_variant_iter_init(&iter, copy->snapshots);
         while (g_variant_iter_next(&iter, "&s", &name)) {
-                g_autofree char *from = g_strconcat(copy->source, "/", name, NULL);
+                g_autofree char *from = g_strconcat(copy->source, "/", snapshot_lasting_name(name),
+                                                    NULL);
                 g_autofree char *to = g_strconcat(copy->name, "/", name, NULL);
-                int r = copy_one(copy, copy->family->snapshots, from, copy->family->snapshots, to,
-                                 false, ret_error);
+                int r = 0;
 
+                if (snapshot_name_is_stand_in(name)) /* what is there is left over */
+                        r = volume_delete(copy->to, copy->family->snapshots, to, ret_error);
+                if (r >= 0)
+                        r = copy_one(copy, copy->family->snapshots, from, copy->family->snapshots,
+                                     to, false, ret_error);
                 if (r < 0)
                         return r;
         }

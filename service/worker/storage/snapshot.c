@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/worker/storage/snapshot.h"
 
+#include "service/model/snapshot.h"
 #include "service/util/log.h"
 #include "service/worker/storage/storage.h"
 
 /* What all of these work on. */
 typedef struct Request {
         Pool *pool;
-        const char *parent;
+        const char *parent, *name;
         char *snapshot; /* PARENT/NAME */
 } Request;
 
@@ -20,15 +21,14 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Request, request_done)
 
 static int request_read(Worker *worker, const VolumeFamily *family, Request *request,
                         Error *ret_error) {
-        const char *snapshot;
         int r;
 
         r = worker_get_string(worker, family->argument, &request->parent, ret_error);
         if (r >= 0)
-                r = worker_get_string(worker, "snapshot", &snapshot, ret_error);
+                r = worker_get_string(worker, "snapshot", &request->name, ret_error);
         if (r < 0)
                 return r;
-        request->snapshot = g_strconcat(request->parent, "/", snapshot, NULL);
+        request->snapshot = g_strconcat(request->parent, "/", request->name, NULL);
         return pool_open(worker, &request->pool, ret_error);
 }
 
@@ -47,6 +47,9 @@ int snapshot_create(Worker *worker, const VolumeFamily *family, GVariantDict *re
         g_auto(Request) request = { 0 };
         int r = request_read(worker, family, &request, ret_error);
 
+        /* What is there of a stand-in before it is made is left over. */
+        if (r >= 0 && snapshot_name_is_stand_in(request.name))
+                r = volume_delete(request.pool, family->snapshots, request.snapshot, ret_error);
         return r < 0 ? r
                      : volume_clone(request.pool, family->kind, request.parent,
                                     family->snapshots, request.snapshot, ret_error);
