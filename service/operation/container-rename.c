@@ -76,6 +76,8 @@ static int rename_commit(Job *job, Error *ret_error) {
         record = container_to_record(c);
         r = record_dir_write(m->records[OBJECT_CONTAINER], data->name, record, ret_error);
         if (r < 0) {
+                /* It may be there, and not be sure to last. */
+                (void) record_dir_remove(m->records[OBJECT_CONTAINER], data->name, NULL);
                 c->rename_to = g_strdup(data->name);
                 return r;
         }

@@ -382,8 +382,11 @@ int profile_rename(Manager *m, Profile *profile, const char *name, Error *ret_er
         /* Both names exist while the containers change theirs: a crash in between loses nothing. */
         record = profile_to_record(profile);
         r = record_dir_write(m->records[OBJECT_PROFILE], name, record, ret_error);
-        if (r < 0)
+        if (r < 0) {
+                /* It may be there, and not be sure to last. */
+                (void) record_dir_remove(m->records[OBJECT_PROFILE], name, NULL);
                 return r;
+        }
         r = rename_in_containers(m, old, name, ret_error);
         if (r < 0) {
                 (void) rename_in_containers(m, name, old, NULL);

@@ -506,13 +506,18 @@ static int update_size_undo(Job *job, Error *ret_error) {
         return resize(job, true, ret_error);
 }
 
+/* A worker that fails undoes it itself, one that is killed does not. */
+static int update_size_half_undo(Job *job, Error *ret_error) {
+        return job->worker_died ? update_size_undo(job, ret_error) : JOB_STEP_DONE;
+}
+
 static int update_record(Job *job, Error *ret_error) {
         return update_commit(job->manager, job->data, ret_error);
 }
 
 static const JobStep update_steps[] = {
         { "Waiting for storage", update_wait, NULL },
-        { "Changing the size", update_size, NULL },
+        { "Changing the size", update_size, update_size_half_undo },
         { NULL, update_record, update_size_undo },
         { NULL },
 };

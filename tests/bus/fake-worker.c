@@ -18,6 +18,8 @@
  *   late                    send nothing that could be a result, then wait for ever
  *   lie                     give every value of the result another type
  *   fds N                   send N fds more than belong to the result
+ *   dies-late               end by SIGKILL when all is done
+ *   once                    the next time there is no such plan
  *   set KEY TEXT            what the operation itself looks at: see there
  */
 
@@ -44,6 +46,7 @@
 #include "tests/bus/fake-archive.h"
 #include "tests/bus/fake-download.h"
 #include "tests/bus/fake-files.h"
+#include "tests/bus/fake-misbehaviour.h"
 #include "tests/bus/fake-pool.h"
 
 /* Exit status by which an init asks for a reboot. */
@@ -82,22 +85,6 @@ static void G_GNUC_NORETURN wait_for_ever(void) {
                 (void) pause();
 }
 
-static void send_raw(size_t size) {
-        g_autofree char *data = g_malloc(size);
-
-        memset(data, 'x', size);
-        (void) fd_send(PROTOCOL_CHANNEL_FD, data, size, NULL, 0);
-}
-
-static void send_crowd(Worker *worker) {
-        int fds[FD_PASS_MAX];
-
-        for (size_t i = 0; i < ELEMENTSOF(fds); i++)
-                fds[i] = PROTOCOL_CHANNEL_FD;
-        (void) worker_send_event(worker, g_variant_new_array(G_VARIANT_TYPE("{sv}"), NULL, 0), fds,
-                                 ELEMENTSOF(fds));
-}
-
 static int pass_gate(Worker *worker, const char *operation, Error *ret_error) {
         g_autofree char *path = g_strdup_printf("%s/plan/%s.gate", directory, operation);
         _cleanup_close_ int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -114,20 +101,6 @@ static int pass_gate(Worker *worker, const char *operation, Error *ret_error) {
                 (void) ppoll(&gate, 1, NULL, &before);
         (void) sigprocmask(SIG_SETMASK, &before, NULL);
         return gate.revents == 0 ? worker_cancelled(ret_error) : 0;
-}
-
-static void G_GNUC_NORETURN send_error(const char *name, const char *text) {
-        GVariantDict content;
-        g_autoptr(GVariant) message = NULL;
-
-        g_variant_dict_init(&content, NULL);
-        g_variant_dict_insert(&content, "name", "s", name);
-        g_variant_dict_insert(&content, "message", "s", text);
-        message = g_variant_ref_sink(
-                g_variant_new("(s@a{sv})", "error", g_variant_dict_end(&content)));
-        (void) fd_send(PROTOCOL_CHANNEL_FD, g_variant_get_data(message),
-                       g_variant_get_size(message), NULL, 0);
-        _exit(0);
 }
 
 static int fail(const char *error, const char *text, Error *ret_error) {
@@ -149,18 +122,18 @@ static int obey(Worker *worker, const char *operation, char **words, Error *ret_
         else if (g_str_equal(verb, "fail"))
                 return fail(first, rest ?: "", ret_error);
         else if (g_str_equal(verb, "error"))
-                send_error(first, rest ?: "");
+                fake_send_error(first, rest ?: "");
         else if (g_str_equal(verb, "die")) {
                 (void) signal((int) g_ascii_strtoll(first, NULL, 10), SIG_DFL);
                 (void) raise((int) g_ascii_strtoll(first, NULL, 10));
         } else if (g_str_equal(verb, "exit"))
                 _exit((int) g_ascii_strtoll(first, NULL, 10));
         else if (g_str_equal(verb, "garbage"))
-                send_raw(100);
+                fake_send_raw(100);
         else if (g_str_equal(verb, "huge"))
-                send_raw(PROTOCOL_MESSAGE_MAX + 1);
+                fake_send_raw(PROTOCOL_MESSAGE_MAX + 1);
         else if (g_str_equal(verb, "crowd"))
-                send_crowd(worker);
+                fake_send_crowd(worker);
         else if (g_str_equal(verb, "flood"))
                 for (unsigned i = 0; !worker_is_cancelled(); i++)
                         worker_progress(worker, i % 2 ? "Ebb" : "Flood", 0);
@@ -170,7 +143,13 @@ static int obey(Worker *worker, const char *operation, char **words, Error *ret_
                 g_hash_table_insert(settings, g_strdup("lie"), g_strdup("yes"));
         else if (g_str_equal(verb, "fds"))
                 g_hash_table_insert(settings, g_strdup("fds"), g_strdup(first));
-        else if (g_str_equal(verb, "set"))
+        else if (g_str_equal(verb, "dies-late"))
+                g_hash_table_insert(settings, g_strdup(verb), g_strdup("yes"));
+        else if (g_str_equal(verb, "once")) {
+                g_autofree char *plan = g_build_filename(directory, "plan", operation, NULL);
+
+                g_assert_cmpint(unlink(plan), ==, 0);
+        } else if (g_str_equal(verb, "set"))
                 g_hash_table_insert(settings, g_strdup(first), g_strdup(rest ?: ""));
         else
                 g_error("There is no directive \"%s\"", verb);
@@ -216,6 +195,8 @@ static int run_fake(const char *operation, FakeFunc func, Worker *worker, GVaria
                 r = func(worker, result, ret_error);
         if (r < 0)
                 return r;
+        if (setting("dies-late"))
+                (void) raise(SIGKILL);
         if (setting("lie"))
                 falsify(result);
         for (int i = 0; i < setting_number("fds", 0); i++)
@@ -527,7 +508,8 @@ static void G_GNUC_NORETURN run_monitor(int report, const IdMap *map, const char
                                    WEXITSTATUS(status) == STATUS_REBOOT ? "reboot" : "stop", -1,
                                    NULL);
         if (g_strcmp0(setting("monitor"), "hang") == 0)
-                wait_for_ever();
+                for (;;)
+                        (void) pause();
         _exit(0);
 }
 
