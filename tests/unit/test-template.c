@@ -124,6 +124,8 @@ TEST(bombs_are_bounded) {
         refuse_bomb("{{ ", "not ", 33, "x }}", "too deep");
         refuse_bomb("", "{% if yes %}", 33, "", "nested more than");
         refuse_bomb("", "xxxxxxxxxxxxxxxx", TEMPLATE_TEXT_MAX / 16 + 1, "", "larger than");
+        /* Nothing comes of it: it is the text that is too long. */
+        refuse_bomb("", "{# 4567890123 #}", TEMPLATE_TEXT_MAX / 16 + 1, "", "it is larger than");
 }
 
 /* A short text that becomes a long one. */
