@@ -258,8 +258,6 @@ static int image_delete(Worker *worker, GVariantDict *result, Error *ret_error) 
 
 /* --- image --- */
 
-/* set fingerprint TEXT: instead of the archive's hash; set templates TEXT: as GVariant writes
- * it. */
 /* Under its own name from the start: whoever kills us knows no other. */
 static int write_spool(const char *path, const void *data, size_t size) {
         _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -267,6 +265,8 @@ static int write_spool(const char *path, const void *data, size_t size) {
         return fd < 0 ? -errno : fd_write_all(fd, data, size);
 }
 
+/* set fingerprint TEXT: instead of the archive's hash; set templates TEXT: as GVariant writes
+ * it. */
 static int image_import(Worker *worker, GVariantDict *result, Error *ret_error) {
         _cleanup_close_ int archive = worker_take_fd(worker, 0);
         g_autoptr(GVariant) none = g_variant_ref_sink(
@@ -355,7 +355,9 @@ static int image_export(Worker *worker, GVariantDict *result, Error *ret_error) 
         return archive < 0 ? -errno : fd_copy(archive, destination, NULL);
 }
 
-static int volume_import(Worker *worker, GVariantDict *result, Error *ret_error) {
+/* What is to be made of an archive: one directory, and those of its snapshots. */
+static int make_imported(Worker *worker, const char *key, const char *parent,
+                         const char *snapshot_parent, Error *ret_error) {
         g_autoptr(GVariant) snapshots = NULL;
         const char *name;
         int r;
@@ -364,37 +366,25 @@ static int volume_import(Worker *worker, GVariantDict *result, Error *ret_error)
         if (r >= 0)
                 r = fake_archive_await_verdict(worker, ret_error);
         if (r >= 0)
-                r = worker_get_string(worker, "volume", &name, ret_error);
+                r = worker_get_string(worker, key, &name, ret_error);
         if (r >= 0)
                 r = worker_get_variant(worker, "snapshots", "as", &snapshots, ret_error);
         if (r >= 0)
-                r = make_dir_below(worker, "custom", name, ret_error);
+                r = make_dir_below(worker, parent, name, ret_error);
         if (r >= 0)
-                r = make_snapshots(worker, "custom-snapshots", name, snapshots, ret_error);
+                r = make_snapshots(worker, snapshot_parent, name, snapshots, ret_error);
         if (r >= 0 && setting("full"))
                 r = error_set(ret_error, ERROR_NO_SPACE, "Full");
         return r;
 }
 
-static int container_import(Worker *worker, GVariantDict *result, Error *ret_error) {
-        g_autoptr(GVariant) snapshots = NULL;
-        const char *name;
-        int r;
+static int volume_import(Worker *worker, GVariantDict *result, Error *ret_error) {
+        return make_imported(worker, "volume", "custom", "custom-snapshots", ret_error);
+}
 
-        r = fake_archive_send_index(worker, ret_error);
-        if (r >= 0)
-                r = fake_archive_await_verdict(worker, ret_error);
-        if (r >= 0)
-                r = worker_get_string(worker, "container", &name, ret_error);
-        if (r >= 0)
-                r = worker_get_variant(worker, "snapshots", "as", &snapshots, ret_error);
-        if (r >= 0)
-                r = make_dir_below(worker, "containers", name, ret_error);
-        if (r < 0)
-                return r;
-        r = make_snapshots(worker, "snapshots", name, snapshots, ret_error);
-        if (r >= 0 && setting("full"))
-                r = error_set(ret_error, ERROR_NO_SPACE, "Full");
+static int container_import(Worker *worker, GVariantDict *result, Error *ret_error) {
+        int r = make_imported(worker, "container", "containers", "snapshots", ret_error);
+
         if (r >= 0 && setting("hold"))
                 r = pass_gate(worker, OPERATION_CONTAINER_IMPORT, ret_error);
         g_variant_dict_insert_value(result, "templates",
