@@ -17,8 +17,10 @@
 #include "service/operation/pool.h"
 #include "service/operation/rebuild-image.h"
 #include "service/operation/rebuild-shared.h"
+#include "service/operation/snapshot.h"
 #include "service/operation/step.h"
 #include "service/operation/usage.h"
+#include "service/operation/volume.h"
 #include "service/util/cleanup.h"
 #include "service/util/path.h"
 #include "service/worker/operations.h"
@@ -198,17 +200,30 @@ static void add_found(const Scan *scan, Object *o) {
         job_add_subject(scan->job, o->kind, o->name);
 }
 
-/* Snapshots without files are none. One that was about to go is there still, and what was to take
- * its place is not yet. */
+/* Snapshots without files are none. Where one was to take the place of another, that one is there
+ * still as long as it has files; else what has files is to get its name, and so it will. */
+static bool keep_snapshot(const Scan *scan, Snapshot *s, const char *directory,
+                          const char *parent) {
+        const char *name = snapshot_get_name(s);
+
+        if (s->state == SNAPSHOT_CREATING || !has_files(scan, directory, parent, name))
+                return false;
+        if (s->state == SNAPSHOT_REPLACING)
+                return !has_files(scan, directory, parent, snapshot_lasting_name(name));
+        s->state = SNAPSHOT_READY;
+        return true;
+}
+
 static void drop_snapshots(const Scan *scan, GPtrArray *snapshots, const char *directory,
                            const char *parent) {
         for (guint i = snapshots->len; i > 0; i--) {
                 Snapshot *s = snapshots->pdata[i - 1];
                 g_auto(Error) error = ERROR_INIT;
 
-                if ((s->state == SNAPSHOT_READY || s->state == SNAPSHOT_DELETING) &&
-                    has_files(scan, directory, parent, snapshot_get_name(s))) {
-                        s->state = SNAPSHOT_READY;
+                if (keep_snapshot(scan, s, directory, parent))
+                        continue;
+                if (snapshot_is_stand_in(s)) {
+                        s->state = SNAPSHOT_DELETING; /* nobody has ever seen it */
                         continue;
                 }
                 (void) error_set(&error, ERROR_NO_SUCH_VOLUME, "its files are not there");
@@ -342,36 +357,62 @@ static void on_image(const char *name, GVariant *record, void *userdata) {
 
 /* --- containers --- */
 
-static GVariant *snapshots_as_in_index(GVariant *record) {
+/* Those that are kept; a stand-in by the name that it will have, which nothing else has then. */
+static GVariant *snapshots_as_in_index(const GPtrArray *kept, GVariant *record) {
         g_autoptr(GVariant) list = g_variant_lookup_value(record, "snapshots", SNAPSHOTS_TYPE);
         GVariantBuilder builder;
 
         g_variant_builder_init(&builder, SNAPSHOTS_TYPE);
         for (gsize i = 0; list && i < g_variant_n_children(list); i++) {
                 g_autoptr(GVariant) snapshot = g_variant_get_child_value(list, i);
-                const char *snapshot_name;
+                const Snapshot *s = NULL;
                 GVariantDict dict;
+                const char *name;
 
-                if (g_variant_lookup(snapshot, "name", "&s", &snapshot_name) &&
-                    snapshot_name_is_stand_in(snapshot_name))
+                if (g_variant_lookup(snapshot, "name", "&s", &name))
+                        s = snapshots_find(kept, name);
+                if (!s || snapshot_is_to_go(s))
                         continue;
                 g_variant_dict_init(&dict, snapshot);
+                g_variant_dict_insert(&dict, "name", "s", snapshot_lasting_name(name));
                 g_variant_dict_insert(&dict, "architecture", "s", "");
                 g_variant_builder_add_value(&builder, g_variant_dict_end(&dict));
         }
         return g_variant_builder_end(&builder);
 }
 
+/* What was read by the names that they will have gets those that they have; and what is to go comes
+ * along, to be found. */
+static void take_stand_ins(Container *old, Container *c) {
+        for (guint i = old->snapshots->len; i > 0; i--) {
+                Snapshot *s = old->snapshots->pdata[i - 1], *read;
+
+                if (snapshot_is_to_go(s)) {
+                        g_ptr_array_add(c->snapshots,
+                                        g_ptr_array_steal_index(old->snapshots, i - 1));
+                        continue;
+                }
+                read = snapshot_is_stand_in(s)
+                               ? snapshots_find(c->snapshots, snapshot_get_name_to_be(s))
+                               : NULL;
+                if (!read)
+                        continue;
+                snapshot_set_name(read, c->object.name, snapshot_get_name(s));
+                snapshot_set_made(read);
+        }
+}
+
 /* The record in the form of an archive's index. */
-static GVariant *as_index(const char *name, GVariant *record) {
+static GVariant *as_index(const Container *old, GVariant *record) {
         GVariantDict container, index;
 
         g_variant_dict_init(&container, record);
-        g_variant_dict_insert(&container, "name", "s", name);
+        g_variant_dict_insert(&container, "name", "s", old->object.name);
         g_variant_dict_insert(&container, "expires", "t", UINT64_C(0));
         g_variant_dict_init(&index, NULL);
         g_variant_dict_insert_value(&index, "container", g_variant_dict_end(&container));
-        g_variant_dict_insert_value(&index, "snapshots", snapshots_as_in_index(record));
+        g_variant_dict_insert_value(&index, "snapshots",
+                                    snapshots_as_in_index(old->snapshots, record));
         return g_variant_ref_sink(g_variant_dict_end(&index));
 }
 
@@ -426,22 +467,18 @@ static void snapshots_unref(Container *c) {
                 (void) snapshot_free(g_ptr_array_steal_index(c->snapshots, 0));
 }
 
-static int rebuild_container(const Scan *scan, const char *name, GVariant *record,
-                             Container **ret, Error *ret_error) {
-        g_autoptr(GVariant) index = as_index(name, record);
-        g_autoptr(Container) old = NULL, c = NULL;
+/* The plan reads the snapshots itself, of those that `old` has. */
+static int remake_container(const Scan *scan, Container *old, GVariant *record, Container **ret,
+                            Error *ret_error) {
+        g_autoptr(GVariant) index = as_index(old, record);
+        g_autoptr(Container) c = NULL;
         g_auto(ImportPlan) plan = { 0 };
         Manager *m = scan->job->manager;
         Privilege needed;
         int r;
 
-        if (container_from_record(name, record, &old) < 0)
-                return error_set(ret_error, ERROR_FAILED, "its record makes no sense");
-        snapshots_unref(old); /* the plan reads them itself, and looks at the name */
-        r = check_old(scan, old, ret_error);
-        if (r >= 0)
-                r = import_plan_read(m, old->object.owner, index, name, pool_to_give(m, old),
-                                     &plan, ret_error);
+        r = import_plan_read(m, old->object.owner, index, old->object.name, pool_to_give(m, old),
+                             &plan, ret_error);
         if (r < 0)
                 return r;
         needed = plan.needed.privilege;
@@ -449,7 +486,7 @@ static int rebuild_container(const Scan *scan, const char *name, GVariant *recor
                 job_warn(scan->job, plan.warnings->pdata[i]);
         r = import_plan_make_container(m, &plan, &c, ret_error);
         if (r >= 0) {
-                drop_snapshots(scan, c->snapshots, "snapshots", name);
+                take_stand_ins(old, c);
                 r = take_over(scan, old, c, needed, ret_error);
         }
         if (r < 0) {
@@ -459,6 +496,22 @@ static int rebuild_container(const Scan *scan, const char *name, GVariant *recor
         }
         *ret = TAKE_PTR(c);
         return 0;
+}
+
+static int rebuild_container(const Scan *scan, const char *name, GVariant *record,
+                             Container **ret, Error *ret_error) {
+        g_autoptr(Container) old = NULL;
+        int r;
+
+        if (container_from_record(name, record, &old) < 0)
+                return error_set(ret_error, ERROR_FAILED, "its record makes no sense");
+        r = check_old(scan, old, ret_error);
+        if (r >= 0) {
+                drop_snapshots(scan, old->snapshots, "snapshots", name);
+                r = remake_container(scan, old, record, ret, ret_error);
+        }
+        snapshots_unref(old);
+        return r;
 }
 
 static void on_container(const char *name, GVariant *record, void *userdata) {
@@ -557,6 +610,26 @@ static int commit(Job *job, Error *ret_error) {
         return r;
 }
 
+static void recover_snapshots(Job *job) {
+        const RebuildJob *data = job->data;
+
+        for (guint i = 0; i < data->found->len; i++) {
+                Object *o = data->found->pdata[i];
+                g_auto(Error) error = ERROR_INIT;
+                Job *next = NULL;
+                int r = 0;
+
+                if (o->kind == OBJECT_CONTAINER && snapshots_are_half((Container *) o))
+                        r = snapshots_recover(job->manager, (Container *) o, &next, &error);
+                else if (o->kind == OBJECT_VOLUME && volume_is_half((StorageVolume *) o))
+                        r = volume_recover(job->manager, (StorageVolume *) o, &next, &error);
+                if (r < 0)
+                        warn(job, "What was half done with", o->name, &error);
+                else if (next)
+                        job_start(next);
+        }
+}
+
 static void tell_users(Job *job) {
         const RebuildJob *data = job->data;
 
@@ -586,6 +659,7 @@ static int scan_and_commit(Job *job, Error *ret_error) {
         if (data->committed) {
                 tell_users(job);
                 bring_up_networks(job);
+                recover_snapshots(job);
         }
         if (!data->committed) {
                 forget_found(job);

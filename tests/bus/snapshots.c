@@ -397,13 +397,18 @@ TEST(expiry_is_set_by_its_key) {
 
 /* --- kill -9 --- */
 
-static void kill_at_gate(Harness *h, const char *operation, const char *path, const char *method,
-                         GVariant *args) {
+static void start_at_gate(Harness *h, const char *operation, const char *path, const char *method,
+                          GVariant *args) {
         g_autofree char *job = NULL;
 
         harness_plan(h, operation, "gate");
         job = client_start_job(h->root, path, method, args);
         world_wait_at_gate(h, job);
+}
+
+static void kill_at_gate(Harness *h, const char *operation, const char *path, const char *method,
+                         GVariant *args) {
+        start_at_gate(h, operation, path, method, args);
         harness_kill_service(h);
         harness_plan(h, operation, NULL);
         harness_start_service(h, NULL);
@@ -455,6 +460,43 @@ TEST(killed_while_replacing_one) {
                 assert_description(h, cases[i].left);
                 run_job(h->root, C1, "Container.CreateSnapshot", new_in_its_place());
                 assert_description(h, "new");
+        }
+}
+
+/* No job has it: then it can be changed. */
+static bool is_free(Harness *h) {
+        g_autoptr(Call) call = client_call(h->root, C1, "Container.Update",
+                                           g_variant_new_parsed("(@a{ss} {}, @as [], @a{sv} {})"));
+
+        if (call->error)
+                call_assert_error(call, ERROR_BUSY, "snapshot-recover");
+        return !call->error;
+}
+
+/* The record is lost at such a moment: as long as it has files it is the old one, and from then on
+ * the new one. */
+TEST(what_was_half_replaced_is_recovered) {
+        static const struct {
+                const char *operation, *left;
+        } cases[] = {
+                { "storage.snapshot-create", "old" },
+                { "storage.snapshot-delete", "old" },
+                { "storage.snapshot-rename", "new" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                g_autoptr(Harness) h = new_with_old_snapshot();
+
+                start_at_gate(h, cases[i].operation, C1, "Container.CreateSnapshot",
+                              new_in_its_place());
+                harness_kill_service(h);
+                harness_plan(h, cases[i].operation, NULL);
+                harness_remove_tree(h, "state/containers/c1");
+                harness_start_service(h, NULL);
+                run_job(h->root, PATH_ROOT, "Manager.Recover",
+                        g_variant_new_parsed("(@aa{sv} [], @a{sv} {})"));
+                HARNESS_WAIT(h, is_free(h));
+                assert_description(h, cases[i].left);
         }
 }
 

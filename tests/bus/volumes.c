@@ -427,13 +427,18 @@ static void assert_snapshot(Harness *h, const char *name, const char *expected) 
         g_assert_cmpuint(harness_count_entries(h, directory), ==, 1);
 }
 
-static void kill_at_gate(Harness *h, const char *operation, const char *method,
-                         const char *args) {
+static void start_at_gate(Harness *h, const char *operation, const char *method,
+                          const char *args) {
         g_autofree char *job = NULL;
 
         harness_plan(h, operation, "gate");
         job = client_start_job(h->root, V1, method, g_variant_new_parsed(args));
         world_wait_at_gate(h, job);
+}
+
+static void kill_at_gate(Harness *h, const char *operation, const char *method,
+                         const char *args) {
+        start_at_gate(h, operation, method, args);
         harness_kill_service(h);
         harness_plan(h, operation, NULL);
         harness_start_service(h, NULL);
@@ -519,6 +524,44 @@ TEST(lost_files_are_kept) {
                   ERROR_EXISTS, "default");
         run_badly(h->root, PATH_ROOT, "Manager.Recover", "([{'name': <'p'>}], @a{sv} {})",
                   ERROR_INVALID_ARGS, "driver");
+}
+
+/* No job has v1: then it can be changed. */
+static bool is_free(Harness *h) {
+        g_autoptr(Call) call = client_call(h->root, V1, "Volume.Update",
+                                           g_variant_new_parsed("(@a{ss} {}, @as [], @a{sv} {})"));
+
+        if (call->error)
+                call_assert_error(call, ERROR_BUSY, "volume-recover");
+        return !call->error;
+}
+
+/* The record is lost when a snapshot was just being replaced: as long as it has files it is the old
+ * one, and from then on the new one. */
+TEST(what_was_half_replaced_is_recovered) {
+        static const struct {
+                const char *operation, *left;
+        } cases[] = {
+                { "storage.volume-snapshot-create", "old" },
+                { "storage.volume-snapshot-delete", "old" },
+                { "storage.volume-snapshot-rename", "new" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                g_autoptr(Harness) h = new_with_volume();
+
+                run_well(h->root, V1, "Volume.CreateSnapshot", "('s1', {'description': <'old'>})");
+                start_at_gate(h, cases[i].operation, "Volume.CreateSnapshot",
+                              "('s1', {'description': <'new'>, 'reuse': <true>})");
+                harness_kill_service(h);
+                harness_plan(h, cases[i].operation, NULL);
+                harness_remove_tree(h, "state/volumes/default:v1");
+                harness_start_service(h, NULL);
+                run_well(h->root, PATH_ROOT, "Manager.Recover", "(@aa{sv} [], @a{sv} {})");
+                HARNESS_WAIT(h, is_free(h));
+                g_assert_true(harness_has_file(h, SNAPSHOTS "v1/s1"));
+                assert_snapshot(h, "v1", cases[i].left);
+        }
 }
 
 /* What has expired goes by itself. */
