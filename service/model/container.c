@@ -103,8 +103,10 @@ GVariant *container_to_record(const Container *c) {
         g_variant_dict_insert(&dict, "held", "b", c->held);
         g_variant_dict_insert(&dict, "refreshing", "b", c->refreshing);
         g_variant_dict_insert(&dict, "restore-from", "s", c->restore_from ?: "");
+        g_variant_dict_insert(&dict, "restore-stateful", "b", c->restore_stateful);
         g_variant_dict_insert(&dict, "interrupted", "b", c->interrupted);
         g_variant_dict_insert(&dict, "stateful", "b", c->stateful);
+        g_variant_dict_insert(&dict, "state-in-use", "b", c->state_in_use);
         g_variant_dict_insert(&dict, "description", "s", c->description);
         g_variant_dict_insert(&dict, "image", "s", c->image);
         g_variant_dict_insert(&dict, "architecture", "s", c->architecture);
@@ -191,6 +193,8 @@ int container_from_record(const char *name, GVariant *value, Container **ret) {
                 return -EBADMSG;
         /* The snapshots last: from then on they are the table's to free. */
         if (record_get_later(record, "stateful", &c->stateful) < 0 ||
+            record_get_later(record, "state-in-use", &c->state_in_use) < 0 ||
+            record_get_later(record, "restore-stateful", &c->restore_stateful) < 0 ||
             record_get_later(record, "interrupted", &c->interrupted) < 0 ||
             record_get_later(record, "refreshing", &c->refreshing) < 0 ||
             snapshots_read(c, record) < 0)

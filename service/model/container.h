@@ -53,8 +53,10 @@ typedef struct Container {
         bool held;            /* a job holds a running one still (see frozen) */
         bool refreshing;      /* its files may be those of what it is refreshed from already */
         char *restore_from;   /* a restore from that snapshot is under way, or NULL */
+        bool restore_stateful; /* and its processes are to be made of the snapshot's state */
         bool interrupted;     /* a job has stopped it for a while; see container-interruption.h */
         bool stateful;        /* it was stopped with its state, which is beside its volume */
+        bool state_in_use;    /* a start makes its processes of that state, or forgets it */
         char *description;
         char *image;          /* fingerprint */
         char *architecture;

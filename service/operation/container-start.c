@@ -322,6 +322,7 @@ int step_start_commit(Job *job, Error *ret_error) {
 
         c->last_started = (uint64_t) g_get_real_time();
         c->interrupted = false;
+        c->state_in_use = false;
         manager_changed(job->manager, &c->object);
         manager_lifecycle(job->manager, c, "started", NULL);
         snapshot_timer_started(job->manager->snapshot_timer, c);
@@ -337,6 +338,17 @@ static const JobStep start_steps[] = {
         { NULL, step_start_prepare, step_start_prepare_undo },
         { "Setting the firewall", step_start_guard, NULL },
         { "Starting the container", step_start_run, step_start_run_undo },
+        { NULL, step_start_commit, NULL },
+        { NULL },
+};
+
+/* The same: whatever became of a worker, its processes are not made of a state twice. */
+static const JobStep start_state_steps[] = {
+        { "Waiting for the network", step_start_wait, NULL },
+        { NULL, step_state_use, step_state_use_undo },
+        { NULL, step_start_prepare, step_start_prepare_undo },
+        { "Setting the firewall", step_start_guard, NULL },
+        { "Starting the container", step_start_run, step_start_run_undo, .again = true },
         { NULL, step_start_commit, NULL },
         { NULL },
 };
@@ -386,7 +398,8 @@ static int start_new(Manager *m, Caller caller, Container *c, Job **ret, Error *
         r = container_check_start(m, caller, c, ret_error);
         if (r < 0)
                 return r;
-        r = step_new_job(m, "container-start", caller, start_steps, c, &job, ret_error);
+        r = step_new_job(m, "container-start", caller,
+                         c->stateful ? start_state_steps : start_steps, c, &job, ret_error);
         if (r < 0)
                 return r;
         if (c->state != CONTAINER_STOPPED)

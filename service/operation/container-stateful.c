@@ -94,6 +94,11 @@ int stateful_check_files(const Container *c, Error *ret_error) {
 void stateful_found_running(Manager *m, Container *c) {
         g_auto(Error) error = ERROR_INIT;
 
+        if (c->state_in_use) {
+                c->state_in_use = false;
+                if (manager_save(m, &c->object, &error) < 0)
+                        log_error("%s.", error.message);
+        }
         if (!c->stateful)
                 return;
         /* It has been still since it was saved: the stop goes on where it was interrupted. */
@@ -157,6 +162,8 @@ void stateful_put_args(Job *job, GVariantDict *args) {
         put_state(args, job->manager, data->had_state || data->state_of ? state : "");
         g_variant_dict_insert(args, "stateless", "b", data->stateless);
         g_variant_dict_insert(args, "keep-state", "b", data->state_of != NULL);
+        g_variant_dict_insert(args, "take-over", "b",
+                              data->had_state && (data->takes_over || job->tried_again));
 }
 
 bool stateful_restores(const Job *job) {
@@ -319,9 +326,11 @@ int step_state_use(Job *job, Error *ret_error) {
         if (!c->stateful)
                 return JOB_STEP_DONE;
         c->stateful = false;
+        c->state_in_use = true;
         r = manager_save(job->manager, &c->object, ret_error);
         if (r < 0) {
                 c->stateful = true;
+                c->state_in_use = false;
                 return r;
         }
         data->had_state = true;
@@ -337,6 +346,50 @@ int step_state_use_undo(Job *job, Error *ret_error) {
                 return JOB_STEP_DONE;
         data->had_state = false;
         c->stateful = true;
+        c->state_in_use = false;
         manager_changed(job->manager, &c->object);
         return manager_save(job->manager, &c->object, ret_error);
+}
+
+/* --- starts that a service did not live to end --- */
+
+static int take_over_nothing(Job *job, Error *ret_error) {
+        return JOB_STEP_DONE;
+}
+
+/* As far as the state: it has been used up, and then its processes run, or it is there still. */
+static const JobStep take_over_steps[] = {
+        { NULL, take_over_nothing, step_state_use_undo },
+        { "Waiting for storage", step_start_wait, NULL },
+        { NULL, take_over_nothing, step_start_prepare_undo },
+        { "Looking for its processes", step_start_run, step_start_run_undo },
+        { NULL, step_start_commit, NULL },
+        { NULL },
+};
+
+bool stateful_start_was_cut(Manager *m, Container *c) {
+        g_auto(Error) error = ERROR_INIT;
+
+        if (!c->state_in_use)
+                return false;
+        if (c->facts.lxc_path && c->facts.init_start == 0)
+                return true;
+        /* It had not begun; or it ran, and has ended since. */
+        c->stateful = c->facts.init_start == 0;
+        c->state_in_use = false;
+        if (manager_save(m, &c->object, &error) < 0)
+                log_error("%s.", error.message);
+        return false;
+}
+
+int stateful_recover_start(Manager *m, Container *c, Job **ret, Error *ret_error) {
+        ContainerJob *data;
+        int r = step_new_job(m, "container-recover", CALLER_SERVICE, take_over_steps, c, ret,
+                             ret_error);
+
+        if (r < 0)
+                return r;
+        data = (*ret)->data;
+        data->had_state = data->takes_over = true;
+        return 0;
 }

@@ -8,8 +8,10 @@
  *
  * The state is a volume "states/NAME" of the container's pool; the record says whether it counts.
  * It is taken from a container that is frozen, sealed, and on disk before the record says so; the
- * container is killed after that. A start takes it out of the record before anything runs: whatever
- * happens then, it is never restored over files that have changed since. A container that is found
+ * container is killed after that. A start takes it out of the record before anything runs, and the
+ * seal from it as soon as something does: whatever happens then, it is never restored over files
+ * that have changed since. Who finds a start that nobody ended looks for the seal: with it the
+ * state is put back into the record, without it what runs is taken over. A container that is found
  * running with a saved state is killed if it is still frozen, as it was to be; one that is not has
  * no saved state, whatever its record says.
  */
@@ -45,6 +47,10 @@ void stateful_put_args(Job *job, GVariantDict *args);
 /* Whether the job makes its processes of a state. */
 bool stateful_restores(const Job *job);
 
+/* Whether a service has died while it started one from its state, and nobody knows how far that had
+ * come; and a job that looks, and ends it. */
+bool stateful_start_was_cut(Manager *m, Container *c);
+int stateful_recover_start(Manager *m, Container *c, Job **ret, Error *ret_error);
 /* It runs: no state counts, unless it was about to be killed. */
 void stateful_found_running(Manager *m, Container *c);
 /* ERROR_IN_USE for one with a state, its own or a snapshot's, which `what` ("renamed") would part

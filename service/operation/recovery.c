@@ -8,6 +8,7 @@
 #include "service/operation/boot.h"
 #include "service/operation/container-interruption.h"
 #include "service/operation/container-run.h"
+#include "service/operation/container-stateful.h"
 #include "service/operation/image.h"
 #include "service/operation/network.h"
 #include "service/operation/pool.h"
@@ -117,7 +118,9 @@ static void recover_container(Manager *m, Container *c) {
         if (recover_renamed(m, c))
                 return;
         gone = half || container_run_adopt(m, c) < 0;
-        if (gone) {
+        if (!half && stateful_start_was_cut(m, c))
+                r = stateful_recover_start(m, c, &job, &error);
+        else if (gone) {
                 r = job_new(m, "container-recover", 0,
                             half || c->ephemeral ? clean_and_delete_steps : clean_steps,
                             container_job_new(c), container_job_free, &job, &error);

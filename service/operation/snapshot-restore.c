@@ -14,7 +14,9 @@
  * The record says which snapshot is being restored, and that the container runs; then a copy of the
  * snapshot takes the place of the volume, which is kept beside it; then the record with the
  * snapshot's configuration is written, and the old volume goes. What is interrupted is done again
- * at the next start: the snapshot is still there, and a copy of it is as good as another.
+ * at the next start: the snapshot is still there, and a copy of it is as good as another. Where its
+ * processes are to be made of the snapshot's state that is so until they run, for what ran a moment
+ * may have changed the files.
  */
 
 typedef struct RestoreJob {
@@ -24,6 +26,7 @@ typedef struct RestoreJob {
         bool was_running;
         bool starts;       /* it runs afterwards */
         bool committed;    /* nothing is undone any more */
+        bool last_try;     /* that of another job, a worker of which has died */
 } RestoreJob;
 
 static void restore_job_free(void *p) {
@@ -43,23 +46,48 @@ static int restore_mark(Job *job, Error *ret_error) {
         c->interrupted = data->was_running;
         g_free(c->restore_from);
         c->restore_from = g_strdup(data->snapshot);
+        c->restore_stateful = data->container.state_of != NULL;
         return manager_save(job->manager, &c->object, ret_error);
+}
+
+/* What it was has been ended, and what it is to be can be had: nothing but a worker was missing. */
+static int restore_again(Job *job, Error *ret_error) {
+        RestoreJob *data = job->data;
+        Container *c = data->container.container;
+        Job *next;
+        int r;
+
+        job_unlock(job, &c->object);
+        r = snapshot_restore(job->manager, CALLER_SERVICE, c, data->snapshot, true, &next,
+                             ret_error);
+        if (r < 0)
+                return r;
+        log_notice("Job %s (%s) tries once more, as job %s.", job->object.name, job->operation,
+                   next->object.name);
+        ((RestoreJob *) next->data)->last_try = true;
+        job_start(next);
+        return 0;
 }
 
 static int restore_mark_undo(Job *job, Error *ret_error) {
         RestoreJob *data = job->data;
         Container *c = data->container.container;
+        bool stateful = data->container.state_of;
         int r = 0;
 
-        if (!data->committed) {
+        if (stateful && job->one_died && !data->last_try && !container_is_up(c))
+                return restore_again(job, ret_error);
+        if (c->restore_from) {
                 g_clear_pointer(&c->restore_from, g_free);
+                c->restore_stateful = false;
                 r = manager_save(job->manager, &c->object, ret_error);
         }
         if (r < 0)
                 return r;
         /* Its processes were wanted, not others on the same files. */
-        return data->container.state_of ? container_stay(job->manager, c, ret_error)
-                                        : container_resume(job->manager, c, job, ret_error);
+        return stateful && data->committed
+                       ? container_stay(job->manager, c, ret_error)
+                       : container_resume(job->manager, c, job, ret_error);
 }
 
 static int restore_stopped(Job *job, Error *ret_error) {
@@ -168,7 +196,8 @@ static int restore_commit(Job *job, Error *ret_error) {
         int r;
 
         swap_values(c, &values);
-        g_clear_pointer(&c->restore_from, g_free);
+        if (!c->restore_stateful)
+                g_clear_pointer(&c->restore_from, g_free);
         c->object.revision++;
         /* A saved state was of other files. */
         c->stateful = false;
@@ -176,7 +205,8 @@ static int restore_commit(Job *job, Error *ret_error) {
         if (r < 0) {
                 swap_values(c, &values);
                 c->stateful = stateful;
-                c->restore_from = g_strdup(data->snapshot);
+                if (!c->restore_from)
+                        c->restore_from = g_strdup(data->snapshot);
                 c->object.revision--;
                 return r;
         }
@@ -233,7 +263,10 @@ static int start_run_undo(Job *job, Error *ret_error) {
 
 static int start_commit(Job *job, Error *ret_error) {
         RestoreJob *data = job->data;
+        Container *c = data->container.container;
 
+        g_clear_pointer(&c->restore_from, g_free);
+        c->restore_stateful = false;
         return data->starts ? step_start_commit(job, ret_error) : JOB_STEP_DONE;
 }
 
@@ -293,6 +326,13 @@ int snapshot_restore_privilege(Manager *m, const Container *c, const Snapshot *s
         return 0;
 }
 
+/* One that was begun. What has been forbidden since is not done, but its files become whole. */
+static bool may_be_stateful(Manager *m, const Container *c, const Snapshot *s) {
+        g_auto(Error) error = ERROR_INIT;
+
+        return stateful_check_snapshot(m, c, s, &error) >= 0;
+}
+
 static int check_stateful(Manager *m, Caller caller, const Container *c, const Snapshot *s,
                           Error *ret_error) {
         g_auto(PrivilegeChange) needed = { 0 };
@@ -318,8 +358,10 @@ int snapshot_restore(Manager *m, Caller caller, Container *c, const char *name, 
                 r = snapshot_restore_privilege(m, c, s, &needed, ret_error);
         if (r >= 0 && !c->restore_from)
                 r = caller_check(caller, &needed, c->object.name, ret_error);
-        if (r >= 0 && stateful)
+        if (r >= 0 && stateful && caller.sender)
                 r = check_stateful(m, caller, c, s, ret_error);
+        else if (r >= 0 && stateful)
+                stateful = may_be_stateful(m, c, s);
         if (r < 0)
                 return r;
         data = g_new0(RestoreJob, 1);

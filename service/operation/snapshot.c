@@ -659,8 +659,8 @@ int snapshots_recover(Manager *m, Container *c, Job **ret, Error *ret_error) {
         if (c->refreshing)
                 return container_refresh_recover(m, c, ret, ret_error);
         if (c->restore_from)
-                return snapshot_restore(m, CALLER_SERVICE, c, c->restore_from, false, ret,
-                                        ret_error);
+                return snapshot_restore(m, CALLER_SERVICE, c, c->restore_from, c->restore_stateful,
+                                        ret, ret_error);
         return new_job(m, "snapshot-recover", CALLER_SERVICE, settle_steps, c, NULL, ret,
                        ret_error);
 }

@@ -20,6 +20,7 @@ typedef struct ContainerJob {
         bool stateless;       /* start: a saved state is forgotten */
         bool had_state;       /* start: there was one; with `stateless` it is none any more */
         char *state_of;       /* start: the snapshot whose state it goes on from, or NULL */
+        bool takes_over;      /* start: the service that began it has died */
         sd_event_source *timer;
 } ContainerJob;
 

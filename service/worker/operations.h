@@ -214,7 +214,9 @@
  * nothing runs, and the error has the cause from liblxc's log. "state" s: "", or the directory that
  * DUMP filled, of which its processes are made instead of a new init, with "state-key" s as there;
  * what CRIU cannot do is ERROR_BACKEND_FAILED with its own words. Once they run the directory is
- * emptied, without "keep-state" b; with "stateless" b it is emptied and no more. */
+ * emptied, without "keep-state" b; with "stateless" b it is emptied and no more. With "take-over"
+ * b nothing is started: a worker that did this has died, and if the state's seal has gone what runs
+ * is taken over; else it is ended, which is an error. */
 #define OPERATION_START "runtime.start"
 /* Saves the processes of a frozen container, which stays as it is, with CRIU: "name" s, "init-pid"
  * i, "idmap" a(suuu); into "state" s, an empty directory of our own whose parents are root's alone;

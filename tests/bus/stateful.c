@@ -162,9 +162,7 @@ TEST(what_cannot_be_restored_is_kept) {
         harness_free(h);
 }
 
-/* A state over files that have changed would be worse than none. */
-TEST(a_crash_while_it_starts_forgets_the_state) {
-        Harness *h = new_running(true);
+static void crash_while_it_starts(Harness *h) {
         g_autofree char *job = NULL;
 
         run(h->root, "Container.Stop", STATEFUL);
@@ -173,9 +171,40 @@ TEST(a_crash_while_it_starts_forgets_the_state) {
                                g_variant_new_parsed("(@a{sv} {},)"));
         world_wait_at_gate(h, job);
         harness_kill_service(h);
+}
+
+TEST(a_crash_while_it_starts_keeps_the_state) {
+        Harness *h = new_running(true);
+
+        crash_while_it_starts(h);
+        harness_plan(h, "runtime.start", "fail BackendFailed nothing of it ran\n");
+        harness_start_service(h, NULL);
+        assert_started_with(h, "'take-over': <true>", "/states/c1");
+        g_assert_true(is_stateful(h));
+        assert_state(h, "stopped");
+        harness_free(h);
+}
+
+/* A state over files that have changed would be worse than none. */
+TEST(a_crash_after_it_went_on_takes_it_over) {
+        Harness *h = new_running(true);
+
+        crash_while_it_starts(h);
         harness_plan(h, "runtime.start", NULL);
         harness_start_service(h, NULL);
         g_assert_false(is_stateful(h));
+        assert_state(h, "running");
+        harness_free(h);
+}
+
+TEST(a_worker_that_dies_while_it_starts_is_taken_over) {
+        Harness *h = new_running(true);
+
+        run(h->root, "Container.Stop", STATEFUL);
+        harness_plan(h, "runtime.start", "die 9\n");
+        run_fails(h->root, "Container.Start", "(@a{sv} {},)", ERROR_FAILED, "signal 9");
+        assert_started_with(h, "'take-over': <true>", "/states/c1");
+        g_assert_true(is_stateful(h));
         harness_free(h);
 }
 

@@ -175,6 +175,7 @@ GVariantDict *container_start_args(Container *c) {
         g_variant_dict_insert(args, "state-key", "s", "");
         g_variant_dict_insert(args, "stateless", "b", FALSE);
         g_variant_dict_insert(args, "keep-state", "b", FALSE);
+        g_variant_dict_insert(args, "take-over", "b", FALSE);
         return args;
 }
 

@@ -29,6 +29,7 @@ typedef struct Start {
         const char *state, *state_key; /* of its processes, "" for none */
         bool stateless;                /* it is not restored, but forgotten */
         bool keep_state;               /* it is a snapshot's, and stays with that */
+        bool take_over;                /* another worker has begun this, and died */
 
         SyscallRules *syscalls;
         CgroupHost *host;

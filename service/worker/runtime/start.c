@@ -4,13 +4,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
 #include "service/util/log.h"
+#include "service/util/path.h"
+#include "service/worker/runtime/apparmor.h"
 #include "service/worker/runtime/cgroup-control.h"
 #include "service/worker/runtime/clean.h"
 #include "service/worker/runtime/container-config.h"
@@ -82,6 +86,8 @@ static int read_args(Worker *worker, Start *start, Error *ret_error) {
                 r = worker_get_boolean(worker, "stateless", &start->stateless, ret_error);
         if (r >= 0)
                 r = worker_get_boolean(worker, "keep-state", &start->keep_state, ret_error);
+        if (r >= 0)
+                r = worker_get_boolean(worker, "take-over", &start->take_over, ret_error);
         if (r >= 0)
                 r = worker_get_idmap(worker, "idmap", &start->idmap, ret_error);
         if (r >= 0)
@@ -216,6 +222,9 @@ static int run_starter(const Start *start, Error *ret_error) {
         (void) process_reap(pidfd, &status);
         if (r == -ECANCELED)
                 return worker_cancelled(ret_error);
+        /* Nobody has seen how far it came, as with this process itself. */
+        if (r >= 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+                (void) raise(SIGKILL);
         if (r < 0)
                 return error_set_errno(ret_error, -r, "Cannot start container \"%s\"", start->name);
         return status == 0 ? 0 : -EREMOTEIO;
@@ -246,6 +255,24 @@ static void undo(const Start *start) {
                 log_warning("%s", error.message);
 }
 
+/* Another worker has died on the way: what it may have left is found, or ended. */
+static int take_over(Start *start, Worker *worker, GVariantDict *result, Error *ret_error) {
+        int r = start->state_fd = path_open_dir(start->state);
+
+        start->apparmor = apparmor_is_on();
+        if (r >= 0 && state_has_seal(start->state_fd))
+                r = error_set(ret_error, ERROR_BACKEND_FAILED,
+                              "The start of container \"%s\" was interrupted; its state is kept",
+                              start->name);
+        else if (r >= 0)
+                r = use_state_up(start, ret_error);
+        if (r >= 0)
+                r = start_report(start, worker, result, ret_error);
+        if (r < 0)
+                undo(start);
+        return r;
+}
+
 int start_run(Worker *worker, GVariantDict *result, Error *ret_error) {
         g_auto(Start) start = { .log_fd = -EBADF, .state_fd = -EBADF, .userns_fd = -EBADF };
         int r;
@@ -256,6 +283,8 @@ int start_run(Worker *worker, GVariantDict *result, Error *ret_error) {
         wait_block_term();
         systemd_hierarchy_ensure();
         r = cgroup_host_new(&start.host, ret_error);
+        if (r >= 0 && start.take_over)
+                return take_over(&start, worker, result, ret_error);
         if (r >= 0)
                 r = check_groups(&start, ret_error);
         if (r < 0)

@@ -23,7 +23,9 @@ G_STATIC_ASSERT(G_N_ELEMENTS(seal_files) == _STATE_SEAL_MAX);
 #define KEY_SIZE 32U
 #define BUFFER_SIZE (1U << 18)
 
-static const char *const left_out[] = { "seal", "seal.transfer", "restore.log", "stats-restore" };
+/* Those with ".new" are what a write of a seal that was interrupted has left. */
+static const char *const left_out[] = { "seal", ".seal.new", "seal.transfer",
+                                        ".seal.transfer.new", "restore.log", "stats-restore" };
 
 static bool is_left_out(const char *name) {
         for (size_t i = 0; i < ELEMENTSOF(left_out); i++)
@@ -187,6 +189,12 @@ int state_strip(int dir_fd) {
                 if (unlinkat(dir_fd, left_out[i], 0) < 0 && errno != ENOENT)
                         return -errno;
         return 0;
+}
+
+bool state_has_seal(int dir_fd) {
+        struct stat st;
+
+        return fstatat(dir_fd, seal_files[STATE_SEAL_OWN], &st, AT_SYMLINK_NOFOLLOW) >= 0;
 }
 
 int state_discard(int dir_fd) {

@@ -26,6 +26,8 @@ int state_seal(int dir_fd, StateSeal seal, const char *key, const char *containe
 /* ERROR_BACKEND_FAILED unless the seal is there and is right. */
 int state_check_seal(int dir_fd, StateSeal seal, const char *key, const char *container,
                      const IdMap *idmap, Error *ret_error);
+/* Whether it has one, right or not. */
+bool state_has_seal(int dir_fd);
 /* Removes what no seal looks at. 0 or -errno. */
 int state_strip(int dir_fd);
 /* Takes the seal away, so that what has run on is not restored again, and then the files, as far as
