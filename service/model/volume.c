@@ -79,6 +79,7 @@ GVariant *storage_volume_to_record(const StorageVolume *v) {
         g_variant_dict_insert(&dict, "rename-to", "s", v->rename_to ?: "");
         g_variant_dict_insert(&dict, "restore-from", "s", v->restore_from ?: "");
         g_variant_dict_insert(&dict, "refreshing", "b", v->refreshing);
+        g_variant_dict_insert(&dict, "resizing", "b", v->resizing);
         g_variant_dict_insert_value(&dict, "snapshots", snapshots);
         return g_variant_ref_sink(g_variant_dict_end(&dict));
 }
@@ -109,7 +110,8 @@ int storage_volume_from_record(const char *name, GVariant *value, StorageVolume 
             record_get_variant(record, "snapshots", SNAPSHOTS_TYPE, &snapshots) < 0 ||
             snapshots_from_record(parts[1], v->object.owner, snapshots, v->snapshots) < 0)
                 return -EBADMSG;
-        if (record_get_later(record, "refreshing", &v->refreshing) < 0)
+        if (record_get_later(record, "refreshing", &v->refreshing) < 0 ||
+            record_get_later(record, "resizing", &v->resizing) < 0)
                 return -EBADMSG;
         v->state = (StorageVolumeState) state;
         drop_empty(&v->rename_to);

@@ -28,6 +28,7 @@ typedef struct StorageVolume {
         char *rename_to;      /* last part of the name that it is to get, or NULL */
         bool refreshing;      /* its files may be those of what it is refreshed from already */
         char *restore_from;   /* a restore from that snapshot is under way, or NULL */
+        bool resizing;        /* it may have another size than `config` says */
         GPtrArray *snapshots; /* of Snapshot, oldest first */
 } StorageVolume;
 

@@ -126,7 +126,7 @@ static int update_job_new(Manager *m, Caller caller, UpdateJob *owned, Job **ret
         static const JobStep steps[] = {
                 { "Growing the storage pool", step_grow, NULL },
                 { "Changing the storage pool", step_settle, step_settle_undo },
-                { "Changing sizes", step_sizes, NULL },
+                { "Changing sizes", step_sizes, NULL, .again = true },
                 { NULL, step_commit, step_sizes_undo },
                 { NULL },
         };

@@ -31,7 +31,7 @@ int update_plan_lock(const UpdatePlan *plan, Job *job, Error *ret_error);
 #define UPDATE_PLAN_STEPS(commit)                                               \
         { NULL, update_plan_enter, update_plan_leave },                         \
         { "Changing limits", update_plan_limits, update_plan_limits_undo },     \
-        { "Changing sizes", update_plan_sizes, NULL },                          \
+        { "Changing sizes", update_plan_sizes, NULL, .again = true },           \
         { "Setting the firewall", update_plan_firewall, update_plan_sizes_undo }, \
         { "Changing devices", update_plan_devices, update_plan_devices_died },  \
         { NULL, commit, update_plan_devices_undo },                             \

@@ -475,7 +475,7 @@ static const JobStep recover_steps[] = {
 
 bool volume_is_half(const StorageVolume *v) {
         return v->state != STORAGE_VOLUME_READY || v->rename_to || v->refreshing ||
-               v->restore_from || snapshots_find_half(v->snapshots);
+               v->restore_from || v->resizing || snapshots_find_half(v->snapshots);
 }
 
 /* The container that is being started may have it when it is found that it must not: so what
@@ -490,6 +490,8 @@ int volume_recover(Manager *m, StorageVolume *v, Job **ret, Error *ret_error) {
         if (v->restore_from)
                 return volume_snapshot_restore(m, CALLER_SERVICE, v, v->restore_from, ret,
                                                ret_error);
+        if (v->resizing)
+                return volume_resize_recover(m, v, ret, ret_error);
         return volume_job_new(m, "volume-recover", CALLER_SERVICE, recover_steps, v, ret,
                               ret_error);
 }

@@ -453,41 +453,58 @@ static void update_swap(VolumeJob *data) {
 
 static int update_commit(Manager *m, VolumeJob *data, Error *ret_error) {
         StorageVolume *v = data->volume;
+        bool resizing = v->resizing;
         int r;
 
         update_swap(data);
         v->object.revision++;
+        v->resizing = false;
         r = manager_save(m, &v->object, ret_error);
         if (r < 0) {
                 update_swap(data);
                 v->object.revision--;
+                v->resizing = resizing;
                 return r;
         }
         manager_changed(m, &v->object);
         return 0;
 }
 
-static int resize(Job *job, bool back, Error *ret_error) {
+static int resize(Job *job, uint64_t size, uint64_t before, bool room, Error *ret_error) {
         VolumeJob *data = job->data;
         const StorageVolume *v = data->volume;
         g_autofree char *name = storage_volume_get_pool(v);
         g_autofree char *path = pool_get_path(job->manager, name);
         const StoragePool *pool = manager_find_pool(job->manager, name);
-        uint64_t before = storage_volume_get_size(v), after;
         GVariantBuilder volumes;
         GVariantDict args;
 
-        update_swap(data);
-        after = storage_volume_get_size(v);
-        update_swap(data);
         g_variant_builder_init(&volumes, G_VARIANT_TYPE("a(sssssttb)"));
         g_variant_builder_add(&volumes, "(sssssttb)", name, pool->driver, path, "custom",
-                              storage_volume_get_name(v), back ? before : after,
-                              back ? after : before, !back);
+                              storage_volume_get_name(v), size, before, room);
         g_variant_dict_init(&args, NULL);
         g_variant_dict_insert_value(&args, "volumes", g_variant_builder_end(&volumes));
         return job_run_worker(job, OPERATION_VOLUME_RESIZE, g_variant_dict_end(&args), NULL, 0,
                               NULL, ret_error);
+}
+
+static int set_resizing(Job *job, bool resizing, Error *ret_error) {
+        VolumeJob *data = job->data;
+        int r;
+
+        data->volume->resizing = resizing;
+        r = manager_save(job->manager, &data->volume->object, ret_error);
+        if (r < 0)
+                data->volume->resizing = !resizing;
+        return r;
+}
+
+static int update_mark(Job *job, Error *ret_error) {
+        return set_resizing(job, true, ret_error);
+}
+
+static int update_mark_undo(Job *job, Error *ret_error) {
+        return set_resizing(job, false, ret_error);
 }
 
 static int update_wait(Job *job, Error *ret_error) {
@@ -498,12 +515,27 @@ static int update_wait(Job *job, Error *ret_error) {
         return step_wait_for_pool(job, name, &unused, ret_error);
 }
 
+static uint64_t get_new_size(VolumeJob *data) {
+        uint64_t size;
+
+        update_swap(data);
+        size = storage_volume_get_size(data->volume);
+        update_swap(data);
+        return size;
+}
+
 static int update_size(Job *job, Error *ret_error) {
-        return resize(job, false, ret_error);
+        VolumeJob *data = job->data;
+
+        return resize(job, get_new_size(data), storage_volume_get_size(data->volume), true,
+                      ret_error);
 }
 
 static int update_size_undo(Job *job, Error *ret_error) {
-        return resize(job, true, ret_error);
+        VolumeJob *data = job->data;
+
+        return resize(job, storage_volume_get_size(data->volume), get_new_size(data), false,
+                      ret_error);
 }
 
 /* A worker that fails undoes it itself, one that is killed does not. */
@@ -517,10 +549,31 @@ static int update_record(Job *job, Error *ret_error) {
 
 static const JobStep update_steps[] = {
         { "Waiting for storage", update_wait, NULL },
-        { "Changing the size", update_size, update_size_half_undo },
+        { NULL, update_mark, update_mark_undo },
+        { "Changing the size", update_size, update_size_half_undo, .again = true },
         { NULL, update_record, update_size_undo },
         { NULL },
 };
+
+/* Whatever it has come to. */
+static int recover_size(Job *job, Error *ret_error) {
+        VolumeJob *data = job->data;
+        uint64_t size = storage_volume_get_size(data->volume);
+
+        return resize(job, size, size, false, ret_error);
+}
+
+static const JobStep recover_size_steps[] = {
+        { "Waiting for storage", update_wait, NULL },
+        { "Changing the size back", recover_size, NULL, .again = true },
+        { NULL, update_mark_undo, NULL },
+        { NULL },
+};
+
+int volume_resize_recover(Manager *m, StorageVolume *v, Job **ret, Error *ret_error) {
+        return volume_job_new(m, "volume-recover", CALLER_SERVICE, recover_size_steps, v, ret,
+                              ret_error);
+}
 
 static int update_check(Manager *m, StorageVolume *v, const VolumeUpdate *update,
                         Error *ret_error) {

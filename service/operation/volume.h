@@ -67,3 +67,5 @@ int volume_snapshot_update(Manager *m, StorageVolume *v, const char *name, const
 /* Whether an interrupted job has left something to be done, and the job that does it. */
 bool volume_is_half(const StorageVolume *v);
 int volume_recover(Manager *m, StorageVolume *v, Job **ret, Error *ret_error);
+/* Makes the size what the record says, after a change that was interrupted. */
+int volume_resize_recover(Manager *m, StorageVolume *v, Job **ret, Error *ret_error);

@@ -93,13 +93,18 @@ static int grow_filesystem(int fd, uint64_t size) {
         return ioctl(fd, XFS_IOC_FSGROWFSDATA, &grow) < 0 ? -errno : 0;
 }
 
-static int grow(int fd, const char *full, const char *size, Error *ret_error) {
-        uint64_t now;
+static int grow(int fd, const char *full, uint64_t wanted, const char *size, Error *ret_error) {
+        g_auto(Error) error = ERROR_INIT;
+        uint64_t now = 0;
         int r;
 
-        r = lvm_run(ret_error, "lvextend", "--yes", "--quiet", "--size", size, full, NULL);
-        if (r >= 0)
-                r = lvm_size_of(fd, &now);
+        r = lvm_run(&error, "lvextend", "--yes", "--quiet", "--size", size, full, NULL);
+        /* The one that a worker which has died had begun may have been first. */
+        if (r < 0 && (lvm_size_of(fd, &now) < 0 || now < wanted)) {
+                error_move(ret_error, &error);
+                return r;
+        }
+        r = lvm_size_of(fd, &now);
         if (r >= 0)
                 r = grow_filesystem(fd, now);
         if (r < 0)
@@ -198,7 +203,7 @@ int lvm_resize(int dir_fd, const char *name, uint64_t size, bool room, Error *re
         if (wanted == now)
                 return grow_filesystem(fd, now);
         if (wanted > now)
-                return grow(fd, full, text, ret_error);
+                return grow(fd, full, wanted, text, ret_error);
 
         r = check_smaller(fd, size, &error);
         fd = fd_close(fd);
