@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -122,6 +123,25 @@ static int agree(Error *ret_error) {
         return frame_expect(STDIN_FILENO, FRAME_GO, NULL, ret_error);
 }
 
+/* A service that went away while it started the container may have come to the end of it since. */
+static bool runs(const Receipt *receipt) {
+        g_autoptr(Object) o = NULL;
+        g_auto(Error) error = ERROR_INIT;
+
+        return client_get_object(receipt->c, OBJECT_CONTAINER, receipt->path, &o, &error) >= 0 &&
+               g_strcmp0(object_get_string(o, "State"), "running") == 0;
+}
+
+static int start(Receipt *receipt, Error *ret_error) {
+        int r = job_run(receipt->c, OBJECT_CONTAINER, receipt->path, "Start",
+                        g_variant_new("(a{sv})", NULL), ret_error);
+
+        if (r >= 0 || !runs(receipt))
+                return r;
+        error_clear(ret_error);
+        return 0;
+}
+
 static int take_in(Receipt *receipt, Error *ret_error) {
         int r = read_hello(receipt, ret_error);
 
@@ -141,10 +161,7 @@ static int take_in(Receipt *receipt, Error *ret_error) {
         if (r >= 0)
                 r = agree(ret_error);
         receipt->ours = r >= 0;
-        if (r < 0 || receipt->mode != MIGRATE_RUNNING)
-                return r;
-        return job_run(receipt->c, OBJECT_CONTAINER, receipt->path, "Start",
-                       g_variant_new("(a{sv})", NULL), ret_error);
+        return r < 0 || receipt->mode != MIGRATE_RUNNING ? r : start(receipt, ret_error);
 }
 
 /* Returns whether there is nothing of it any more. */
@@ -163,6 +180,8 @@ int run_migrate_receive(Client *c, Error *ret_error) {
 
         if (isatty(STDIN_FILENO) || isatty(STDOUT_FILENO))
                 return client_usage_error(ret_error, "A container does not come from a terminal");
+        /* Where the other side has gone, what it has sent of the container goes as well. */
+        (void) signal(SIGPIPE, SIG_IGN);
         r = take_in(&receipt, ret_error);
         if (r >= 0) {
                 (void) frame_send(STDOUT_FILENO, FRAME_DONE, NULL, 0);

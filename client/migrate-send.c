@@ -14,6 +14,9 @@
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
 
+/* One that is saved has been killed: its end is near. */
+#define STOP_USEC_MAX (UINT64_C(60) * G_USEC_PER_SEC)
+
 typedef struct Shipment {
         Client *c;
         MigrateMode mode;
@@ -193,13 +196,29 @@ static int send_part(Shipment *s, FrameKind kind, const char *member, GVariant *
         return error_set(ret_error, ERROR_FAILED, "%s", theirs.message ?: "The stream has broken");
 }
 
+/* A service that went away while it stopped the container comes to the end of that later. */
+static bool is_saved(Shipment *s) {
+        g_autoptr(Object) o = NULL;
+        g_auto(Error) error = ERROR_INIT;
+        GVariantDict options;
+
+        if (client_get_object(s->c, OBJECT_CONTAINER, s->path, &o, &error) < 0 ||
+            !object_get_boolean(o, "Stateful"))
+                return false;
+        g_variant_dict_init(&options, NULL);
+        g_variant_dict_insert(&options, "timeout", "t", STOP_USEC_MAX);
+        return job_run(s->c, OBJECT_CONTAINER, s->path, "WaitFor",
+                       g_variant_new("(s@a{sv})", "stopped", g_variant_dict_end(&options)),
+                       &error) >= 0;
+}
+
 static int send_parts(Shipment *s, Error *ret_error) {
         int r = 0;
 
         s->stopped = g_get_monotonic_time();
         if (s->mode == MIGRATE_RUNNING) {
                 r = run_on_container(s, "Stop", "stateful", ret_error);
-                s->saved = r >= 0;
+                s->saved = r >= 0 || is_saved(s);
         }
         if (r >= 0)
                 r = send_part(s, FRAME_CONTAINER, "Export", export_options(s), ret_error);
@@ -255,6 +274,25 @@ static int hand_over(Shipment *s, Error *ret_error) {
         return r;
 }
 
+/* It is at the other side now. A service that went away has deleted what it had begun to. */
+static int delete_here(Shipment *s, Error *ret_error) {
+        g_autoptr(Object) o = NULL;
+        g_auto(Error) error = ERROR_INIT;
+        int r;
+
+        if (run_on_container(s, "Delete", NULL, &error) >= 0)
+                return 0;
+        error_clear(&error);
+        if (client_get_object(s->c, OBJECT_CONTAINER, s->path, &o, &error) < 0 &&
+            error.code == ERROR_NO_SUCH_CONTAINER)
+                return 0;
+        r = run_on_container(s, "Delete", NULL, ret_error);
+        if (r < 0)
+                error_prefix(ret_error, "Container '%s' is at the other side now, and cannot be "
+                             "deleted here", s->name);
+        return r;
+}
+
 static int ship(Shipment *s, Error *ret_error) {
         int r = send_parts(s, ret_error);
 
@@ -266,7 +304,7 @@ static int ship(Shipment *s, Error *ret_error) {
         if (r < 0)
                 return r;
         say_how_long(s);
-        return run_on_container(s, "Delete", NULL, ret_error);
+        return delete_here(s, ret_error);
 }
 
 int run_migrate_send(Client *c, Error *ret_error) {
