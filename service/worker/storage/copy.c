@@ -6,6 +6,7 @@
 
 #include "service/model/snapshot.h"
 #include "service/util/cleanup.h"
+#include "service/util/fd.h"
 #include "service/worker/storage/driver.h"
 #include "service/worker/storage/still.h"
 #include "service/worker/storage/storage.h"
@@ -103,6 +104,8 @@ static int copy_still(const Copy *copy, const char *from, VolumeKind to_kind, co
                 if (r < 0)
                         (void) volume_abort(copy->to, to_kind, to, NULL);
         }
+        /* One of LVM's is in use as long as it is open. */
+        still_fd = fd_close(still_fd);
         still_drop(copy->from, copy->family, from);
         if (r >= 0)
                 *ret_fd = TAKE_FD(fd);
