@@ -194,16 +194,18 @@ _UNDOES = {
     "service/operation/network": ["bus/bus-networks"],
     "service/operation/pool": ["bus/bus-volumes", "bus/bus-recovery"],
     "service/operation/snapshot": ["bus/bus-snapshots", "bus/bus-stateful"],
+    "service/operation/update-plan": ["bus/bus-limits", "bus/bus-devices"],
     "service/operation/volume": ["bus/bus-volumes"],
 }
 
 
 def _whose_fail(file):
-    for word, name in (("volume", "volumes"), ("network", "networks"), ("firewall", "networks"),
-                       ("container", "containers"), ("operation/snapshot", "containers")):
+    for word, names in (("volume", ["volumes"]), ("network", ["networks"]),
+                        ("operation/snapshot", ["containers", "snapshots"]),
+                        ("container", ["containers"])):
         if word in file:
-            return f"workers_of_{name}"
-    return "workers_of_others"
+            return [f"workers_of_{name}" for name in names]
+    return ["workers_of_others"]
 
 
 def _undos(root, make):
@@ -221,18 +223,19 @@ def _undos(root, make):
                              f"{found[at - 1]} of {file}")
                 begin = found.start(at)
                 guard.changes.append((file, (begin + step.start(2), begin + step.end(2)), "NULL"))
-                guard.tests.append(["bus/bus-undo", _whose_fail(file)])
+                guard.tests.append(["bus/bus-undo", *_whose_fail(file)])
                 guard.tests += [[test] for part, tests in _UNDOES.items()
                                 if file.startswith(part) for test in tests]
+                guard.tests.append(["bus/bus-undo", "each_call"])
                 yield guard
 
 
 def guards(root, make):
     """All of them; `make` makes one of a name. Those of the second row have not all been seen red
     yet, and are not for samples."""
-    for kind in (_rows, _keys, _gates):
+    for kind in (_rows, _keys, _option_classes, _gates):
         yield from kind(root, make)
-    for kind in (_option_classes, _values, _undos):
+    for kind in (_values, _undos):
         for guard in kind(root, make):
             guard.may_be_drawn = False
             yield guard
