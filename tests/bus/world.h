@@ -14,9 +14,9 @@
 void world_make_pool(Harness *h);
 /* An image of that content, with an alias (NULL for none). */
 char *world_import_image(Client *client, const char *content, const char *alias);
-/* The pool, and an image "fake" of root's. */
 /* In the pool "default". */
 void world_make_volume(Client *client, const char *name);
+/* The pool, and an image "fake" of root's. */
 void world_make_image(Harness *h);
 /* A stopped container from the image "fake". */
 char *world_make_container(Client *client, const char *name);
