@@ -102,6 +102,7 @@ GVariant *container_to_record(const Container *c) {
         g_variant_dict_insert(&dict, "move-pool", "s", c->move_pool ?: "");
         g_variant_dict_insert(&dict, "held", "b", c->held);
         g_variant_dict_insert(&dict, "refreshing", "b", c->refreshing);
+        g_variant_dict_insert(&dict, "resizing", "b", c->resizing);
         g_variant_dict_insert(&dict, "restore-from", "s", c->restore_from ?: "");
         g_variant_dict_insert(&dict, "restore-stateful", "b", c->restore_stateful);
         g_variant_dict_insert(&dict, "interrupted", "b", c->interrupted);
@@ -197,6 +198,7 @@ int container_from_record(const char *name, GVariant *value, Container **ret) {
             record_get_later(record, "restore-stateful", &c->restore_stateful) < 0 ||
             record_get_later(record, "interrupted", &c->interrupted) < 0 ||
             record_get_later(record, "refreshing", &c->refreshing) < 0 ||
+            record_get_later(record, "resizing", &c->resizing) < 0 ||
             snapshots_read(c, record) < 0)
                 return -EBADMSG;
         c->state = (ContainerState) state;

@@ -52,6 +52,7 @@ typedef struct Container {
         char *move_pool;      /* a pool that may hold files of it beside `pool`, or NULL */
         bool held;            /* a job holds a running one still (see frozen) */
         bool refreshing;      /* its files may be those of what it is refreshed from already */
+        bool resizing;        /* its root disk may have another size than the configuration says */
         char *restore_from;   /* a restore from that snapshot is under way, or NULL */
         bool restore_stateful; /* and its processes are to be made of the snapshot's state */
         bool interrupted;     /* a job has stopped it for a while; see container-interruption.h */

@@ -105,6 +105,19 @@ static int step_settle_undo(Job *job, Error *ret_error) {
                                                                    : JOB_STEP_DONE;
 }
 
+static int step_enter(Job *job, Error *ret_error) {
+        UpdateJob *data = job->data;
+
+        return size_plan_enter(data->plan, ret_error);
+}
+
+static int step_leave(Job *job, Error *ret_error) {
+        UpdateJob *data = job->data;
+
+        size_plan_leave(data->plan);
+        return JOB_STEP_DONE;
+}
+
 static int step_sizes(Job *job, Error *ret_error) {
         UpdateJob *data = job->data;
 
@@ -126,8 +139,10 @@ static int update_job_new(Manager *m, Caller caller, UpdateJob *owned, Job **ret
         static const JobStep steps[] = {
                 { "Growing the storage pool", step_grow, NULL },
                 { "Changing the storage pool", step_settle, step_settle_undo },
+                { NULL, step_enter, step_leave },
                 { "Changing sizes", step_sizes, NULL, .again = true },
                 { NULL, step_commit, step_sizes_undo },
+                { NULL, step_leave, NULL },
                 { NULL },
         };
         StoragePool *pool = owned->pool;

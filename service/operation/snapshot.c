@@ -9,6 +9,7 @@
 #include "service/model/snapshot-pattern.h"
 #include "service/operation/container-copy.h"
 #include "service/operation/container-stateful.h"
+#include "service/operation/volume-size.h"
 #include "service/util/cleanup.h"
 #include "service/util/log.h"
 #include "service/worker/operations.h"
@@ -581,7 +582,7 @@ int snapshot_update(Manager *m, Snapshot *s, const char *description, const uint
 /* --- recovery --- */
 
 bool snapshots_are_half(const Container *c) {
-        return c->held || c->move_pool || c->refreshing || c->restore_from ||
+        return c->held || c->move_pool || c->refreshing || c->restore_from || c->resizing ||
                snapshots_find_half(c->snapshots);
 }
 
@@ -661,6 +662,8 @@ int snapshots_recover(Manager *m, Container *c, Job **ret, Error *ret_error) {
         if (c->restore_from)
                 return snapshot_restore(m, CALLER_SERVICE, c, c->restore_from, c->restore_stateful,
                                         ret, ret_error);
+        if (c->resizing)
+                return container_resize_recover(m, c, ret, ret_error);
         return new_job(m, "snapshot-recover", CALLER_SERVICE, settle_steps, c, NULL, ret,
                        ret_error);
 }

@@ -36,8 +36,8 @@ int snapshot_update(Manager *m, Snapshot *s, const char *description, const uint
 int snapshot_get(Manager *m, const Container *c, const char *name, Snapshot **ret,
                  Error *ret_error);
 
-/* Whether an interrupted job has left something to be done with the snapshots of the container, and
- * the job that does it; for a container that is whole otherwise. */
+/* Whether an interrupted job has left something to be done with the snapshots of the container, its
+ * files or their size, and the job that does it; for a container that is whole otherwise. */
 bool snapshots_are_half(const Container *c);
 int snapshots_recover(Manager *m, Container *c, Job **ret, Error *ret_error);
 /* For a step: settles one of them, which is deleted, or gets the name that it is to have. Runs a

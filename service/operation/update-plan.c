@@ -2,6 +2,7 @@
 #include "service/operation/update-plan.h"
 
 #include "service/operation/container-run.h"
+#include "service/operation/snapshot.h"
 #include "service/operation/step.h"
 #include "service/util/cleanup.h"
 
@@ -43,6 +44,8 @@ int update_plan_enter(Job *job, Error *ret_error) {
         UpdatePlan *plan = job->data;
         int r = limits_plan_enter(plan->limits, ret_error);
 
+        if (r >= 0)
+                r = size_plan_enter(plan->sizes, ret_error);
         return r < 0 ? r : device_plan_enter(plan->devices, ret_error);
 }
 
@@ -50,6 +53,7 @@ int update_plan_leave(Job *job, Error *ret_error) {
         UpdatePlan *plan = job->data;
 
         limits_plan_leave(plan->limits);
+        size_plan_leave(plan->sizes);
         device_plan_leave(plan->devices);
         return JOB_STEP_DONE;
 }
@@ -129,6 +133,7 @@ static const JobStep recover_steps[] = {
         { "Changing limits", recover_limits, NULL },
         { "Changing devices", recover_devices, NULL },
         { NULL, recover_done, NULL },
+        { NULL, snapshots_step_recover, NULL },
         { NULL },
 };
 

@@ -5,6 +5,7 @@
 #include "service/model/device.h"
 #include "service/model/size.h"
 #include "service/operation/container.h"
+#include "service/operation/snapshot.h"
 #include "service/operation/step.h"
 #include "service/util/cleanup.h"
 #include "service/util/log.h"
@@ -120,6 +121,41 @@ int size_plan_lock(const SizePlan *plan, Job *job, Error *ret_error) {
         return r;
 }
 
+static int set_resizing(Manager *m, Container *c, bool resizing, Error *ret_error) {
+        bool before = c->resizing;
+        int r;
+
+        c->resizing = resizing;
+        r = manager_save(m, &c->object, ret_error);
+        if (r < 0)
+                c->resizing = before;
+        return r;
+}
+
+int size_plan_enter(const SizePlan *plan, Error *ret_error) {
+        int r = 0;
+
+        for (guint i = 0; r >= 0 && i < plan->entries->len; i++) {
+                Container *c = find(plan, g_ptr_array_index(plan->entries, i));
+
+                if (c)
+                        r = set_resizing(plan->manager, c, true, ret_error);
+        }
+        return r;
+}
+
+void size_plan_leave(const SizePlan *plan) {
+        for (guint i = 0; i < plan->entries->len; i++) {
+                Container *c = find(plan, g_ptr_array_index(plan->entries, i));
+                g_auto(Error) error = ERROR_INIT;
+
+                if (c && c->resizing && set_resizing(plan->manager, c, false, &error) < 0)
+                        log_warning("Container \"%s\" stays marked as one whose size changes: %s; "
+                                    "the next start of the service will set it.", c->object.name,
+                                    error.message);
+        }
+}
+
 static int wait_for_pools(const SizePlan *plan, Job *job, Error *ret_error) {
         for (guint i = 0; i < plan->entries->len; i++) {
                 const Entry *e = g_ptr_array_index(plan->entries, i);
@@ -134,10 +170,26 @@ static int wait_for_pools(const SizePlan *plan, Job *job, Error *ret_error) {
         return JOB_STEP_DONE;
 }
 
-int size_plan_run(SizePlan *plan, Job *job, bool back, Error *ret_error) {
-        Manager *m = plan->manager;
-        GVariantBuilder volumes;
+static void add_volume(GVariantBuilder *volumes, Manager *m, const char *pool_name,
+                       const char *container, uint64_t size, uint64_t before, bool room) {
+        const StoragePool *pool = manager_find_pool(m, pool_name);
+        g_autofree char *path = pool_get_path(m, pool_name);
+
+        g_variant_builder_add(volumes, "(sssssttb)", pool_name, pool->driver, path, "containers",
+                              container, size, before, room);
+}
+
+static int run_worker(Job *job, GVariantBuilder *volumes, Error *ret_error) {
         GVariantDict args;
+
+        g_variant_dict_init(&args, NULL);
+        g_variant_dict_insert_value(&args, "volumes", g_variant_builder_end(volumes));
+        return job_run_worker(job, OPERATION_VOLUME_RESIZE, g_variant_dict_end(&args), NULL, 0,
+                              NULL, ret_error);
+}
+
+int size_plan_run(SizePlan *plan, Job *job, bool back, Error *ret_error) {
+        GVariantBuilder volumes;
         int r;
 
         if (size_plan_is_empty(plan))
@@ -148,20 +200,57 @@ int size_plan_run(SizePlan *plan, Job *job, bool back, Error *ret_error) {
         g_variant_builder_init(&volumes, G_VARIANT_TYPE("a(sssssttb)"));
         for (guint i = 0; i < plan->entries->len; i++) {
                 const Entry *e = g_ptr_array_index(plan->entries, i);
-                const StoragePool *pool = manager_find_pool(m, e->pool);
-                g_autofree char *path = pool_get_path(m, e->pool);
 
-                g_variant_builder_add(&volumes, "(sssssttb)", e->pool, pool->driver, path,
-                                      "containers", e->name, back ? e->before : e->after,
-                                      back ? e->after : e->before, !back);
+                add_volume(&volumes, plan->manager, e->pool, e->name, back ? e->before : e->after,
+                           back ? e->after : e->before, !back);
         }
-        g_variant_dict_init(&args, NULL);
-        g_variant_dict_insert_value(&args, "volumes", g_variant_builder_end(&volumes));
-        return job_run_worker(job, OPERATION_VOLUME_RESIZE, g_variant_dict_end(&args), NULL, 0,
-                              NULL, ret_error);
+        return run_worker(job, &volumes, ret_error);
+}
+
+/* --- after a service that was killed --- */
+
+/* Whatever it has come to. */
+static int recover_run(Job *job, Error *ret_error) {
+        const Container *c = ((ContainerJob *) job->data)->container;
+        uint64_t size = container_get_size(job->manager, c);
+        GVariantBuilder volumes;
+        StoragePool *unused;
+        int r;
+
+        r = step_wait_for_pool(job, c->pool, &unused, ret_error);
+        if (r != JOB_STEP_DONE)
+                return r;
+        g_variant_builder_init(&volumes, G_VARIANT_TYPE("a(sssssttb)"));
+        add_volume(&volumes, job->manager, c->pool, c->object.name, size, size, false);
+        return run_worker(job, &volumes, ret_error);
+}
+
+static int recover_done(Job *job, Error *ret_error) {
+        return set_resizing(job->manager, ((ContainerJob *) job->data)->container, false,
+                            ret_error);
+}
+
+int container_resize_recover(Manager *m, Container *c, Job **ret, Error *ret_error) {
+        static const JobStep steps[] = {
+                { "Changing the size back", recover_run, NULL, .again = true },
+                { NULL, recover_done, NULL },
+                { NULL, snapshots_step_recover, NULL },
+                { NULL },
+        };
+
+        return step_new_job(m, "container-recover", CALLER_SERVICE, steps, c, ret, ret_error);
 }
 
 /* --- in the background --- */
+
+static int settle_begin(Job *job, Error *ret_error) {
+        return size_plan_enter(job->data, ret_error);
+}
+
+static int settle_end(Job *job, Error *ret_error) {
+        size_plan_leave(job->data);
+        return JOB_STEP_DONE;
+}
 
 static int settle_run(Job *job, Error *ret_error) {
         return size_plan_run(job->data, job, false, ret_error);
@@ -178,7 +267,9 @@ static void plan_free(void *p) {
 
 void size_plan_settle(SizePlan *owned) {
         static const JobStep steps[] = {
-                { "Changing sizes", settle_run, settle_undo },
+                { NULL, settle_begin, settle_end },
+                { "Changing sizes", settle_run, settle_undo, .again = true },
+                { NULL, settle_end, NULL },
                 { NULL },
         };
         g_autoptr(SizePlan) plan = owned;

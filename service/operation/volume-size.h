@@ -25,10 +25,17 @@ SizePlan *size_plan_free(SizePlan *plan);
 bool size_plan_is_empty(const SizePlan *plan);
 /* Keeps other jobs from the containers whose size changes. */
 int size_plan_lock(const SizePlan *plan, Job *job, Error *ret_error);
+/* For the first step and, as its undo and as the last one, the second: from one to the other the
+ * records say that the sizes may be others. A failure of the second is logged. */
+int size_plan_enter(const SizePlan *plan, Error *ret_error);
+void size_plan_leave(const SizePlan *plan);
 /* For a step: waits for the pools, then sets the sizes. Back: for the undo of the step after it,
  * because a worker that fails has undone by itself what it had done. */
 int size_plan_run(SizePlan *plan, Job *job, bool back, Error *ret_error);
 /* Carries out a finished plan in the background, for a caller who cannot wait. Takes it over. */
 void size_plan_settle(SizePlan *plan);
+
+/* Gives a container that was left in between the size that its configuration says. */
+int container_resize_recover(Manager *m, Container *c, Job **ret, Error *ret_error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SizePlan, size_plan_free)

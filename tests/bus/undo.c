@@ -63,6 +63,10 @@ static const Verb verbs[] = {
         { R1, "Container.Freeze", NOTHING, R1, "Container.Unfreeze", NOTHING },
         { R1, "Container.Update", "({'limits.memory': '64MiB'}, @as [], @a{sv} {})",
           R1, "Container.Update", "(@a{ss} {}, ['limits.memory'], @a{sv} {})" },
+        { C2, "Container.Update",
+          "(@a{ss} {}, @as [], {'devices': <{'root': {'type': 'disk', 'path': '/', "
+          "'pool': 'default', 'size': '200MiB'}}>})",
+          C2, "Container.Update", "(@a{ss} {}, @as [], {'devices': <@a{sa{ss}} {}>})" },
         { PATH_PROFILE, "Profile.Update", "({'limits.memory': '96MiB'}, @as [], @a{sv} {})",
           PATH_PROFILE, "Profile.Update", "(@a{ss} {}, ['limits.memory'], @a{sv} {})" },
         { PATH_ROOT, "Manager.CreateStoragePool", "('p1', 'dir', @a{ss} {}, @a{sv} {})",
