@@ -233,3 +233,42 @@ Snapshot *snapshots_find_half(const GPtrArray *snapshots) {
         }
         return NULL;
 }
+
+static bool has_same(const GPtrArray *snapshots, const Snapshot *s) {
+        const Snapshot *other = snapshots_find(snapshots, snapshot_get_name(s));
+
+        return other && other->state == SNAPSHOT_READY && other->created == s->created;
+}
+
+void snapshots_compare(const GPtrArray *theirs, const GPtrArray *ours, const char *parent,
+                       uid_t owner, GPtrArray *new, GPtrArray *gone) {
+        for (guint i = 0; i < ours->len; i++)
+                if (!has_same(theirs, ours->pdata[i]))
+                        g_ptr_array_add(gone, ours->pdata[i]);
+        for (guint i = 0; i < theirs->len; i++) {
+                const Snapshot *s = theirs->pdata[i];
+                g_autofree char *name = NULL;
+                Snapshot *copy;
+
+                if (s->state != SNAPSHOT_READY || has_same(ours, s))
+                        continue;
+                name = snapshots_name_new(ours, snapshot_get_name(s));
+                copy = snapshot_copy(s, parent, owner);
+                copy->state = SNAPSHOT_CREATING;
+                snapshot_set_name(copy, parent, name);
+                g_ptr_array_add(new, copy);
+        }
+}
+
+void snapshots_exchange(const GPtrArray *new, const GPtrArray *gone, bool done) {
+        for (guint i = 0; i < new->len; i++) {
+                Snapshot *s = new->pdata[i];
+
+                if (done)
+                        snapshot_set_made(s);
+                else
+                        s->state = SNAPSHOT_CREATING;
+        }
+        for (guint i = 0; i < gone->len; i++)
+                ((Snapshot *) gone->pdata[i])->state = done ? SNAPSHOT_DELETING : SNAPSHOT_READY;
+}

@@ -84,6 +84,16 @@ Snapshot *snapshots_find_replaced(const GPtrArray *snapshots, const Snapshot *s)
  * another one comes after it. NULL for none. */
 Snapshot *snapshots_find_half(const GPtrArray *snapshots);
 
+/*
+ * A refresh of a copy. Snapshots of the same name and time are the same: what of `theirs` is not
+ * among `ours` is added to `new`, as snapshots of `parent` that are being created, stand-ins where
+ * ours have one of that name; what of ours is not among theirs is added to `gone`.
+ */
+void snapshots_compare(const GPtrArray *theirs, const GPtrArray *ours, const char *parent,
+                       uid_t owner, GPtrArray *new, GPtrArray *gone);
+/* Done: the new ones are whole, and those to go are about to; or, again, neither. */
+void snapshots_exchange(const GPtrArray *new, const GPtrArray *gone, bool done);
+
 const char *snapshot_state_to_string(SnapshotState state);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Snapshot, snapshot_free)

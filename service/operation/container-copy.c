@@ -206,37 +206,6 @@ static const JobStep copy_steps[] = {
 
 /* --- refreshing --- */
 
-/* Snapshots of the same name and time are the same. */
-static bool has_same(const GPtrArray *snapshots, const Snapshot *s) {
-        const Snapshot *other = snapshots_find(snapshots, snapshot_get_name(s));
-
-        return other && other->state == SNAPSHOT_READY && other->created == s->created;
-}
-
-static Snapshot *refresh_copy(const Snapshot *s, const Container *target) {
-        Snapshot *copy = snapshot_copy(s, target->object.name, target->object.owner);
-        g_autofree char *name = snapshots_name_new(target->snapshots, snapshot_get_name(s));
-
-        copy->state = SNAPSHOT_CREATING;
-        snapshot_set_name(copy, target->object.name, name);
-        return copy;
-}
-
-static void refresh_collect(CopyJob *data) {
-        const GPtrArray *theirs = data->source.container->snapshots;
-        const GPtrArray *ours = data->target->snapshots;
-
-        for (guint i = 0; i < ours->len; i++)
-                if (!has_same(theirs, ours->pdata[i]))
-                        g_ptr_array_add(data->gone, ours->pdata[i]);
-        for (guint i = 0; i < theirs->len; i++) {
-                const Snapshot *s = theirs->pdata[i];
-
-                if (s->state == SNAPSHOT_READY && !has_same(ours, s))
-                        g_ptr_array_add(data->new, refresh_copy(s, data->target));
-        }
-}
-
 static int refresh_settled(Job *job, GVariant *result, int *fds, size_t n_fds, Error *ret_error) {
         CopyJob *data = job->data;
 
@@ -256,7 +225,8 @@ static int refresh_mark(Job *job, Error *ret_error) {
 
         job->cancelable = false;
         if (!data->without_snapshots)
-                refresh_collect(data);
+                snapshots_compare(data->source.container->snapshots, c->snapshots, c->object.name,
+                                  c->object.owner, data->new, data->gone);
         for (guint i = 0; i < data->new->len; i++) {
                 Snapshot *s = data->new->pdata[i];
 
@@ -303,18 +273,8 @@ static int refresh_volume_undo(Job *job, Error *ret_error) {
                                : run_on_target(job, OPERATION_SNAPSHOT_RESTORE_UNDO, ret_error);
 }
 
-static void refresh_set_states(CopyJob *data, bool done) {
-        for (guint i = 0; i < data->new->len; i++) {
-                Snapshot *s = data->new->pdata[i];
-
-                if (done)
-                        snapshot_set_made(s);
-                else
-                        s->state = SNAPSHOT_CREATING;
-        }
-        for (guint i = 0; i < data->gone->len; i++)
-                ((Snapshot *) data->gone->pdata[i])->state = done ? SNAPSHOT_DELETING
-                                                                  : SNAPSHOT_READY;
+static void refresh_set_done(CopyJob *data, bool done) {
+        snapshots_exchange(data->new, data->gone, done);
         data->target->refreshing = !done;
 }
 
@@ -323,10 +283,10 @@ static int refresh_commit(Job *job, Error *ret_error) {
         Container *c = data->target;
         int r;
 
-        refresh_set_states(data, true);
+        refresh_set_done(data, true);
         r = manager_save(job->manager, &c->object, ret_error);
         if (r < 0) {
-                refresh_set_states(data, false);
+                refresh_set_done(data, false);
                 return r;
         }
         data->committed = true;

@@ -19,42 +19,14 @@ static int save(Job *job, Error *ret_error) {
         return manager_save(job->manager, &data->volume->object, ret_error);
 }
 
-/* Snapshots of the same name and time are the same. */
-static bool has_same(const GPtrArray *snapshots, const Snapshot *s) {
-        const Snapshot *other = snapshots_find(snapshots, snapshot_get_name(s));
-
-        return other && other->state == SNAPSHOT_READY && other->created == s->created;
-}
-
-static Snapshot *copy_of(const Snapshot *s, const StorageVolume *v) {
-        Snapshot *copy = snapshot_copy(s, storage_volume_get_name(v), v->object.owner);
-        g_autofree char *name = snapshots_name_new(v->snapshots, snapshot_get_name(s));
-
-        copy->state = SNAPSHOT_CREATING;
-        snapshot_set_name(copy, storage_volume_get_name(v), name);
-        return copy;
-}
-
-static void collect(VolumeJob *data) {
-        const GPtrArray *theirs = data->source->snapshots, *ours = data->volume->snapshots;
-
-        for (guint i = 0; i < ours->len; i++)
-                if (!has_same(theirs, ours->pdata[i]))
-                        g_ptr_array_add(data->gone, ours->pdata[i]);
-        for (guint i = 0; i < theirs->len; i++) {
-                const Snapshot *s = theirs->pdata[i];
-
-                if (s->state == SNAPSHOT_READY && !has_same(ours, s))
-                        g_ptr_array_add(data->new, copy_of(s, data->volume));
-        }
-}
-
 static int mark(Job *job, Error *ret_error) {
         VolumeJob *data = job->data;
 
         job->cancelable = false;
         if (!data->without_snapshots)
-                collect(data);
+                snapshots_compare(data->source->snapshots, data->volume->snapshots,
+                                  storage_volume_get_name(data->volume), data->volume->object.owner,
+                                  data->new, data->gone);
         for (guint i = 0; i < data->new->len; i++)
                 g_ptr_array_add(data->volume->snapshots, data->new->pdata[i]);
         data->marked = true;
@@ -97,18 +69,8 @@ static int copy_undo(Job *job, Error *ret_error) {
         return data->committed ? JOB_STEP_DONE : put_back(job, ret_error);
 }
 
-static void set_states(VolumeJob *data, bool done) {
-        for (guint i = 0; i < data->new->len; i++) {
-                Snapshot *s = data->new->pdata[i];
-
-                if (done)
-                        snapshot_set_made(s);
-                else
-                        s->state = SNAPSHOT_CREATING;
-        }
-        for (guint i = 0; i < data->gone->len; i++)
-                ((Snapshot *) data->gone->pdata[i])->state = done ? SNAPSHOT_DELETING
-                                                                  : SNAPSHOT_READY;
+static void set_done(VolumeJob *data, bool done) {
+        snapshots_exchange(data->new, data->gone, done);
         data->volume->refreshing = !done;
 }
 
@@ -116,10 +78,10 @@ static int commit(Job *job, Error *ret_error) {
         VolumeJob *data = job->data;
         int r;
 
-        set_states(data, true);
+        set_done(data, true);
         r = save(job, ret_error);
         if (r < 0)
-                set_states(data, false);
+                set_done(data, false);
         else
                 data->committed = true;
         return r;
