@@ -44,6 +44,9 @@ typedef struct Start {
 /* Its processes are made of a saved state. */
 bool start_is_restore(const Start *start);
 
+/* The directory `lxc_path`. */
+int start_open_directory(const Start *start, Error *ret_error);
+
 /* Finds what is missing before liblxc does in its own words, and makes all that is there before
  * anything runs: devices, links of the host, liblxc's files, the logs (start-prepare.c). */
 int start_prepare(Start *start, Error *ret_error);

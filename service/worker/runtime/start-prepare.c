@@ -132,6 +132,16 @@ static int format_config(const Start *start, const char *directory, char **ret, 
         return container_config_format(&config, ret, ret_error);
 }
 
+int start_open_directory(const Start *start, Error *ret_error) {
+        int fd = path_open_dir(start->lxc_path);
+
+        if (fd < 0)
+                return error_set_errno(ret_error, -fd,
+                                       "Cannot open the run-time directory of container \"%s\"",
+                                       start->name);
+        return fd;
+}
+
 static int write_files(const Start *start, Error *ret_error) {
         g_autofree char *directory = g_build_filename(start->lxc_path, start->name, NULL);
         g_autofree char *profile = syscall_rules_to_profile(start->syscalls), *text = NULL;
@@ -140,11 +150,9 @@ static int write_files(const Start *start, Error *ret_error) {
 
         if (r < 0)
                 return r;
-        path_fd = path_open_dir(start->lxc_path);
+        path_fd = start_open_directory(start, ret_error);
         if (path_fd < 0)
-                return error_set_errno(ret_error, -path_fd,
-                                       "Cannot open the run-time directory of container \"%s\"",
-                                       start->name);
+                return path_fd;
         /* liblxc insists that the container's root can pass; what is below is closed. */
         if (fchmod(path_fd, 0711) < 0)
                 r = -errno;
@@ -183,13 +191,11 @@ static int open_log(Start *start, Error *ret_error) {
 /* --- devices, a saved state --- */
 
 static int stage_devices(Start *start, Error *ret_error) {
-        _cleanup_close_ int path_fd = path_open_dir(start->lxc_path);
+        _cleanup_close_ int path_fd = start_open_directory(start, ret_error);
         int r;
 
         if (path_fd < 0)
-                return error_set_errno(ret_error, -path_fd,
-                                       "Cannot open the run-time directory of container \"%s\"",
-                                       start->name);
+                return path_fd;
         r = start_nics_prepare(start, path_fd, ret_error);
         if (r < 0)
                 return r;

@@ -10,7 +10,6 @@
 #include "service/model/failure-cause.h"
 #include "service/util/cleanup.h"
 #include "service/util/fd.h"
-#include "service/util/path.h"
 #include "service/util/tail.h"
 #include "service/worker/runtime/cgroup-limits.h"
 #include "service/worker/runtime/container-scope.h"
@@ -128,13 +127,11 @@ static int set_disk_limits(const Start *start, const Process *init, int path_fd,
 
 /* What of the devices takes a container that runs: rates of its interfaces, its proxies. */
 static int complete_devices(const Start *start, const Process *init, Error *ret_error) {
-        _cleanup_close_ int path_fd = path_open_dir(start->lxc_path);
+        _cleanup_close_ int path_fd = start_open_directory(start, ret_error);
         int r;
 
         if (path_fd < 0)
-                return error_set_errno(ret_error, -path_fd,
-                                       "Cannot open the run-time directory of container \"%s\"",
-                                       start->name);
+                return path_fd;
         r = start_nics_complete(start, init, path_fd, ret_error);
         if (r >= 0)
                 r = set_disk_limits(start, init, path_fd, ret_error);
